@@ -1,0 +1,54 @@
+// Types as data: the shape of one API type, as the generator writes it and as CRD schemas are turned into. Field order
+// is upstream's emission order.
+
+export type Schema =
+  | ObjectSchema
+  | MapSchema
+  | ListSchema
+  | ScalarSchema
+  /** Anything goes, kept as it is (RawExtension, JSON, FieldsV1, preserve-unknown-fields). */
+  | { readonly type: 'any' };
+
+export interface ScalarSchema {
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'quantity' | 'intOrString' | 'time' | 'microTime' | 'duration' | 'bytes';
+  /** int32 or int64 for integers. */
+  readonly format?: string;
+}
+
+export interface MapSchema {
+  readonly type: 'map';
+  readonly values: Schema;
+}
+
+export interface ListSchema {
+  readonly type: 'list';
+  readonly items: Schema;
+  readonly listType?: 'atomic' | 'set' | 'map';
+  /** For listType map: the keys that identify an item. */
+  readonly mapKeys?: readonly string[];
+  /** For strategic merge patch. */
+  readonly patchMergeKey?: string;
+  readonly patchStrategy?: readonly string[];
+}
+
+export interface ObjectSchema {
+  readonly type: 'object';
+  /** Upstream's definition name (`io.k8s.api.core.v1.PodSpec`); schemas are shared by name. */
+  readonly name?: string;
+  readonly fields: readonly Field[];
+  /** Same fields by name. */
+  readonly byName: ReadonlyMap<string, Field>;
+  readonly atomic?: boolean;
+}
+
+export interface Field {
+  readonly name: string;
+  /** Resolved lazily: schemas are recursive. */
+  readonly schema: Schema;
+  readonly required: boolean;
+  /** What upstream's encoder does with the zero value: drop it, or write it (`"creationTimestamp": null`, `status: {}`). */
+  readonly emitEmpty?: boolean;
+  /** Value used when the field is absent on write. */
+  readonly default?: unknown;
+  readonly patchStrategy?: readonly string[];
+}
