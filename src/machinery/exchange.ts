@@ -15,6 +15,8 @@ export interface Peer {
   readonly user?: UserInfo;
   /** The verified client certificate: its subject and when it expires. */
   readonly certificate?: { readonly commonName: string; readonly organizations: readonly string[]; readonly raw: Uint8Array };
+  /** A client certificate was sent that does not verify: why. Authentication answers 401. */
+  readonly certificateError?: string;
   readonly remoteAddress?: string;
 }
 
