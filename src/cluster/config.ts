@@ -1,0 +1,94 @@
+// What a cluster is made of, as `up` was told: written once, read by every later command.
+import { formatCIDR, parseCIDR } from '#base/ip.ts';
+import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
+import { UsageError } from './errors.ts';
+
+/** Raised when the layout of the data directory changes; older ones are migrated or refused untouched. */
+export const DATA_FORMAT = 1;
+
+export interface NodeConfig {
+  readonly name: string;
+  /** On the node network. */
+  readonly ip: string;
+  /** What the user wants of the machine that the node plays. */
+  readonly power: 'on' | 'off';
+}
+
+export interface ClusterConfig {
+  readonly format: number;
+  readonly name: string;
+  /** Eight hex digits that name links and namespaces of this cluster on the machine. */
+  readonly id: string;
+  readonly apiPort: number;
+  readonly bindAddresses: readonly string[];
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly clusterDNS: string;
+  readonly clusterDomain: string;
+  /** The switch's network; the machine has its first address. */
+  readonly nodeCIDR: string;
+  readonly machineIP: string;
+  readonly switchIP: string;
+  readonly hollow: boolean;
+  readonly disabled: readonly string[];
+  readonly nodes: readonly NodeConfig[];
+  readonly runtimeDir?: string;
+  readonly cniConfDir?: string;
+  readonly nodeCpus?: number;
+  /** Bytes. */
+  readonly nodeMemory?: number;
+  readonly publish: readonly { readonly hostPort: number; readonly nodePort: number }[];
+  /** net.ipv4.ip_forward as it was before the first `up`, to be put back. */
+  readonly ipForwardBefore?: string;
+}
+
+export function readConfig(path: string): ClusterConfig | undefined {
+  const config = readJsonIfExists<ClusterConfig>(path);
+  if (config === undefined) return undefined;
+  if (config.format !== DATA_FORMAT) {
+    throw new UsageError(
+      `${path} has data format ${config.format}, this Coracle reads format ${DATA_FORMAT}; nothing was changed. ` +
+        (config.format > DATA_FORMAT ? 'Use the newer Coracle that wrote it.' : 'Export what you need with the Coracle that wrote it.'),
+    );
+  }
+  return config;
+}
+
+export function writeConfig(path: string, config: ClusterConfig): void {
+  writeFileAtomic(path, `${JSON.stringify(config, undefined, 2)}\n`, 0o600);
+}
+
+/** Canonical text of a range given on the command line. */
+export function parseRange(option: string, text: string): string {
+  const cidr = parseCIDR(text);
+  if (cidr === undefined || cidr.family !== 4) throw new UsageError(`${option} wants an IPv4 range such as 10.244.0.0/16, not "${text}"`);
+  return formatCIDR(cidr);
+}
+
+const NAME = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;
+
+export function checkName(name: string): string {
+  if (!NAME.test(name)) {
+    throw new UsageError(`"${name}" cannot name a cluster: use up to 32 lower-case letters, digits and hyphens, beginning and ending with a letter or digit`);
+  }
+  return name;
+}
+
+export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy'] as const;
+
+export function parseDisabled(text: string): string[] {
+  const parts = text.split(',').filter((p) => p !== '');
+  for (const part of parts) {
+    if (!(PARTS as readonly string[]).includes(part)) throw new UsageError(`--disable knows ${PARTS.join(', ')}; not "${part}"`);
+  }
+  return parts;
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, K: 1e3, M: 1e6, G: 1e9 };
+
+/** Bytes of `4Gi`, `512Mi`, `1000000`. */
+export function parseMemory(text: string): number {
+  const match = /^(\d+)(|Ki|Mi|Gi|K|M|G)$/.exec(text);
+  if (match === null) throw new UsageError(`--node-memory wants a size such as 4Gi, not "${text}"`);
+  return Number(match[1]) * UNITS[match[2]!]!;
+}

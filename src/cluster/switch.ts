@@ -1,0 +1,123 @@
+// The switch that local nodes hang on: a network namespace with a bridge, joined to the machine by one veth. The
+// machine plays the article's laptop: it reaches nodes, not pods or cluster IPs. Those are led to the switch, which
+// drops and counts them, so that nothing for a private address leaves the machine.
+import { readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { mustRun, type Run } from '#host/process.ts';
+import { ipBatch, runInNetns } from '#host/namespaces.ts';
+import { LINK_PREFIX } from './addresses.ts';
+import type { ClusterConfig } from './config.ts';
+
+const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
+
+export const switchName = (config: ClusterConfig): string => `coracle-${config.id}`;
+/** The machine's end of the veth; link names are at most 15 bytes. */
+export const machineLink = (config: ClusterConfig): string => `${LINK_PREFIX}${config.id}`;
+const table = (config: ClusterConfig): string => `coracle_${config.id}`;
+
+export interface SwitchDeps {
+  readonly run: Run;
+  /** A folder for scripts handed to ip and nft. */
+  readonly scratch: string;
+}
+
+/** Makes the switch, or mends what is missing of it; the laptop's drop rule stands before its routes. */
+export async function ensureSwitch(config: ClusterConfig, { run, scratch }: SwitchDeps): Promise<void> {
+  const name = switchName(config);
+  const link = machineLink(config);
+  const script = (file: string) => (text: string) => {
+    const path = join(scratch, file);
+    writeFileSync(path, text);
+    return path;
+  };
+  const inside = runInNetns(run, name);
+  if (!existsSync(`/var/run/netns/${name}`)) {
+    await mustRun(run, 'ip', ['netns', 'add', name]);
+    await ipBatch(inside, ['link set lo up', 'link add br0 type bridge', 'link set br0 up', `addr add ${config.switchIP}/24 dev br0`], script('switch-bridge.ip'));
+  }
+  const prefix = config.nodeCIDR.split('/')[1];
+  if (!existsSync(`/sys/class/net/${link}`)) {
+    await ipBatch(run, [`link add ${link} type veth peer name laptop netns ${name}`, `addr add ${config.machineIP}/${prefix} dev ${link}`, `link set ${link} up`], script('switch-link.ip'));
+    await ipBatch(inside, ['link set laptop master br0', 'link set laptop up'], script('switch-port.ip'));
+  }
+  // Frames for pods and services from the laptop's port end here. A bridge table, because with br_netfilter the
+  // namespace's own hooks would also see what nodes send each other.
+  const ranges = `${config.podCIDR}, ${config.serviceCIDR}`;
+  const inSwitch = `table bridge coracle {
+}
+delete table bridge coracle
+table bridge coracle {
+  chain laptop {
+    type filter hook prerouting priority -300; policy accept;
+    iifname "laptop" ip daddr { ${ranges} } counter drop
+  }
+}
+`;
+  await mustRun(inside, 'nft', ['-f', script('switch.nft')(inSwitch)]);
+  // Should the routes ever be missing, the machine itself drops rather than leaks.
+  const publish = config.publish.map((p) => `    tcp dport ${p.hostPort} fib daddr type local dnat ip to ${config.nodes[0]!.ip}:${p.nodePort}\n`).join('');
+  const onMachine = `table inet ${table(config)} {
+}
+delete table inet ${table(config)}
+table inet ${table(config)} {
+  chain leak {
+    type filter hook output priority -300; policy accept;
+    ip daddr { ${ranges} } oifname != "${LINK_PREFIX}*" oifname != "lo" counter drop
+  }
+  chain forwardleak {
+    type filter hook forward priority -300; policy accept;
+    ip daddr { ${ranges} } oifname != "${LINK_PREFIX}*" counter drop
+  }
+  chain publish {
+    type nat hook prerouting priority -100; policy accept;
+${publish}  }
+  chain publishlocal {
+    type nat hook output priority -100; policy accept;
+${publish}  }
+  chain outwards {
+    type nat hook postrouting priority 100; policy accept;
+    ip saddr ${config.nodeCIDR} oifname != "${link}" masquerade
+${config.publish.length === 0 ? '' : `    ip saddr != ${config.nodeCIDR} oifname "${link}" masquerade\n`}  }
+}
+`;
+  await mustRun(run, 'nft', ['-f', script('machine.nft')(onMachine)]);
+  // Several clusters may have equal ranges: routes of different metric live side by side, and each leads to a drop.
+  const metric = 4096 + (Number.parseInt(config.id.slice(0, 4), 16) % 60_000);
+  await ipBatch(
+    run,
+    [config.podCIDR, config.serviceCIDR].map((r) => `route replace ${r} via ${config.switchIP} dev ${link} metric ${metric}`),
+    script('routes.ip'),
+  );
+  writeFileSync(IP_FORWARD, '1\n');
+}
+
+export const readIpForward = (): string => readFileSync(IP_FORWARD, 'utf8').trim();
+
+/** Removes everything that ensureSwitch made; may run twice. */
+export async function removeSwitch(config: ClusterConfig, { run }: Pick<SwitchDeps, 'run'>, othersRunning: boolean): Promise<void> {
+  const link = machineLink(config);
+  if (existsSync(`/sys/class/net/${link}`)) await mustRun(run, 'ip', ['link', 'del', link]);
+  if (existsSync(`/var/run/netns/${switchName(config)}`)) await mustRun(run, 'ip', ['netns', 'del', switchName(config)]);
+  const known = await run('nft', ['list', 'table', 'inet', table(config)]);
+  if (known.code === 0) await mustRun(run, 'nft', ['delete', 'table', 'inet', table(config)]);
+  if (!othersRunning && config.ipForwardBefore !== undefined && readIpForward() !== config.ipForwardBefore) {
+    writeFileSync(IP_FORWARD, `${config.ipForwardBefore}\n`);
+  }
+}
+
+/** Joins a node's namespace to the switch: eth0 inside with its address, a port on the bridge, the machine as its way out. */
+export async function plugNode(config: ClusterConfig, node: { readonly name: string; readonly ip: string; readonly initPid: number }, { run, scratch }: SwitchDeps): Promise<void> {
+  const number = Number(node.ip.split('.')[3]);
+  const port = `n${number}`;
+  const file = (text: string) => {
+    const path = join(scratch, `plug-${node.name}.ip`);
+    writeFileSync(path, text);
+    return path;
+  };
+  const inside = runInNetns(run, switchName(config));
+  await inside('ip', ['link', 'del', port]);
+  await ipBatch(inside, [`link add ${port} type veth peer name eth0 netns ${node.initPid}`, `link set ${port} master br0`, `link set ${port} up`], file);
+  const prefix = config.nodeCIDR.split('/')[1];
+  const inNode: Run = (command, args, options) => run('nsenter', [`--net=/proc/${node.initPid}/ns/net`, '--', command, ...args], options);
+  await ipBatch(inNode, [`addr add ${node.ip}/${prefix} dev eth0`, 'link set eth0 up', `route add default via ${config.machineIP}`], file);
+}
