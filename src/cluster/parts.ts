@@ -1,0 +1,45 @@
+// The running parts of a cluster: each has a file with the identity of its process, so that a later `up`, `status` or
+// `down` finds it, and never mistakes another process for it.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
+import { type DetachedOptions, isAlive, type ProcessIdentity, spawnDetached, stopProcess } from '#host/process.ts';
+import type { ClusterPaths } from './paths.ts';
+
+export interface PartRecord extends ProcessIdentity {
+  readonly part: string;
+}
+
+/** The live process of a part; undefined when it is not running. */
+export function livePart(paths: ClusterPaths, part: string): PartRecord | undefined {
+  const record = readJsonIfExists<PartRecord>(paths.part(part));
+  return record !== undefined && isAlive(record) ? record : undefined;
+}
+
+/** Starts the part unless it lives. */
+export function ensurePart(paths: ClusterPaths, part: string, command: string, args: readonly string[], options: Omit<DetachedOptions, 'logFile'> = {}): { record: PartRecord; started: boolean } {
+  const live = livePart(paths, part);
+  if (live !== undefined) return { record: live, started: false };
+  const record = { part, ...spawnDetached(command, args, { ...options, logFile: paths.log(part) }) };
+  writeFileAtomic(paths.part(part), JSON.stringify(record), 0o600);
+  return { record, started: true };
+}
+
+export function recordPart(paths: ClusterPaths, part: string, identity: ProcessIdentity): void {
+  writeFileAtomic(paths.part(part), JSON.stringify({ part, ...identity }), 0o600);
+}
+
+export async function stopPart(paths: ClusterPaths, part: string, graceMs: number, clock: Clock): Promise<void> {
+  const live = livePart(paths, part);
+  if (live !== undefined) await stopProcess(live, graceMs, clock);
+  rmSync(paths.part(part), { force: true });
+}
+
+/** Every part that has a record, alive or not. */
+export function recordedParts(paths: ClusterPaths): PartRecord[] {
+  if (!existsSync(paths.run)) return [];
+  return readdirSync(paths.run)
+    .filter((f) => f.endsWith('.json'))
+    .flatMap((f) => readJsonIfExists<PartRecord>(join(paths.run, f)) ?? []);
+}
