@@ -1,0 +1,34 @@
+// The small index of the clusters on this machine: name → data directory. Each change is written whole.
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
+
+export interface ClusterEntry {
+  readonly name: string;
+  readonly dataDir: string;
+  /** The user's kubeconfig file that got an entry, and the context that was current before. */
+  readonly kubeconfig?: string;
+  readonly previousContext?: string;
+}
+
+interface Index {
+  readonly clusters: readonly ClusterEntry[];
+}
+
+/** Entries whose data directory still exists. */
+export function readIndex(path: string): readonly ClusterEntry[] {
+  return (readJsonIfExists<Index>(path)?.clusters ?? []).filter((c) => existsSync(c.dataDir));
+}
+
+export function putIndex(path: string, entry: ClusterEntry): void {
+  write(path, [...readIndex(path).filter((c) => c.name !== entry.name), entry]);
+}
+
+export function dropIndex(path: string, name: string): void {
+  write(path, readIndex(path).filter((c) => c.name !== name));
+}
+
+function write(path: string, clusters: readonly ClusterEntry[]): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileAtomic(path, `${JSON.stringify({ clusters: clusters.toSorted((a, b) => a.name.localeCompare(b.name)) }, undefined, 2)}\n`, 0o600);
+}
