@@ -70,8 +70,8 @@ export interface Store {
   watch(prefix: string, fromRevision: number, signal: AbortSignal): AsyncIterable<StoreBatch>;
   /** The newest committed revision (linearizable). */
   revision(): Promise<number>;
-  /** Asks every open watch to yield a batch at the newest revision, even if empty. */
-  progress(): void;
+  /** Asks every open watch (given `prefix`: only those of exactly that prefix) to yield a batch at the newest revision, even if empty. */
+  progress(prefix?: string): void;
   /** Drops history below `revision`: reads and watches below it then throw CompactedError. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;
