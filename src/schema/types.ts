@@ -18,6 +18,7 @@ export interface ScalarSchema {
 export interface MapSchema {
   readonly type: 'map';
   readonly values: Schema;
+  readonly atomic?: boolean;
 }
 
 export interface ListSchema {
@@ -39,6 +40,8 @@ export interface ObjectSchema {
   /** Same fields by name. */
   readonly byName: ReadonlyMap<string, Field>;
   readonly atomic?: boolean;
+  /** [group, version, kind], when the definition is an API object. */
+  readonly gvk?: readonly [string, string, string];
 }
 
 export interface Field {
@@ -48,6 +51,8 @@ export interface Field {
   readonly required: boolean;
   /** What upstream's encoder does with the zero value: drop it, or write it (`"creationTimestamp": null`, `status: {}`). */
   readonly emitEmpty?: boolean;
+  /** An explicit zero value is kept ("", 0, false, [], {}): upstream has a pointer here. Without it and emitEmpty zero values are dropped. */
+  readonly pointer?: boolean;
   /** Value used when the field is absent on write. */
   readonly default?: unknown;
   readonly patchStrategy?: readonly string[];
