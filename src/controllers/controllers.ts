@@ -1,0 +1,67 @@
+// The one list of controllers, in the order they start, and the component that runs them.
+import type { Clock } from '#base/clock.ts';
+import { type Component, startAll, stopAll } from '#base/lifecycle.ts';
+import type { Log } from '#base/log.ts';
+import type { MetricsRegistry } from '#base/metrics.ts';
+import type { Random } from '#base/random.ts';
+import type { Client, EventRecorder, Informers } from '#client/client.ts';
+import { deploymentController } from './deployment/deployment.ts';
+import { replicaSetController } from './replicaset.ts';
+import { Controller, type ControllerDefinition, type ControllerOptions } from './runtime/controller.ts';
+
+/** What each row waits for stands above it. Level-triggered controllers need no order; it only makes a fresh cluster settle sooner. */
+export const controllers: readonly ControllerDefinition[] = [
+  // Owners before what they own.
+  deploymentController,
+  replicaSetController,
+];
+
+export interface ControllersDeps {
+  /** A client that acts as `system:serviceaccount:kube-system:<identity>`. */
+  readonly clientFor: (identity: string) => Client;
+  /** Records events with the controller's name as their source. */
+  readonly eventsFor: (identity: string) => EventRecorder;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: MetricsRegistry;
+  readonly options: ControllerOptions;
+  /** Names of controllers that do not run (`--disable`). */
+  readonly disabled?: ReadonlySet<string>;
+}
+
+/**
+ * All controllers as one component. Informers are started here and left running at stop: others may share them. For leader
+ * election make a new one each time the Lease is won, and stop it when it is lost.
+ */
+export function createControllers(deps: ControllersDeps): Component {
+  checkList(controllers, deps.disabled ?? new Set());
+  let running: readonly Controller[] = [];
+  return {
+    name: 'controllers',
+    async start(signal) {
+      running = controllers
+        .filter((c) => !deps.disabled?.has(c.name))
+        .map((c) => new Controller(c, { ...deps, client: deps.clientFor(c.identity), events: deps.eventsFor(c.identity) }));
+      await deps.informers.start(signal);
+      await startAll(running, signal);
+    },
+    async stop() {
+      const stopping = running;
+      running = [];
+      await stopAll(stopping);
+    },
+  };
+}
+
+/** Throws when names repeat, or when an unknown controller is to be disabled. */
+export function checkList(list: readonly ControllerDefinition[], disabled: ReadonlySet<string>): void {
+  const names = new Set<string>();
+  for (const { name } of list) {
+    if (names.has(name)) throw new Error(`two controllers are called ${name}`);
+    names.add(name);
+  }
+  const unknown = [...disabled].filter((name) => !names.has(name));
+  if (unknown.length > 0) throw new Error(`no controller is called ${unknown.join(', ')}; there are ${[...names].join(', ')}`);
+}
