@@ -9,17 +9,20 @@ const decode = (value: unknown, definition = 'io.k8s.api.core.v1.Pod') =>
   decodeObject(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)), schemaByName(definition), { kind: 'Pod', version: 'v1' });
 
 describe('decodeObject', () => {
-  it('writes fields in upstream order and what upstream always writes', () => {
+  it('writes fields in upstream order, their defaults, and what upstream always writes', () => {
     const { object } = decode({ metadata: { name: 'a', creationTimestamp: null }, spec: { containers: [{ image: 'i', name: 'c' }] }, apiVersion: 'v1', kind: 'Pod' });
     assert.equal(
       JSON.stringify(object),
-      '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i","resources":{}}]},"status":{}}',
+      '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i","resources":{},' +
+        '"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],"restartPolicy":"Always","terminationGracePeriodSeconds":30,' +
+        '"dnsPolicy":"ClusterFirst","securityContext":{},"schedulerName":"default-scheduler"},"status":{}}',
     );
   });
 
   it('drops zero values except where upstream has a pointer', () => {
     const { object } = decode({ spec: { hostNetwork: false, automountServiceAccountToken: false, nodeName: '', containers: null, volumes: [] } });
-    assert.deepEqual((object as unknown as { spec: unknown }).spec, { containers: null, automountServiceAccountToken: false });
+    const { spec } = object as unknown as { spec: Record<string, unknown> };
+    assert.deepEqual(['containers', 'automountServiceAccountToken', 'hostNetwork', 'nodeName', 'volumes'].map((f) => spec[f]), [null, false, undefined, undefined, undefined]);
   });
 
   it('sorts map keys and makes quantities canonical', () => {

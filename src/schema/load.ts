@@ -1,6 +1,7 @@
 // Schemas of the built-in types, made from generated/schema.ts on first use: the text is parsed once (about 2 ms), an
 // object's fields are made when somebody looks at them.
 import { schemaText } from '#generated/schema.ts';
+import { defaultOf } from './static-defaults.ts';
 import type { Field, ListSchema, ObjectSchema, ScalarSchema, Schema } from './types.ts';
 
 /** Codes: l list type, k map keys, m patch merge key, p patch strategy, a atomic map. */
@@ -54,6 +55,7 @@ class Definition implements ObjectSchema {
       required: mode.endsWith('r'),
       emitEmpty: mode.startsWith('a') || mode.startsWith('s'),
       pointer: mode.startsWith('k'),
+      default: defaultOf(this.name, name),
       ...(extras?.p === undefined ? {} : { patchStrategy: extras.p }),
     }));
     return this.#fields;

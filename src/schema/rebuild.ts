@@ -85,12 +85,20 @@ function compile(schema: Schema): Rebuilder {
   }
 }
 
+/** The default in normal form (defaults nest: a default of {} brings its members' defaults), else the emitted zero value. */
+function absentOf(field: Field): unknown {
+  if (field.default !== undefined) return rebuild(field.default, field.schema);
+  if (field.emitEmpty !== true) return undefined;
+  // A struct that is always written carries its members' defaults.
+  return field.schema.type === 'object' ? rebuild({}, field.schema) : zeroOf(field.schema);
+}
+
 function objectRebuilder(schema: ObjectSchema): Rebuilder {
   interface Step {
     readonly name: string;
     readonly make: Rebuilder;
     readonly pointer: boolean;
-    readonly emitEmpty: boolean;
+    /** Written when the field is unset (or zero, without a pointer): its default, or what upstream emits; undefined for nothing. */
     readonly absent: unknown;
   }
   let steps: readonly Step[] | undefined;
@@ -102,8 +110,7 @@ function objectRebuilder(schema: ObjectSchema): Rebuilder {
         name: field.name,
         make: (value, state) => (make ??= rebuilderOf(field.schema))(value, state),
         pointer: field.pointer === true,
-        emitEmpty: field.emitEmpty === true,
-        absent: field.emitEmpty === true ? zeroOf(field.schema) : undefined,
+        absent: absentOf(field),
       };
     });
   return (value, state) => {
@@ -115,17 +122,17 @@ function objectRebuilder(schema: ObjectSchema): Rebuilder {
       const name = step.name;
       const given = source[name];
       if (given === undefined) {
-        if (step.emitEmpty) out[name] = step.absent;
+        if (step.absent !== undefined) out[name] = step.absent;
         continue;
       }
       seen += 1;
       if (given === null) {
-        if (step.emitEmpty) out[name] = step.absent;
+        if (step.absent !== undefined) out[name] = step.absent;
         continue;
       }
       const made = step.make(given, state);
       if (step.pointer || !isEmpty(made)) out[name] = made;
-      else if (step.emitEmpty) out[name] = step.absent;
+      else if (step.absent !== undefined) out[name] = step.absent;
     }
     let own = 0;
     for (const _ in source) own += 1;

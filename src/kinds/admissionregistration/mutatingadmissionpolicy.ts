@@ -1,0 +1,10 @@
+// MutatingAdmissionPolicy.
+import type { MutatingAdmissionPolicy } from '#generated/api/admissionregistration-v1.ts';
+import type { ResourceDefinition } from '#schema/resource.ts';
+import { defineKind } from '../define.ts';
+
+export const mutatingAdmissionPolicy: ResourceDefinition<MutatingAdmissionPolicy> = defineKind<MutatingAdmissionPolicy>({
+  group: 'admissionregistration.k8s.io',
+  resource: 'mutatingadmissionpolicies',
+  categories: ['api-extensions'],
+});

@@ -1,0 +1,10 @@
+// MutatingAdmissionPolicyBinding.
+import type { MutatingAdmissionPolicyBinding } from '#generated/api/admissionregistration-v1.ts';
+import type { ResourceDefinition } from '#schema/resource.ts';
+import { defineKind } from '../define.ts';
+
+export const mutatingAdmissionPolicyBinding: ResourceDefinition<MutatingAdmissionPolicyBinding> = defineKind<MutatingAdmissionPolicyBinding>({
+  group: 'admissionregistration.k8s.io',
+  resource: 'mutatingadmissionpolicybindings',
+  categories: ['api-extensions'],
+});

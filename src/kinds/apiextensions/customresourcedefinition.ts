@@ -1,0 +1,12 @@
+// CustomResourceDefinition.
+import type { CustomResourceDefinition } from '#generated/api/apiextensions-v1.ts';
+import type { ResourceDefinition } from '#schema/resource.ts';
+import { defineKind } from '../define.ts';
+
+export const customResourceDefinition: ResourceDefinition<CustomResourceDefinition> = defineKind<CustomResourceDefinition>({
+  group: 'apiextensions.k8s.io',
+  resource: 'customresourcedefinitions',
+  shortNames: ['crd', 'crds'],
+  categories: ['api-extensions'],
+  storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
+});
