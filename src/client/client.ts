@@ -119,5 +119,10 @@ export interface Informers {
 
 /** Records Kubernetes Events about objects: aggregates repeats, bounds its queue, never throws, never blocks. */
 export interface EventRecorder {
-  event(about: KubeObject, ref: ResourceRef, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  event(about: KubeObject, ref: ResourceRef, type: 'Normal' | 'Warning', reason: string, message: string, options?: EventOptions): void;
+}
+
+export interface EventOptions {
+  /** The part of the object that is meant: `spec.containers{web}`. */
+  readonly fieldPath?: string;
 }

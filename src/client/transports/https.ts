@@ -30,8 +30,10 @@ export interface HttpsTransportOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/** Until a server's SETTINGS arrive; the smallest limit RFC 9113 recommends. */
-const STREAMS_BEFORE_SETTINGS = 100;
+/** For servers that set no limit; the smallest one RFC 9113 recommends. */
+const STREAMS_WITHOUT_LIMIT = 100;
+/** Sessions tried for one request: others may fill a new one first, and a server going down closes them at once. */
+const MAX_CONNECTS = 20;
 /** Streams' flow-control window: a list of some MB should not wait for round trips. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
@@ -103,14 +105,18 @@ class HttpsTransport implements Transport {
     this.#agent?.destroy();
   }
 
-  /** A session with room for one more stream; undefined when the server speaks only HTTP/1.1. */
+  /** A session with a stream reserved on it (counted as active); undefined when the server speaks only HTTP/1.1. */
   async #session(signal: AbortSignal): Promise<Session | undefined> {
-    for (;;) {
-      for (const s of this.#sessions) if (hasRoom(s)) return s;
+    for (let tries = 0; tries < MAX_CONNECTS; tries++) {
+      for (const s of this.#sessions) {
+        if (!hasRoom(s)) continue;
+        s.active++;
+        return s;
+      }
       this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
-      const session = await abortedBy(this.#connecting, signal);
-      if (session === undefined || hasRoom(session)) return session;
+      if ((await abortedBy(this.#connecting, signal)) === undefined) return undefined;
     }
+    throw new Error('the server takes connections but no requests');
   }
 
   async #connect(): Promise<Session | undefined> {
@@ -133,8 +139,14 @@ class HttpsTransport implements Transport {
       session.close();
     });
     session.once('connect', () => session.setLocalWindowSize(2 * WINDOW_BYTES));
-    this.#sessions.add(entry);
     this.#keepAlive(entry);
+    // How many streams the server allows must be known before the first burst.
+    await new Promise<void>((resolve, reject) => {
+      session.once('remoteSettings', () => resolve());
+      session.once('error', reject);
+      session.once('close', () => reject(new Error('the server closed the connection')));
+    });
+    this.#sessions.add(entry);
     if (this.#closed.signal.aborted) session.destroy();
     return entry;
   }
@@ -205,11 +217,16 @@ class HttpsTransport implements Transport {
   #overHttp2(entry: Session, request: TransportRequest): Promise<ExchangeResponse> {
     const { method, path, headers, body, signal } = request;
     return new Promise((resolve, reject) => {
-      const stream = entry.session.request(
-        { ...headers, ':method': method, ':path': path, ':authority': this.#url.host, ':scheme': 'https' },
-        { endStream: body === undefined },
-      );
-      entry.active++;
+      let stream: http2.ClientHttp2Stream;
+      try {
+        stream = entry.session.request(
+          { ...headers, ':method': method, ':path': path, ':authority': this.#url.host, ':scheme': 'https' },
+          { endStream: body === undefined },
+        );
+      } catch (error) {
+        entry.active--;
+        return reject(error);
+      }
       const onAbort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
       signal.addEventListener('abort', onAbort, { once: true });
       stream.once('close', () => {
@@ -218,7 +235,7 @@ class HttpsTransport implements Transport {
         // After the response has resolved this changes nothing.
         reject(signal.aborted ? signal.reason : streamError(stream.rstCode));
       });
-      stream.once('error', reject);
+      stream.once('error', (error) => reject(stream.rstCode ? streamError(stream.rstCode) : error));
       stream.once('response', (answer) => {
         const { ':status': status = 0, ...rest } = answer;
         // Between response and the first read nobody else listens for errors; the reader gets them.
@@ -246,7 +263,7 @@ class HttpsTransport implements Transport {
 }
 
 const hasRoom = (s: Session): boolean =>
-  !s.draining && !s.session.closed && !s.session.destroyed && s.active < (s.session.remoteSettings?.maxConcurrentStreams ?? STREAMS_BEFORE_SETTINGS);
+  !s.draining && !s.session.closed && !s.session.destroyed && s.active < (s.session.remoteSettings?.maxConcurrentStreams ?? STREAMS_WITHOUT_LIMIT);
 
 /** Chunks of the answer; a stream that the peer reset is an error, not an end. */
 async function* readHttp2(stream: http2.ClientHttp2Stream): AsyncGenerator<Uint8Array> {
@@ -256,7 +273,8 @@ async function* readHttp2(stream: http2.ClientHttp2Stream): AsyncGenerator<Uint8
 
 const streamError = (code: number | undefined): Error & { code?: string } =>
   Object.assign(new Error(`the stream was closed by the server (HTTP/2 code ${code ?? 0})`), {
-    code: code === http2.constants.NGHTTP2_REFUSED_STREAM ? 'REFUSED' : 'ECONNRESET',
+    // Node's server refuses a stream over its limit with ENHANCE_YOUR_CALM, too.
+    code: code === http2.constants.NGHTTP2_REFUSED_STREAM || code === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM ? 'REFUSED' : 'ECONNRESET',
   });
 
 /** Codes of errors after which the server has certainly not acted. */
