@@ -16,6 +16,8 @@ interface Entry {
   wanted: PodStatus;
   /** What the API has, as far as is known. */
   known: PodStatus;
+  /** resourceVersion at which `known` was so. */
+  knownAt: string;
   sending: Promise<void> | undefined;
 }
 
@@ -40,10 +42,15 @@ export class StatusWriter {
     const uid = pod.metadata.uid!;
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod, wanted: status, known: pod.status ?? {}, sending: undefined };
+      entry = { pod, wanted: status, known: pod.status ?? {}, knownAt: pod.metadata.resourceVersion ?? '0', sending: undefined };
       this.#entries.set(uid, entry);
     }
     entry.wanted = status;
+    // Others write to the status too (readiness gates, node lifecycle): compare with the newest that was seen.
+    if (entry.sending === undefined && isNewer(pod.metadata.resourceVersion, entry.knownAt)) {
+      entry.known = pod.status ?? {};
+      entry.knownAt = pod.metadata.resourceVersion!;
+    }
     if (entry.sending === undefined && !sameJson(entry.known, status)) entry.sending = this.#send(entry);
   }
 
@@ -72,6 +79,7 @@ export class StatusWriter {
         const updated = await pods.patch(namespace, name!, 'application/strategic-merge-patch+json', patch, { subresource: 'status' });
         if (updated.metadata.uid !== uid) break;
         entry.known = target;
+        entry.knownAt = updated.metadata.resourceVersion ?? entry.knownAt;
       } catch (error) {
         if (isStatus(error, 'NotFound') || isStatus(error, 'Conflict')) break; // gone, or another pod of this name
         this.#deps.log.warn('pod status was not accepted', { pod: `${namespace}/${name}`, error });
@@ -84,6 +92,12 @@ export class StatusWriter {
     }
     entry.sending = undefined;
   }
+}
+
+/** Resource versions are comparable as numbers (KEP-5504). */
+function isNewer(version: string | undefined, than: string): boolean {
+  if (version === undefined || !/^\d+$/.test(version) || !/^\d+$/.test(than)) return false;
+  return BigInt(version) > BigInt(than);
 }
 
 /** Lists that strategic merge would join by key, and the kubelet means to replace. */
