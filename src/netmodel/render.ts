@@ -11,7 +11,7 @@ export function renderTable(table: Table, elements: readonly Element[]): string 
   const lines = [`add table ${name}`, `delete table ${name}`, `table ${name} {`];
   for (const set of table.sets) lines.push(...renderSet(set));
   // Chains may jump forward: declare them empty first.
-  for (const chain of table.chains) lines.push(`chain ${chain.name} {`, '}');
+  for (const chain of table.chains) if (chain.base === undefined) lines.push(`chain ${chain.name} {`, '}');
   for (const chain of table.chains) lines.push(...renderChain(chain));
   lines.push('}', ...renderElements('add', table.name, elements));
   return `${lines.join('\n')}\n`;

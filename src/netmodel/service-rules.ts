@@ -139,7 +139,8 @@ export function serviceTable(options: ServiceTableOptions): Table {
       ],
     },
     { name: 'refuse_through', base: { type: 'filter', hook: 'forward', priority: -110 }, rules: [{ then: [{ do: 'jump', chain: 'refuse' }] }] },
-    { name: 'refuse_out', base: { type: 'filter', hook: 'output', priority: -110 }, rules: [{ then: [{ do: 'jump', chain: 'refuse' }] }] },
+    // After translation of the node's own packets: what still has a cluster IP then has no service.
+    { name: 'refuse_out', base: { type: 'filter', hook: 'output', priority: -90 }, rules: [{ then: [{ do: 'jump', chain: 'refuse' }] }] },
   ];
   const tuple = ['ipv4_addr', 'inet_proto', 'inet_service'] as const;
   const port = ['inet_proto', 'inet_service'] as const;
