@@ -71,6 +71,8 @@ async function stage(pv: PersistentVolume, handle: string, staging: string, deps
   const device = await mounts.attachLoop(file);
   files.mkdir(staging, 0o750);
   await mounts.device(device, staging, type, type === 'ext4' ? ['noinit_itable'] : []);
+  // A mounted device is detached when its last mount goes, so also when the whole node dies.
+  await mounts.detachLoop(device);
   if (files.stat(`${staging}/lost+found`) !== undefined) files.rmdir(`${staging}/lost+found`);
 }
 
