@@ -7,7 +7,7 @@ export function addCompletion(program: Command): void {
     .command('completion')
     .description('a completion script for your shell')
     .argument('<shell>', 'bash, zsh or fish')
-    .action((shell: string) => process.stdout.write(completion(program, shell)));
+    .action((shell: string) => void process.stdout.write(completion(program, shell)));
 }
 
 function completion(program: Command, shell: string): string {
