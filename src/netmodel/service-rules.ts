@@ -22,8 +22,6 @@ export interface ServiceTableOptions {
   /** All pods of the cluster. */
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
-  /** This node's pods. */
-  readonly podCIDR: string;
   /** Served on the node itself, never translated. */
   readonly dnsAddress: string;
   /** The distinct affinity times in use: one small chain each, remade when a new one appears. */
@@ -39,7 +37,7 @@ const TUPLE: readonly Field[] = ['ip daddr', 'meta l4proto', 'th dport'];
 const PORT: readonly Field[] = ['meta l4proto', 'th dport'];
 
 export function serviceTable(options: ServiceTableOptions): Table {
-  const { clusterCIDR, serviceCIDR, podCIDR, dnsAddress } = options;
+  const { clusterCIDR, serviceCIDR, dnsAddress } = options;
   const counts = [...Array.from({ length: EXACT_SLOTS }, (_, i) => i + 1), ...LARGE_SLOTS];
   const onNode: Rule['match'] = [
     { is: 'local', field: 'daddr' },
@@ -120,7 +118,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
         { match: [{ is: 'dnatted' }, { is: 'within', field: 'ip saddr', cidr: '127.0.0.0/8' }], then: [{ do: 'masquerade' }], why: 'loopback client' },
         {
           match: [
-            { is: 'within', field: 'ip saddr', cidr: podCIDR },
+            { is: 'in', key: ['ip saddr'], set: 'local_pods' },
             { is: 'outside', field: 'ip daddr', cidr: clusterCIDR },
             { is: 'outside', field: 'ip daddr', cidr: '224.0.0.0/4' },
             { is: 'not in', key: ['ip daddr'], set: 'node_addresses' },
@@ -167,6 +165,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
       { name: 'cluster_ips', key: ['ipv4_addr'] },
       { name: 'hairpin', key: ['ipv4_addr', 'ipv4_addr'] },
       { name: 'node_addresses', key: ['ipv4_addr'] },
+      { name: 'local_pods', key: ['ipv4_addr'], interval: true },
     ],
     chains,
   };
