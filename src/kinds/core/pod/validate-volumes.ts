@@ -1,0 +1,160 @@
+// Rules for volumes and where they are mounted.
+import type { Container, EmptyDirVolumeSource, EphemeralContainer, KeyToPath, Volume } from '#generated/api/core-v1.ts';
+import { isDns1123Label } from '#machinery/names.ts';
+import { fieldError } from '#machinery/status.ts';
+import { tryParseQuantity } from '#machinery/quantity.ts';
+import { type Errors, at, child } from '../../rules.ts';
+
+const SOURCES = [
+  'hostPath', 'emptyDir', 'gcePersistentDisk', 'awsElasticBlockStore', 'gitRepo', 'secret', 'nfs', 'iscsi', 'glusterfs', 'persistentVolumeClaim', 'rbd',
+  'flexVolume', 'cinder', 'cephfs', 'flocker', 'downwardAPI', 'fc', 'azureFile', 'configMap', 'vsphereVolume', 'quobyte', 'azureDisk',
+  'photonPersistentDisk', 'projected', 'portworxVolume', 'scaleIO', 'storageos', 'csi', 'ephemeral', 'image',
+] as const satisfies readonly (keyof Volume)[];
+
+const HOST_PATH_TYPES = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'];
+const MODE_MESSAGE = 'must be a number between 0 and 0777 (octal), both inclusive';
+
+export function validateVolumes(volumes: readonly Volume[] | undefined, path: string, errors: Errors): ReadonlyMap<string, Volume> {
+  const byName = new Map<string, Volume>();
+  for (const [index, volume] of (volumes ?? []).entries()) {
+    const where = at(path, index);
+    validateSource(volume, where, errors);
+    if ((volume.name ?? '') === '') errors.push(fieldError.required(`${where}.name`));
+    else {
+      for (const message of isDns1123Label(volume.name)) errors.push(fieldError.invalid(`${where}.name`, volume.name, message));
+      if (byName.has(volume.name)) errors.push(fieldError.duplicate(`${where}.name`, volume.name));
+    }
+    byName.set(volume.name, volume);
+  }
+  return byName;
+}
+
+function validateSource(volume: Volume, path: string, errors: Errors): void {
+  const set = SOURCES.filter((s) => volume[s] !== undefined);
+  if (set.length === 0) errors.push(fieldError.required(path, 'must specify a volume type'));
+  for (const extra of set.slice(1)) errors.push(fieldError.forbidden(child(path, extra), 'may not specify more than 1 volume type'));
+  if (volume.emptyDir !== undefined) validateEmptyDir(volume.emptyDir, `${path}.emptyDir`, errors);
+  if (volume.hostPath !== undefined) {
+    if ((volume.hostPath.path ?? '') === '') errors.push(fieldError.required(`${path}.hostPath.path`));
+    else noBackSteps(volume.hostPath.path, `${path}.hostPath.path`, errors);
+    if (volume.hostPath.type !== undefined && !HOST_PATH_TYPES.includes(volume.hostPath.type)) {
+      errors.push(fieldError.notSupported(`${path}.hostPath.type`, volume.hostPath.type, HOST_PATH_TYPES.toSorted()));
+    }
+  }
+  if (volume.secret !== undefined) {
+    if ((volume.secret.secretName ?? '') === '') errors.push(fieldError.required(`${path}.secret.secretName`));
+    validateMode(volume.secret.defaultMode, `${path}.secret.defaultMode`, errors);
+    validateItems(volume.secret.items, `${path}.secret.items`, errors);
+  }
+  if (volume.configMap !== undefined) {
+    if ((volume.configMap.name ?? '') === '') errors.push(fieldError.required(`${path}.configMap.name`));
+    validateMode(volume.configMap.defaultMode, `${path}.configMap.defaultMode`, errors);
+    validateItems(volume.configMap.items, `${path}.configMap.items`, errors);
+  }
+  if (volume.persistentVolumeClaim !== undefined && (volume.persistentVolumeClaim.claimName ?? '') === '') {
+    errors.push(fieldError.required(`${path}.persistentVolumeClaim.claimName`));
+  }
+  if (volume.nfs !== undefined) {
+    if ((volume.nfs.server ?? '') === '') errors.push(fieldError.required(`${path}.nfs.server`));
+    if ((volume.nfs.path ?? '') === '') errors.push(fieldError.required(`${path}.nfs.path`));
+    else if (!volume.nfs.path.startsWith('/')) errors.push(fieldError.invalid(`${path}.nfs.path`, volume.nfs.path, 'must be an absolute path'));
+  }
+  if (volume.csi !== undefined && (volume.csi.driver ?? '') === '') errors.push(fieldError.required(`${path}.csi.driver`));
+  if (volume.downwardAPI !== undefined) {
+    validateMode(volume.downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`, errors);
+    validateDownwardItems(volume.downwardAPI.items, `${path}.downwardAPI`, errors);
+  }
+  if (volume.projected !== undefined) validateProjected(volume, `${path}.projected`, errors);
+  if (volume.ephemeral !== undefined && volume.ephemeral.volumeClaimTemplate === undefined) {
+    errors.push(fieldError.required(`${path}.ephemeral.volumeClaimTemplate`));
+  }
+}
+
+function validateEmptyDir(source: EmptyDirVolumeSource, path: string, errors: Errors): void {
+  const limit = source.sizeLimit === undefined ? undefined : tryParseQuantity(source.sizeLimit);
+  if (limit !== undefined && limit.unscaled < 0n) errors.push(fieldError.forbidden(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity'));
+}
+
+function validateMode(mode: number | undefined, path: string, errors: Errors): void {
+  if (mode !== undefined && (mode < 0 || mode > 0o777)) errors.push(fieldError.invalid(path, mode, MODE_MESSAGE));
+}
+
+function validateItems(items: readonly KeyToPath[] | undefined, path: string, errors: Errors): void {
+  for (const [index, item] of (items ?? []).entries()) {
+    const where = at(path, index);
+    if ((item.key ?? '') === '') errors.push(fieldError.required(`${where}.key`));
+    if ((item.path ?? '') === '') errors.push(fieldError.required(`${where}.path`));
+    else relativePath(item.path, `${where}.path`, errors);
+    validateMode(item.mode, `${where}.mode`, errors);
+  }
+}
+
+function validateDownwardItems(items: NonNullable<Volume['downwardAPI']>['items'], path: string, errors: Errors): void {
+  for (const item of items ?? []) {
+    if ((item.path ?? '') === '') errors.push(fieldError.required(`${path}.path`));
+    else relativePath(item.path, `${path}.path`, errors);
+    if (item.fieldRef !== undefined && item.resourceFieldRef !== undefined) {
+      errors.push(fieldError.invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
+    } else if (item.fieldRef === undefined && item.resourceFieldRef === undefined) {
+      errors.push(fieldError.required(path, 'one of fieldRef and resourceFieldRef is required'));
+    }
+  }
+}
+
+const PROJECTIONS = ['secret', 'configMap', 'downwardAPI', 'serviceAccountToken', 'clusterTrustBundle', 'podCertificate'] as const;
+
+function validateProjected(volume: Volume, path: string, errors: Errors): void {
+  validateMode(volume.projected?.defaultMode, `${path}.defaultMode`, errors);
+  for (const [index, source] of (volume.projected?.sources ?? []).entries()) {
+    const where = at(`${path}.sources`, index);
+    const set = PROJECTIONS.filter((p) => source[p] !== undefined);
+    if (set.length === 0) errors.push(fieldError.required(where, 'must specify a projected volume type'));
+    for (const extra of set.slice(1)) errors.push(fieldError.forbidden(child(where, extra), 'may not specify more than 1 volume type'));
+    if (source.secret !== undefined) {
+      if ((source.secret.name ?? '') === '') errors.push(fieldError.required(`${where}.secret.name`));
+      validateItems(source.secret.items, `${where}.secret.items`, errors);
+    }
+    if (source.configMap !== undefined) {
+      if ((source.configMap.name ?? '') === '') errors.push(fieldError.required(`${where}.configMap.name`));
+      validateItems(source.configMap.items, `${where}.configMap.items`, errors);
+    }
+    const token = source.serviceAccountToken;
+    if (token !== undefined) {
+      const seconds = token.expirationSeconds ?? 3600;
+      if (seconds < 600) errors.push(fieldError.invalid(`${where}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes'));
+      if (seconds > 2 ** 32) errors.push(fieldError.invalid(`${where}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds'));
+      if ((token.path ?? '') === '') errors.push(fieldError.required(`${where}.serviceAccountToken.path`));
+      else relativePath(token.path, `${where}.serviceAccountToken.path`, errors);
+    }
+  }
+}
+
+function relativePath(path: string, field: string, errors: Errors): void {
+  if (path.startsWith('/')) errors.push(fieldError.invalid(field, path, 'must be a relative path'));
+  if (path.startsWith('..') && path.split('/')[0] !== '..') errors.push(fieldError.invalid(field, path, "must not start with '..'"));
+  noBackSteps(path, field, errors);
+}
+
+function noBackSteps(path: string, field: string, errors: Errors): void {
+  if (path.split('/').includes('..')) errors.push(fieldError.invalid(field, path, "must not contain '..'"));
+}
+
+export function validateVolumeMounts(container: Container | EphemeralContainer, volumes: ReadonlyMap<string, Volume>, path: string, errors: Errors): void {
+  const mountPaths = new Set<string>();
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    const where = at(`${path}.volumeMounts`, index);
+    if ((mount.name ?? '') === '') errors.push(fieldError.required(`${where}.name`));
+    if (!volumes.has(mount.name)) errors.push(fieldError.notFound(`${where}.name`, mount.name));
+    if ((mount.mountPath ?? '') === '') errors.push(fieldError.required(`${where}.mountPath`));
+    if (mountPaths.has(mount.mountPath)) errors.push(fieldError.invalid(`${where}.mountPath`, mount.mountPath, 'must be unique'));
+    mountPaths.add(mount.mountPath);
+    if ((mount.subPath ?? '') !== '') relativePath(mount.subPath!, `${where}.subPath`, errors);
+    if ((mount.subPathExpr ?? '') !== '') {
+      if ((mount.subPath ?? '') !== '') errors.push(fieldError.invalid(`${where}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+      relativePath(mount.subPathExpr!, `${where}.subPathExpr`, errors);
+    }
+    if (mount.mountPropagation !== undefined && !['Bidirectional', 'HostToContainer', 'None'].includes(mount.mountPropagation)) {
+      errors.push(fieldError.notSupported(`${where}.mountPropagation`, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']));
+    }
+  }
+}

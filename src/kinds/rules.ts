@@ -1,0 +1,74 @@
+// Validation as data: rows of (field, what must hold), checked in order, with upstream's error kinds and words. Code is
+// left for rules that cross fields.
+import { type FieldError, fieldError } from '#machinery/status.ts';
+
+/** One rule about one member of an object. Unset members only break `required`. */
+export type Row<T> = { readonly field: keyof T & string } & (
+  | { readonly required: true; readonly detail?: string }
+  | { readonly oneOf: readonly string[] }
+  | { readonly range: readonly [number, number] }
+  | { readonly min: number }
+  | { readonly format: (value: never) => readonly string[] }
+);
+
+export type Errors = FieldError[];
+
+export const child = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
+export const at = (path: string, index: number): string => `${path}[${index}]`;
+/** Map keys: `metadata.labels[key]`. */
+export const atKey = (path: string, key: string): string => `${path}[${key}]`;
+
+export const isUnset = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+
+export function checkRows<T extends object>(object: T, path: string, rows: readonly Row<T>[], errors: Errors): void {
+  for (const row of rows) {
+    const value = object[row.field] as unknown;
+    const field = child(path, row.field);
+    if ('required' in row) {
+      if (isUnset(value)) errors.push(fieldError.required(field, row.detail));
+    } else if (isUnset(value)) {
+      continue;
+    } else if ('oneOf' in row) {
+      if (!row.oneOf.includes(value as string)) errors.push(fieldError.notSupported(field, value, row.oneOf));
+    } else if ('range' in row) {
+      const [low, high] = row.range;
+      if ((value as number) < low || (value as number) > high) errors.push(fieldError.invalid(field, value, `must be between ${low} and ${high}, inclusive`));
+    } else if ('min' in row) {
+      atLeast(value as number, row.min, field, errors);
+    } else {
+      for (const message of row.format(value as never)) errors.push(fieldError.invalid(field, value, message));
+    }
+  }
+}
+
+export function atLeast(value: number | undefined, min: number, field: string, errors: Errors): void {
+  if (value !== undefined && value < min) errors.push(fieldError.invalid(field, value, `must be greater than or equal to ${min}`));
+}
+
+export function messages(list: readonly string[], field: string, value: unknown, errors: Errors): void {
+  for (const message of list) errors.push(fieldError.invalid(field, value, message));
+}
+
+export const IMMUTABLE = 'field is immutable';
+
+/** Equality of plain JSON in normal form: same members in the same order. */
+export const sameJson = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+export function immutable(value: unknown, old: unknown, field: string, errors: Errors): void {
+  if (!sameJson(value, old)) errors.push(fieldError.invalid(field, value ?? null, IMMUTABLE));
+}
+
+/** Exactly one of `fields` may be set; returns those that are. */
+export function setMembers<T extends object>(object: T | undefined, fields: readonly (keyof T & string)[]): (keyof T & string)[] {
+  return object === undefined ? [] : fields.filter((f) => object[f] !== undefined && object[f] !== null);
+}
+
+export function uniqueBy<T>(list: readonly T[] | undefined, key: (item: T) => string, field: (index: number) => string, errors: Errors): void {
+  const seen = new Set<string>();
+  for (const [index, item] of (list ?? []).entries()) {
+    const value = key(item);
+    if (seen.has(value)) errors.push(fieldError.duplicate(field(index), value));
+    seen.add(value);
+  }
+}
