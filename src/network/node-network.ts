@@ -1,0 +1,115 @@
+// The network of one node, assembled: pod network, service proxy, network policy, DNS. Runs inside the node's network
+// namespace. Parts that are switched off are replaced by somebody else's; the kubelet then does not wait for them.
+import type { Clock } from '#base/clock.ts';
+import { type Component, startAll, stopAll } from '#base/lifecycle.ts';
+import type { Log } from '#base/log.ts';
+import type { MetricsRegistry } from '#base/metrics.ts';
+import type { Random } from '#base/random.ts';
+import type { Informers } from '#client/client.ts';
+import type { Run } from '#host/process.ts';
+import { ensureFolder } from '#host/files.ts';
+import type { LocalPod, NodeNetwork } from '#netmodel/node-network.ts';
+import { POLICY_TABLE } from '#netmodel/policy-rules.ts';
+import { SERVICE_TABLE } from '#netmodel/service-rules.ts';
+import { endpointslices, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
+import { DnsServer } from './dns/dns-server.ts';
+import { type Nft, NftProgram } from './nftables/nft.ts';
+import { PodNetwork } from './podnetwork/pod-network.ts';
+import { PolicyEnforcer } from './policy/policy-enforcer.ts';
+import { ServiceProxy } from './proxy/service-proxy.ts';
+
+export interface NodeNetworkDeps {
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: MetricsRegistry;
+  readonly run: Run;
+  /** Absent: the nft program. */
+  readonly nft?: Nft;
+}
+
+export interface NodeNetworkOptions {
+  readonly nodeName: string;
+  readonly nodeIPs: readonly string[];
+  readonly clusterCIDR: string;
+  readonly serviceCIDR: string;
+  readonly dns: { readonly address: string; readonly domain: string; readonly upstreams: readonly string[] };
+  /** `ours` false: the folder holds a configuration given by the user, which is left alone, and so are routes. */
+  readonly cni: { readonly ours: boolean; readonly confDir: string; readonly dataDir: string; readonly mtu: number };
+  readonly nftPath: string;
+  /** A private folder for rule scripts. */
+  readonly folder: string;
+  readonly parts: { readonly proxy: boolean; readonly policy: boolean; readonly dns: boolean };
+}
+
+/** Start it beside `informers.start`: it asks for its informers when made, and waits until they are synced. */
+export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetworkDeps): NodeNetwork & Component {
+  const { informers, clock, random, metrics, run } = deps;
+  const { nodeName, nodeIPs, clusterCIDR, serviceCIDR, dns, parts } = options;
+  const log = deps.log.with({ part: 'network' });
+  const nft = deps.nft ?? new NftProgram({ run, nft: options.nftPath, folder: ensureFolder(options.folder, 0o700) });
+  const of = {
+    services: informers.informer(services),
+    slices: informers.informer(endpointslices),
+    nodes: informers.informer(nodes),
+    pods: informers.informer(pods),
+    namespaces: informers.informer(namespaces),
+    policies: informers.informer(networkpolicies),
+  };
+  const { ours, ...cni } = options.cni;
+  const podNetwork = new PodNetwork({ nodes: of.nodes, run, clock, log, nodeName, cni: ours ? cni : undefined });
+  const common = { nft, clock, log, metrics, nodeName };
+  const proxy = parts.proxy
+    ? new ServiceProxy({ ...common, services: of.services, slices: of.slices, nodes: of.nodes, pods: of.pods, nodeIPs, clusterCIDR, serviceCIDR, dnsAddress: parts.dns ? dns.address : NO_ADDRESS })
+    : undefined;
+  const policy = parts.policy
+    ? new PolicyEnforcer({ ...common, policies: of.policies, namespaces: of.namespaces, pods: of.pods, dnsAddress: parts.dns ? dns.address : undefined })
+    : undefined;
+  const dnsServer = parts.dns
+    ? new DnsServer({ ...dns, services: of.services, slices: of.slices, namespaces: of.namespaces, run, clock, random, log, metrics })
+    : undefined;
+  // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection.
+  const components: Component[] = [dnsServer, policy, proxy, podNetwork].filter((c) => c !== undefined);
+  let markStarted = (): void => {};
+  const started = new Promise<void>((resolve) => {
+    markStarted = resolve;
+  });
+  return {
+    name: 'node-network',
+    async start(signal) {
+      // A part that is switched off leaves no rules of an earlier run behind.
+      if (proxy === undefined) await nft.remove(SERVICE_TABLE);
+      if (policy === undefined) await nft.remove(POLICY_TABLE);
+      await startAll(components, signal);
+      markStarted();
+    },
+    stop: () => stopAll(components),
+    async ready(signal) {
+      await unlessAborted(started, signal);
+      await podNetwork.ready(signal);
+    },
+    async policiesInForce(pod: LocalPod, signal) {
+      await Promise.all([policy?.inForce(pod, signal), proxy?.hostPortsInForce(pod, signal)]);
+    },
+    podGone(uid) {
+      policy?.podGone(uid);
+      proxy?.podGone(uid);
+    },
+  };
+}
+
+/** No service has this cluster IP: with DNS in real pods, its service is one like any other. */
+const NO_ADDRESS = '255.255.255.255';
+
+function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    void promise.then(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    });
+  });
+}
