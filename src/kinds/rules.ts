@@ -52,8 +52,19 @@ export function messages(list: readonly string[], field: string, value: unknown,
 
 export const IMMUTABLE = 'field is immutable';
 
-/** Equality of plain JSON in normal form: same members in the same order. */
-export const sameJson = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+/** Deep equality of plain JSON; the order of members and members that are undefined do not count. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => sameJson(item, b[i]));
+  }
+  const left = a as Readonly<Record<string, unknown>>;
+  const right = b as Readonly<Record<string, unknown>>;
+  for (const key in left) if (!sameJson(left[key], right[key])) return false;
+  for (const key in right) if (left[key] === undefined && right[key] !== undefined) return false;
+  return true;
+}
 
 export function immutable(value: unknown, old: unknown, field: string, errors: Errors): void {
   if (!sameJson(value, old)) errors.push(fieldError.invalid(field, value ?? null, IMMUTABLE));

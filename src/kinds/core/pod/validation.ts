@@ -88,11 +88,7 @@ function withMutable(spec: PodSpec, before: PodSpec): PodSpec {
     put('nodeSelector', before.nodeSelector);
     put('affinity', before.affinity);
   }
-  // Same members in the old order, so that equal means equal text.
-  const ordered: Record<string, unknown> = {};
-  for (const key of Object.keys(before)) if (restored[key] !== undefined) ordered[key] = restored[key];
-  for (const key of Object.keys(restored)) if (ordered[key] === undefined && restored[key] !== undefined) ordered[key] = restored[key];
-  return ordered as unknown as PodSpec;
+  return restored as unknown as PodSpec;
 }
 
 /** The members that differ, for the end of the message. */

@@ -1,0 +1,58 @@
+// What the kinds with a pod template share: template and selector rules, template defaults, columns.
+import type { Container, PodTemplateSpec } from '#generated/api/core-v1.ts';
+import type { LabelSelector } from '#generated/api/meta-v1.ts';
+import { matcherOf, matchesLabels, SelectorError } from '#machinery/selectors.ts';
+import { isValidPercent } from '#machinery/names.ts';
+import { fieldError } from '#machinery/status.ts';
+import { defaultPodSpec } from './core/pod/defaults.ts';
+import { validatePodTemplateSpec } from './core/pod/validate-spec.ts';
+import { type Errors, messages } from './rules.ts';
+import { isEmptySelector, validateLabelSelector } from './selectors.ts';
+
+export const defaultTemplate = (template: PodTemplateSpec): PodTemplateSpec =>
+  template?.spec === undefined ? template : { ...template, spec: defaultPodSpec(template.spec) };
+
+/** Selector and template belong together; `always` where only restartPolicy Always makes sense. */
+export function validateTemplateAndSelector(
+  spec: { readonly selector?: LabelSelector; readonly template: PodTemplateSpec },
+  kindName: string,
+  errors: Errors,
+  always = true,
+): void {
+  const { selector, template } = spec;
+  if (selector === undefined) errors.push(fieldError.required('spec.selector'));
+  else {
+    validateLabelSelector(selector, 'spec.selector', errors);
+    if (isEmptySelector(selector)) errors.push(fieldError.invalid('spec.selector', selector, `empty selector is invalid for ${kindName}`));
+  }
+  if (template === undefined) {
+    errors.push(fieldError.required('spec.template'));
+    return;
+  }
+  if (selector !== undefined && !isEmptySelector(selector)) {
+    try {
+      if (!matchesLabels(matcherOf(selector), template.metadata?.labels)) {
+        errors.push(fieldError.invalid('spec.template.metadata.labels', template.metadata?.labels ?? null, '`selector` does not match template `labels`'));
+      }
+    } catch (error) {
+      if (!(error instanceof SelectorError)) throw error;
+    }
+  }
+  validatePodTemplateSpec(template, 'spec.template', errors);
+  if (!always || template.spec === undefined) return;
+  if (template.spec.restartPolicy !== 'Always') {
+    errors.push(fieldError.notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']));
+  }
+  if (template.spec.activeDeadlineSeconds !== undefined) {
+    errors.push(fieldError.forbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${kindName === 'statefulset' ? 'StatefulSet' : kindName === 'daemonset' ? 'DaemonSet' : 'ReplicaSet'} is not Supported`));
+  }
+}
+
+/** A number that is not negative, or a percentage. */
+export function validateIntOrPercent(value: number | string | undefined, path: string, errors: Errors): void {
+  if (typeof value === 'string') messages(isValidPercent(value), path, value, errors);
+  else if (value !== undefined && value < 0) errors.push(fieldError.invalid(path, value, 'must be greater than or equal to 0'));
+}
+
+export const containerNames = (containers: readonly Container[] | undefined): string => (containers ?? []).map((c) => c.name).join(',');
+export const containerImages = (containers: readonly Container[] | undefined): string => (containers ?? []).map((c) => c.image ?? '').join(',');
