@@ -22,6 +22,7 @@ import { LAST_KEY, OrderedMap, prefixEnd, type OrderedView } from '#store/ordere
 import { CompactedError, FutureRevisionError, type Store, type StoreBatch, type StoredEntry } from '#store/store.ts';
 import { decodeContinue, encodeContinue, ExpiredContinueError, INCONSISTENT } from './continue.ts';
 import { CacheEntry, ParsedObjects, type EntryContext } from './entry.ts';
+import { EntryIndex } from './entry-index.ts';
 import { CacheBatch, type CacheEvent } from './events.ts';
 import { Freshness, tooLarge } from './freshness.ts';
 import { everything, hasSelectors, type Selection } from './selection.ts';
@@ -111,9 +112,7 @@ export class ResourceCache implements Component {
   readonly #remembered = new Map<Uint8Array, KubeObject>();
   /** First pages: revision → the state they were read from. */
   readonly #pinned = new Map<number, { readonly view: OrderedView<CacheEntry>; readonly untilMs: number }>();
-  #entries = new OrderedMap<CacheEntry>();
-  /** Value of the trigger field → key → entry. */
-  #byTrigger = new Map<string, Map<string, CacheEntry>>();
+  #index: EntryIndex;
   #window = new ChangeWindow(0);
   #revision = 0;
   #bookmarks: Timer | undefined;
@@ -127,6 +126,7 @@ export class ResourceCache implements Component {
     this.#context = { selectableFields: definition.selectableFields, parsed: deps.parsed ?? new ParsedObjects(PARSED_OBJECTS) };
     this.#freshness = new Freshness({ store, clock, prefix: this.#prefix, current: () => this.#revision });
     this.#groups = new WatchGroups(definition.triggerField);
+    this.#index = new EntryIndex(definition.triggerField);
   }
 
   /** Resolves when the first list is in. A lost watch is taken up again by itself. */
@@ -153,17 +153,17 @@ export class ResourceCache implements Component {
 
   /** How many objects there are right now. */
   get size(): number {
-    return this.#entries.size;
+    return this.#index.ordered.size;
   }
 
   /** What is here right now, without waiting; for hints and tests. */
   peek(namespace: string | undefined, name: string): CacheEntry | undefined {
-    return this.#entries.get(makeKey(namespace, name));
+    return this.#index.get(makeKey(namespace, name));
   }
 
   async get(namespace: string | undefined, name: string, options: ReadOptions = {}): Promise<CacheEntry | undefined> {
     await this.#freshEnough(options);
-    return this.#entries.get(makeKey(namespace, name));
+    return this.#index.get(makeKey(namespace, name));
   }
 
   async list(options: CacheListOptions = {}): Promise<CacheListResult> {
@@ -177,7 +177,7 @@ export class ResourceCache implements Component {
       const from = folder + start;
       if (revision === INCONSISTENT) {
         await this.#freshEnough({ signal: options.signal });
-        return this.#page(this.#entries, this.#revision, from, options);
+        return this.#page(this.#index.ordered, this.#revision, from, options);
       }
       return this.#listAt(revision, from, options, () => new ExpiredContinueError(start));
     }
@@ -189,7 +189,7 @@ export class ResourceCache implements Component {
     }
     await this.#freshEnough(options);
     // "Any" is answered whole, as upstream does from its cache.
-    return this.#page(this.#entries, this.#revision, folder, wanted === 0 ? { ...options, limit: 0 } : options);
+    return this.#page(this.#index.ordered, this.#revision, folder, wanted === 0 ? { ...options, limit: 0 } : options);
   }
 
   async watch(options: CacheWatchOptions, signal: AbortSignal): Promise<CacheWatch> {
@@ -227,9 +227,13 @@ export class ResourceCache implements Component {
 
   async #relist(): Promise<void> {
     const { entries, revision } = await this.#deps.store.list(this.#prefix);
-    this.#entries = new OrderedMap();
-    this.#byTrigger = new Map();
-    for (const stored of entries) this.#put(this.#makeEntry(stored), undefined);
+    const index = new EntryIndex(this.#deps.definition.triggerField);
+    const yielding = this.#yielder(this.#stopping.signal);
+    for (const stored of entries) {
+      await yielding();
+      index.put(this.#makeEntry(stored), undefined);
+    }
+    this.#index = index;
     this.#window = new ChangeWindow(revision);
     this.#revision = revision;
     this.#freshness.reached(revision);
@@ -267,10 +271,10 @@ export class ResourceCache implements Component {
     for (const event of batch.events) {
       if (event.revision <= this.#revision) continue;
       const key = event.key.slice(this.#prefix.length);
-      const previous = this.#entries.get(key);
+      const previous = this.#index.get(key);
       const entry = event.entry === undefined ? undefined : this.#makeEntry(event.entry);
-      if (entry !== undefined) this.#put(entry, previous);
-      else if (previous !== undefined) this.#remove(previous);
+      if (entry !== undefined) this.#index.put(entry, previous);
+      else if (previous !== undefined) this.#index.remove(previous);
       const change: Change = { revision: event.revision, entry, previous };
       this.#window.push(change, now);
       if (entry !== undefined || previous !== undefined) this.#groups.note(change);
@@ -282,32 +286,11 @@ export class ResourceCache implements Component {
 
   #makeEntry(stored: StoredEntry): CacheEntry {
     const object = this.#remembered.get(stored.value);
-    if (object !== undefined) this.#remembered.delete(stored.value);
-    return new CacheEntry(stored.key.slice(this.#prefix.length), stored, this.#context, object);
-  }
-
-  #put(entry: CacheEntry, previous: CacheEntry | undefined): void {
-    this.#entries.set(entry.key, entry);
-    const field = this.#deps.definition.triggerField;
-    if (field === undefined) return;
-    const value = entry.field(field);
-    if (previous !== undefined && previous.field(field) !== value) this.#unindex(previous, field);
-    let group = this.#byTrigger.get(value);
-    if (group === undefined) this.#byTrigger.set(value, (group = new Map()));
-    group.set(entry.key, entry);
-  }
-
-  #remove(entry: CacheEntry): void {
-    this.#entries.delete(entry.key);
-    const field = this.#deps.definition.triggerField;
-    if (field !== undefined) this.#unindex(entry, field);
-  }
-
-  #unindex(entry: CacheEntry, field: string): void {
-    const value = entry.field(field);
-    const group = this.#byTrigger.get(value);
-    group?.delete(entry.key);
-    if (group?.size === 0) this.#byTrigger.delete(value);
+    const key = stored.key.slice(this.#prefix.length);
+    if (object === undefined) return new CacheEntry(key, stored, this.#context);
+    this.#remembered.delete(stored.value);
+    const metadata = { ...object.metadata, resourceVersion: String(stored.modRevision) };
+    return new CacheEntry(key, stored, this.#context, { ...object, metadata });
   }
 
   // ---- reading ----
@@ -323,7 +306,7 @@ export class ResourceCache implements Component {
     if (revision > this.#revision) await this.#freshness.waitFor(revision, options.signal);
     const pinned = this.#pinned.get(revision);
     if (pinned !== undefined && pinned.untilMs > this.#deps.clock.monotonic()) return this.#page(pinned.view, revision, from, options);
-    if (revision === this.#revision) return this.#page(this.#entries, revision, from, options);
+    if (revision === this.#revision) return this.#page(this.#index.ordered, revision, from, options);
     try {
       return this.#page(await this.#readPast(revision, folderOf(options.selection ?? everything)), revision, from, options);
     } catch (error) {
@@ -348,8 +331,8 @@ export class ResourceCache implements Component {
     const { selection = everything, limit = 0 } = options;
     const folder = folderOf(selection);
     const to = folder === '' ? LAST_KEY : prefixEnd(folder);
-    const view = source === this.#entries ? this.#entries.snapshot() : source;
-    const candidates = (source === this.#entries ? this.#indexed(selection, from) : undefined) ?? view.range(from, to);
+    const view = source === this.#index.ordered ? this.#index.ordered.snapshot() : source;
+    const candidates = (source === this.#index.ordered ? this.#indexed(selection, from) : undefined) ?? view.range(from, to);
     const selecting = hasSelectors(selection);
     const entries: CacheEntry[] = [];
     let more = false;
@@ -381,20 +364,19 @@ export class ResourceCache implements Component {
     if (fields === undefined || fields.text === '') return undefined;
     const name = fields.exact('metadata.name');
     if (name !== undefined && (namespace !== '' || !this.#deps.definition.namespaced)) {
-      const entry = this.#entries.get(makeKey(namespace, name));
+      const entry = this.#index.get(makeKey(namespace, name));
       return entry === undefined || entry.key < from ? [] : [entry];
     }
     const field = this.#deps.definition.triggerField;
     const value = field === undefined ? undefined : fields.exact(field);
     if (value === undefined) return undefined;
-    const found = [...(this.#byTrigger.get(value)?.values() ?? [])].filter((e) => e.key >= from && (namespace === '' || e.namespace === namespace));
-    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return this.#index.triggered(value).filter((e) => e.key >= from && (namespace === '' || e.namespace === namespace));
   }
 
   #pin(revision: number, view: OrderedView<CacheEntry>): void {
-    if (view instanceof OrderedMap || this.#pinned.has(revision)) return;
     const now = this.#deps.clock.monotonic();
     for (const [old, { untilMs }] of this.#pinned) if (untilMs <= now) this.#pinned.delete(old);
+    if (this.#pinned.has(revision)) return;
     if (this.#pinned.size >= PINNED_LISTS) this.#pinned.delete(this.#pinned.keys().next().value!);
     this.#pinned.set(revision, { view, untilMs: now + PINNED_MS });
   }
@@ -421,7 +403,7 @@ export class ResourceCache implements Component {
   #initialState(selection: Selection, endBookmark: boolean): AsyncIterator<CacheBatch> {
     const folder = folderOf(selection);
     const revision = this.#revision;
-    const candidates = this.#indexed(selection, folder) ?? this.#entries.snapshot().range(folder, folder === '' ? LAST_KEY : prefixEnd(folder));
+    const candidates = this.#indexed(selection, folder) ?? this.#index.ordered.snapshot().range(folder, folder === '' ? LAST_KEY : prefixEnd(folder));
     const yielding = this.#yielder(undefined);
     return (async function* () {
       let events: CacheEvent[] = [];

@@ -61,6 +61,8 @@ export class Watcher implements AsyncIterable<CacheBatch> {
     this.#failure = error;
     this.#waiting = [];
     this.#detach(this);
+    // A history that is still being read lets go of the store.
+    void this.#prelude.return?.();
     this.#stir();
   }
 

@@ -86,7 +86,10 @@ class EmbeddedStore implements Store {
   /** Request → who waits for its answer. */
   readonly #asked = new Map<number, { readonly resolve: (found: Found) => void; readonly reject: (error: Error) => void }>();
   #lastId = 0;
+  /** Nothing can be written any more. */
   #broken: StoreError | undefined;
+  /** Nobody answers any more. */
+  #gone: StoreError | undefined;
   #closing: Promise<void> | undefined;
   #setOpened!: { resolve: () => void; reject: (error: Error) => void };
 
@@ -231,10 +234,10 @@ class EmbeddedStore implements Store {
         this.#compaction?.begin();
         return this.#setOpened.resolve();
       case 'refused':
-        this.#broken = new StoreError(reply.code, reply.message);
-        this.#setOpened.reject(this.#broken);
-        this.#link.post({ type: 'close', id: ++this.#lastId });
-        this.#expiry.stop();
+        this.#setOpened.reject(new StoreError(reply.code, reply.message));
+        this.close().catch(() => {
+          // Nothing was opened; why is what the opener is told.
+        });
     }
   }
 
@@ -283,6 +286,7 @@ class EmbeddedStore implements Store {
   #lost(cause: Error): void {
     if (this.#broken === undefined && this.#closing === undefined) this.#log.error('The store thread is gone', { error: cause });
     const error = new StoreError('Failed', `the store thread is gone: ${cause.message}`, { cause });
+    this.#gone = error;
     this.#setOpened.reject(error);
     for (const id of [...this.#asked.keys()]) this.#settle(id)?.reject(error);
     if (this.#closing !== undefined) return;
@@ -316,7 +320,7 @@ class EmbeddedStore implements Store {
   }
 
   #ask(make: (id: number) => Request): Promise<Found> {
-    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    if (this.#gone !== undefined) return Promise.reject(this.#gone);
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<Found>();
     this.#asked.set(id, { resolve, reject });
