@@ -1,0 +1,175 @@
+// A small cluster of network namespaces: nodes on a bridge, pods wired the way the CNI ptp plugin wires them, and a
+// machine outside. Everything is gone after close(), and nothing of it touches the machine's own network.
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { mustRun, run } from '#host/process.ts';
+import type { Put, Reply } from './worker.ts';
+
+export const CLUSTER_CIDR = '10.244.0.0/16';
+export const SERVICE_CIDR = '10.96.0.0/12';
+export const DNS_ADDRESS = '10.96.0.10';
+
+export interface LabNode {
+  readonly name: string;
+  readonly ip: string;
+  /** `10.244.1` */
+  readonly podPrefix: string;
+  readonly worker: Worker;
+}
+
+export interface LabPod {
+  readonly name: string;
+  readonly ip: string;
+  readonly worker: Worker;
+}
+
+/** A process in a namespace, answering commands of worker.ts. */
+export class Worker {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #nextId = 1;
+  stderr = '';
+
+  constructor(namespace: string) {
+    const script = join(import.meta.dirname, 'worker.ts');
+    this.#child = spawn('nsenter', [`--net=/var/run/netns/${namespace}`, '--', process.execPath, '--no-warnings', script]);
+    this.#child.stderr.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      const { id, reply } = JSON.parse(line) as { id: number; reply: Reply };
+      this.#waiting.get(id)?.(reply);
+      this.#waiting.delete(id);
+    });
+    this.#child.on('exit', () => {
+      for (const answer of this.#waiting.values()) answer({ failed: `worker ended: ${this.stderr}` });
+    });
+  }
+
+  do(command: object): Promise<Reply> {
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#child.stdin.write(`${JSON.stringify({ id, command })}\n`);
+    });
+  }
+
+  /** What a client sees: `name` of who answered and `from` as seen there, or the error. */
+  async reach(host: string, port: number, options: { protocol?: 'tcp' | 'udp'; timeoutMs?: number } = {}): Promise<string> {
+    const reply = await this.do({ do: 'connect', host, port, protocol: options.protocol ?? 'tcp', timeoutMs: options.timeoutMs ?? 700 });
+    if ('reached' in reply) return `${reply.reached} from ${reply.sawClient}`;
+    return 'failed' in reply ? reply.failed : JSON.stringify(reply);
+  }
+
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#child.exitCode !== null) return resolve();
+      this.#child.on('exit', () => resolve());
+      this.#child.stdin.end();
+    });
+  }
+}
+
+export class Lab {
+  readonly #prefix: string;
+  readonly folder = mkdtempSync(join(tmpdir(), 'coracle-lab-'));
+  readonly #namespaces: string[] = [];
+  readonly #workers: Worker[] = [];
+  #links = 0;
+
+  constructor(tag: string) {
+    this.#prefix = `cnk-${tag}-${process.pid}`;
+  }
+
+  async #namespace(name: string): Promise<string> {
+    const full = `${this.#prefix}-${name}`;
+    await mustRun(run, 'ip', ['netns', 'add', full]);
+    this.#namespaces.push(full);
+    await this.#in(full, 'link set lo up');
+    return full;
+  }
+
+  async #in(namespace: string, ...lines: readonly string[]): Promise<void> {
+    for (const line of lines) await mustRun(run, 'ip', ['-n', namespace, ...line.split(' ')]);
+  }
+
+  #worker(namespace: string): Worker {
+    const worker = new Worker(namespace);
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** The switch that nodes and outside machines hang on. */
+  async start(): Promise<void> {
+    const wire = await this.#namespace('switch');
+    await this.#in(wire, 'link add br0 type bridge', 'link set br0 up', 'address add 192.168.77.254/24 dev br0');
+  }
+
+  async #attach(name: string, ip: string): Promise<string> {
+    const full = await this.#namespace(name);
+    const port = `p${this.#links++}`;
+    const wire = `${this.#prefix}-switch`;
+    await this.#in(wire, `link add ${port} type veth peer name eth0 netns ${full}`, `link set ${port} master br0`, `link set ${port} up`);
+    await this.#in(full, `address add ${ip}/24 dev eth0`, 'link set eth0 up', 'route add default via 192.168.77.254');
+    return full;
+  }
+
+  async addMachine(name: string, ip: string): Promise<Worker> {
+    return this.#worker(await this.#attach(name, ip));
+  }
+
+  async addNode(name: string, ip: string, podPrefix: string): Promise<LabNode> {
+    return { name, ip, podPrefix, worker: this.#worker(await this.#attach(name, ip)) };
+  }
+
+  /** A veth pair, a host route to the pod, and the pod's default route over the node's end. */
+  async addPod(node: LabNode, name: string, number: number): Promise<LabPod> {
+    const full = await this.#namespace(name);
+    const onNode = `${this.#prefix}-${node.name}`;
+    const [ip, gateway, veth] = [`${node.podPrefix}.${number}`, `${node.podPrefix}.1`, `veth${number}`];
+    await this.#in(onNode, `link add ${veth} type veth peer name eth0 netns ${full}`, `address add ${gateway}/32 dev ${veth}`, `link set ${veth} up`);
+    await this.#in(onNode, `route add ${ip}/32 dev ${veth} src ${gateway}`);
+    await this.#in(full, `address add ${ip}/24 dev eth0`, 'link set eth0 up', `route del ${node.podPrefix}.0/24`, `route add ${gateway} dev eth0`);
+    await this.#in(full, `route add ${node.podPrefix}.0/24 via ${gateway}`, `route add default via ${gateway}`);
+    return { name, ip, worker: this.#worker(full) };
+  }
+
+  /** Starts the node network on a node with these objects in the API. */
+  async startNetwork(node: LabNode, objects: readonly Put[], upstreams: readonly string[] = []): Promise<void> {
+    const folder = join(this.folder, node.name);
+    const options = {
+      nodeName: node.name,
+      nodeIPs: [node.ip],
+      clusterCIDR: CLUSTER_CIDR,
+      serviceCIDR: SERVICE_CIDR,
+      dns: { address: DNS_ADDRESS, domain: 'cluster.local', upstreams },
+      cni: { ours: true, confDir: join(folder, 'cni'), dataDir: join(folder, 'addresses'), mtu: 1500 },
+      nftPath: 'nft',
+      folder: join(folder, 'rules'),
+      parts: { proxy: true, policy: true, dns: true },
+    };
+    const reply = await node.worker.do({ do: 'network', options, objects });
+    if (!('done' in reply)) throw new Error(`${JSON.stringify(reply)} ${node.worker.stderr}`);
+  }
+
+  run(node: LabNode, command: string, ...args: string[]): Promise<string> {
+    return mustRun(run, 'nsenter', [`--net=/var/run/netns/${this.#prefix}-${node.name}`, '--', command, ...args]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((w) => w.stop()));
+    for (const name of this.#namespaces.toReversed()) await run('ip', ['netns', 'del', name]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Asks until it says what is wanted; gives the last answer. */
+export async function eventually(ask: () => Promise<string>, wanted: (answer: string) => boolean, tries = 40): Promise<string> {
+  let answer = await ask();
+  for (let i = 0; i < tries && !wanted(answer); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    answer = await ask();
+  }
+  return answer;
+}
