@@ -1,0 +1,107 @@
+// scale: one small object over a kind's replica count, whatever the kind.
+import type { Scale } from '#generated/api/autoscaling-v1.ts';
+import type { KubeObject } from '#machinery/object.ts';
+import { fieldError, StatusError } from '#machinery/status.ts';
+import type { ScaleDefinition } from '#schema/resource.ts';
+import { decodeObject, decodeValue } from '#schema/decode.ts';
+import { schemaByName } from '#schema/load.ts';
+import { bodyOf } from '../codec.ts';
+import type { RequestContext } from '../context.ts';
+import { negotiate } from '../negotiation.ts';
+import { jsonValue } from '../responses.ts';
+import type { Served } from '../served.ts';
+import { parsePatch, patchType } from '../verbs/patch.ts';
+import { writeOptions } from '../verbs/options.ts';
+import { readEntry } from '../verbs/read.ts';
+import type { Subresource } from './subresource.ts';
+
+const schema = () => schemaByName('io.k8s.api.autoscaling.v1.Scale');
+const HEAD = { kind: 'Scale', version: 'v1' };
+
+export const scale: Subresource = {
+  name: 'scale',
+  verbs: ['get', 'update', 'patch'],
+  async serve(served, context, { writer, patcher }) {
+    const accepted = negotiate(context.request.headers.accept);
+    const definition = served.definition.scale;
+    if (definition === undefined) throw StatusError.methodNotAllowed(served.subject, context.info.verb);
+    const { verb } = context.info;
+    if (verb === 'get') return jsonValue(200, scaleOf((await readEntry(served, context)).object, definition), accepted);
+
+    const options = writeOptions(context, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
+    let wanted: (current: Scale) => Scale;
+    if (verb === 'update') {
+      const { object } = decodeObject<Scale & KubeObject>(bodyOf(context), schema(), HEAD);
+      wanted = () => object;
+    } else {
+      const type = patchType(context);
+      if (type === 'application/apply-patch+yaml') throw StatusError.unsupportedMediaType('server-side apply of scale is not yet supported');
+      const parsed = parsePatch(context);
+      wanted = (current) => decodeValue<Scale & KubeObject>(patcher.patch(type, current as KubeObject, parsed, schema()), schema(), HEAD).object;
+    }
+    const written = await writer.write({
+      served, context, subresource: 'scale', verb, mode: 'update', options,
+      namespace: served.definition.namespaced ? context.info.namespace : '',
+      name: context.info.name,
+      desired: (old) => {
+        const next = wanted(scaleOf(old!, definition));
+        checkScale(served, context, next);
+        return withReplicas(old!, definition, next);
+      },
+      prepare: (object) => object,
+      validate: () => [],
+    });
+    const object = written.entry === undefined ? written.object : written.entry.object;
+    return jsonValue(200, scaleOf(object, definition), accepted);
+  },
+};
+
+function checkScale(served: Served, context: RequestContext, next: Scale): void {
+  const { name } = context.info;
+  if ((next.metadata?.name ?? name) !== name) throw StatusError.badRequest(`the name of the object (${next.metadata?.name}) does not match the name on the URL (${name})`);
+  const replicas = next.spec?.replicas ?? 0;
+  if (replicas < 0) {
+    throw StatusError.invalid({ group: 'autoscaling', kind: 'Scale' }, name, [fieldError.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')]);
+  }
+  void served;
+}
+
+function scaleOf(object: KubeObject, definition: ScaleDefinition): Scale {
+  const m = object.metadata;
+  const selector = typeof definition.selector === 'function' ? definition.selector(object) : at(object, definition.selector);
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name: m.name, namespace: m.namespace, uid: m.uid, resourceVersion: m.resourceVersion, creationTimestamp: m.creationTimestamp },
+    spec: { ...(at(object, definition.specReplicasPath) === undefined ? {} : { replicas: at(object, definition.specReplicasPath) as number }) },
+    status: {
+      replicas: (at(object, definition.statusReplicasPath) as number | undefined) ?? 0,
+      ...(typeof selector === 'string' && selector !== '' ? { selector } : {}),
+    },
+  } as Scale;
+}
+
+function at(object: unknown, path: string): unknown {
+  let value = object;
+  for (const part of path.replace(/^\./, '').split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
+  return value;
+}
+
+function withReplicas(object: KubeObject, definition: ScaleDefinition, next: Scale): KubeObject {
+  const set = (value: unknown, parts: readonly string[]): unknown => {
+    const [first, ...rest] = parts;
+    if (first === undefined) return next.spec?.replicas ?? 0;
+    const record = (value ?? {}) as Record<string, unknown>;
+    return { ...record, [first]: set(record[first], rest) };
+  };
+  const changed = set(object, definition.specReplicasPath.replace(/^\./, '').split('.')) as KubeObject;
+  const { resourceVersion, uid } = next.metadata ?? {};
+  return {
+    ...changed,
+    metadata: {
+      ...changed.metadata,
+      ...(resourceVersion === undefined || resourceVersion === '' ? {} : { resourceVersion }),
+      ...(uid === undefined || uid === '' ? {} : { uid }),
+    },
+  };
+}
