@@ -6,14 +6,31 @@ import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
 import type { Client, EventRecorder, Informers } from '#client/client.ts';
 import { deploymentController } from './deployment/deployment.ts';
+import { endpointsController } from './endpoints.ts';
+import { endpointSliceController } from './endpointslice/endpointslice.ts';
+import { endpointSliceMirroringController } from './endpointslicemirroring.ts';
+import { garbageCollector } from './garbagecollector.ts';
+import { namespaceController } from './namespace.ts';
 import { replicaSetController } from './replicaset.ts';
+import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { Controller, type ControllerDefinition, type ControllerOptions } from './runtime/controller.ts';
+import { serviceAccountController } from './serviceaccount.ts';
 
 /** What each row waits for stands above it. Level-triggered controllers need no order; it only makes a fresh cluster settle sooner. */
 export const controllers: readonly ControllerDefinition[] = [
+  // Every pod needs its namespace's account and certificate authority.
+  serviceAccountController,
+  rootCaCertPublisher,
   // Owners before what they own.
   deploymentController,
   replicaSetController,
+  // What makes pods reachable.
+  endpointSliceController,
+  endpointSliceMirroringController,
+  endpointsController,
+  // Clearing up last: it needs to know most.
+  namespaceController,
+  garbageCollector,
 ];
 
 export interface ControllersDeps {
@@ -43,7 +60,9 @@ export function createControllers(deps: ControllersDeps): Component {
     async start(signal) {
       running = controllers
         .filter((c) => !deps.disabled?.has(c.name))
-        .map((c) => new Controller(c, { ...deps, client: deps.clientFor(c.identity), events: deps.eventsFor(c.identity) }));
+        .map(
+          (c) => new Controller(c, { ...deps, client: deps.clientFor(c.identity), events: deps.eventsFor(c.identity) }),
+        );
       await deps.informers.start(signal);
       await startAll(running, signal);
     },
@@ -63,5 +82,6 @@ export function checkList(list: readonly ControllerDefinition[], disabled: Reado
     names.add(name);
   }
   const unknown = [...disabled].filter((name) => !names.has(name));
-  if (unknown.length > 0) throw new Error(`no controller is called ${unknown.join(', ')}; there are ${[...names].join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`no controller is called ${unknown.join(', ')}; there are ${[...names].join(', ')}`);
 }

@@ -12,12 +12,23 @@ describe('podsToDelete', () => {
   const base = { node: 'node-1', ready: true };
   for (const [condition, goesFirst, stays] of [
     ['one is not placed', makePod({ name: 'a', phase: 'Pending' }), makePod({ name: 'b', node: 'node-1' })],
-    ['one is pending', makePod({ name: 'a', node: 'n', phase: 'Pending' }), makePod({ name: 'b', node: 'n', phase: 'Running' })],
+    [
+      'one is pending',
+      makePod({ name: 'a', node: 'n', phase: 'Pending' }),
+      makePod({ name: 'b', node: 'n', phase: 'Running' }),
+    ],
     ['one is not ready', makePod({ name: 'a', node: 'n', phase: 'Running' }), makePod({ name: 'b', ...base })],
-    ['one costs less', makePod({ name: 'a', ...base, annotations: { 'controller.kubernetes.io/pod-deletion-cost': '-5' } }), makePod({ name: 'b', ...base })],
+    [
+      'one costs less',
+      makePod({ name: 'a', ...base, annotations: { 'controller.kubernetes.io/pod-deletion-cost': '-5' } }),
+      makePod({ name: 'b', ...base }),
+    ],
   ] as const) {
     it(`takes the cheaper pod when ${condition}`, () => {
-      assert.deepEqual(podsToDelete([stays, goesFirst], 1, [], NOW).map((p) => p.metadata.name), ['a']);
+      assert.deepEqual(
+        podsToDelete([stays, goesFirst], 1, [], NOW).map((p) => p.metadata.name),
+        ['a'],
+      );
     });
   }
 
@@ -36,8 +47,12 @@ describe('ReplicaSetReconciler', () => {
     await cluster.run(replicaSetController);
     await playToRest(cluster);
     assert.equal(cluster.list(pods).length, 3);
-    const { replicas, readyReplicas, availableReplicas, observedGeneration } = cluster.get(replicasets, 'default/web')!.status!;
-    assert.deepEqual({ replicas, readyReplicas, availableReplicas, observedGeneration }, { replicas: 3, readyReplicas: 3, availableReplicas: 3, observedGeneration: 1 });
+    const { replicas, readyReplicas, availableReplicas, observedGeneration } = cluster.get(replicasets, 'default/web')!
+      .status!;
+    assert.deepEqual(
+      { replicas, readyReplicas, availableReplicas, observedGeneration },
+      { replicas: 3, readyReplicas: 3, availableReplicas: 3, observedGeneration: 1 },
+    );
     assert.match(cluster.events[0]!.message, /^Created pod: web-/);
     await cluster.stop();
   });
@@ -49,7 +64,10 @@ describe('ReplicaSetReconciler', () => {
     await cluster.put(replicasets, makeReplicaSet());
     await cluster.settle();
     // Touching the set wakes the reconciler on a cache without its pods.
-    cluster.edit(replicasets, 'default/web', (s) => ({ ...s, metadata: { ...s.metadata, annotations: { touched: 'yes' } } }));
+    cluster.edit(replicasets, 'default/web', (s) => ({
+      ...s,
+      metadata: { ...s.metadata, annotations: { touched: 'yes' } },
+    }));
     await cluster.settle();
     cluster.catchUp();
     await cluster.settle(1000);
@@ -73,7 +91,10 @@ describe('ReplicaSetReconciler', () => {
 
   it('reports a refused pod as ReplicaFailure and tries only one at first', async () => {
     const cluster = new TestCluster();
-    cluster.refuse = (verb, resource) => (verb === 'create' && resource === 'pods' ? StatusError.forbidden({ resource: 'pods' }, '', 'exceeded quota') : undefined);
+    cluster.refuse = (verb, resource) =>
+      verb === 'create' && resource === 'pods'
+        ? StatusError.forbidden({ resource: 'pods' }, '', 'exceeded quota')
+        : undefined;
     await cluster.put(replicasets, makeReplicaSet({ replicas: 50 }));
     await cluster.run(replicaSetController);
     const [condition] = cluster.get(replicasets, 'default/web')!.status!.conditions!;

@@ -5,11 +5,24 @@ import type { ReplicaSet, ReplicaSetStatus } from '#generated/api/apps-v1.ts';
 import type { Pod } from '#generated/api/core-v1.ts';
 import { pods, replicasets } from '#generated/resources.ts';
 import type { Client, Informer } from '#client/client.ts';
-import { isPodActive, isPodReady, isPodTerminating, msUntilAvailable, podCondition } from '#kinds/core/pod/readiness.ts';
+import {
+  isPodActive,
+  isPodReady,
+  isPodTerminating,
+  msUntilAvailable,
+  podCondition,
+} from '#kinds/core/pod/readiness.ts';
 import { removeCondition, setCondition } from '#machinery/conditions.ts';
 import { controllerOf, keyOf, type ObjectKey } from '#machinery/object.ts';
 import { formatTime, parseTime } from '#machinery/time.ts';
-import { type ControllerDefinition, type ControllerDeps, done, type Outcome, ownKey, watch } from './runtime/controller.ts';
+import {
+  type ControllerDefinition,
+  type ControllerDeps,
+  done,
+  type Outcome,
+  ownKey,
+  watch,
+} from './runtime/controller.ts';
 import { sameValue } from './runtime/equality.ts';
 import { candidatesOf, claim, controlledBy, indexByController, ownerKeys, planClaims } from './runtime/ownership.ts';
 import { isNamespaceTerminating, PodControl, podFromTemplate, slowStart } from './runtime/pod-control.ts';
@@ -71,9 +84,14 @@ export class ReplicaSetReconciler {
     const set = this.#deps.sets.get(key);
     if (set === undefined) return done;
     const settled = this.#guard.settled(key);
-    const plan = planClaims(set, candidatesOf(this.#deps.pods, set), (pod) => matchesLabelSelector(set.spec!.selector, pod.metadata.labels));
+    const plan = planClaims(set, candidatesOf(this.#deps.pods, set), (pod) =>
+      matchesLabelSelector(set.spec!.selector, pod.metadata.labels),
+    );
     const claimable = { ...plan, adopt: plan.adopt.filter(isPodActive) };
-    const owned = await claim(set, claimable, { owners: this.#client.resource(replicasets), objects: this.#client.resource(pods) });
+    const owned = await claim(set, claimable, {
+      owners: this.#client.resource(replicasets),
+      objects: this.#client.resource(pods),
+    });
 
     let failure: ScaleFailure | undefined;
     if (settled && set.metadata.deletionTimestamp === undefined) failure = await this.#scale(key, set, owned);
@@ -103,7 +121,9 @@ export class ReplicaSetReconciler {
     }
     if (diff === 0) return undefined;
     const leaving = podsToDelete(active, Math.min(diff, BURST_REPLICAS), this.#related(set), this.#clock.now());
-    const results = await Promise.allSettled(leaving.map((pod) => this.#guard.delete(key, pod, () => this.#control.delete(pod, owner))));
+    const results = await Promise.allSettled(
+      leaving.map((pod) => this.#guard.delete(key, pod, () => this.#control.delete(pod, owner))),
+    );
     const failed = results.find((r) => r.status === 'rejected');
     return failed === undefined ? undefined : { reason: 'FailedDelete', error: failed.reason as Error };
   }
@@ -125,7 +145,12 @@ interface ScaleFailure {
 const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 
 /** Which `count` of `active` go first; `related` decides how crowded each pod's node is. */
-export function podsToDelete(active: readonly Pod[], count: number, related: readonly Pod[], nowMs: number): readonly Pod[] {
+export function podsToDelete(
+  active: readonly Pod[],
+  count: number,
+  related: readonly Pod[],
+  nowMs: number,
+): readonly Pod[] {
   if (count >= active.length) return active;
   const onNode = new Map<string, number>();
   for (const { spec } of related) if (spec?.nodeName) onNode.set(spec.nodeName, (onNode.get(spec.nodeName) ?? 0) + 1);
@@ -148,14 +173,21 @@ function compareForDeletion(a: Pod, b: Pod, rank: (pod: Pod) => number, nowMs: n
     rank(b) - rank(a) ||
     (isPodReady(a) && isPodReady(b) ? compareAges(readySince(a), readySince(b), a, b, nowMs) : 0) ||
     mostRestarts(b) - mostRestarts(a) ||
-    compareAges(parseTime(a.metadata.creationTimestamp ?? ''), parseTime(b.metadata.creationTimestamp ?? ''), a, b, nowMs)
+    compareAges(
+      parseTime(a.metadata.creationTimestamp ?? ''),
+      parseTime(b.metadata.creationTimestamp ?? ''),
+      a,
+      b,
+      nowMs,
+    )
   );
 }
 
 /** Younger first, but only by orders of magnitude, then by uid: so that scaling down does not always hit the newest zone. */
 function compareAges(a: number | undefined, b: number | undefined, podA: Pod, podB: Pod, nowMs: number): number {
   if (a === b) return 0;
-  const magnitude = (ms: number | undefined) => (ms === undefined ? -1 : Math.floor(Math.log2(Math.max(1, nowMs - ms))));
+  const magnitude = (ms: number | undefined) =>
+    ms === undefined ? -1 : Math.floor(Math.log2(Math.max(1, nowMs - ms)));
   const diff = magnitude(a) - magnitude(b);
   if (diff !== 0) return diff;
   return podA.metadata.uid! < podB.metadata.uid! ? -1 : 1;
@@ -175,7 +207,12 @@ function mostRestarts(pod: Pod): number {
 }
 
 /** The status that the owned pods amount to. */
-export function replicaSetStatus(set: ReplicaSet, owned: readonly Pod[], failure: ScaleFailure | undefined, nowMs: number): ReplicaSetStatus {
+export function replicaSetStatus(
+  set: ReplicaSet,
+  owned: readonly Pod[],
+  failure: ScaleFailure | undefined,
+  nowMs: number,
+): ReplicaSetStatus {
   const active = owned.filter(isPodActive);
   const templateLabels = Object.entries(set.spec!.template?.metadata?.labels ?? {});
   const labelled = (pod: Pod) => templateLabels.every(([k, v]) => pod.metadata.labels?.[k] === v);

@@ -21,24 +21,39 @@ const condition = (cluster: TestCluster, type: string) => web(cluster).status!.c
 const setImage = (cluster: TestCluster, image: string) =>
   cluster.put(deployments, makeDeployment({ ...web(cluster).spec, template: makeTemplate(image) }));
 const sizes = (cluster: TestCluster) =>
-  Object.fromEntries(cluster.list(replicasets).map((s) => [s.spec!.template!.spec!.containers[0]!.image, s.spec!.replicas]));
+  Object.fromEntries(
+    cluster.list(replicasets).map((s) => [s.spec!.template!.spec!.containers[0]!.image, s.spec!.replicas]),
+  );
 
 describe('DeploymentReconciler', () => {
-  it('brings a Deployment to Available with upstream\'s conditions and events', async () => {
+  it("brings a Deployment to Available with upstream's conditions and events", async () => {
     const cluster = await start();
     const { replicas, readyReplicas, updatedReplicas, availableReplicas, unavailableReplicas } = web(cluster).status!;
-    assert.deepEqual([replicas, readyReplicas, updatedReplicas, availableReplicas, unavailableReplicas], [3, 3, 3, 3, 0]);
+    assert.deepEqual(
+      [replicas, readyReplicas, updatedReplicas, availableReplicas, unavailableReplicas],
+      [3, 3, 3, 3, 0],
+    );
     assert.equal(condition(cluster, 'Available')!.reason, 'MinimumReplicasAvailable');
     assert.equal(condition(cluster, 'Progressing')!.reason, 'NewReplicaSetAvailable');
     assert.equal(web(cluster).metadata.annotations![REVISION], '1');
     const name = cluster.list(replicasets)[0]!.metadata.name;
     assert.match(name!, /^web-[bcdfghjklmnpqrstvwxz2456789]{6,10}$/);
-    assert.deepEqual(cluster.events[0], { about: 'Deployment/web', type: 'Normal', reason: 'ScalingReplicaSet', message: `Scaled up replica set ${name} from 0 to 3` });
+    assert.deepEqual(cluster.events[0], {
+      about: 'Deployment/web',
+      type: 'Normal',
+      reason: 'ScalingReplicaSet',
+      message: `Scaled up replica set ${name} from 0 to 3`,
+    });
     await cluster.stop();
   });
 
   it('never leaves the bounds of surge and unavailable while it rolls', async () => {
-    const cluster = await start(makeDeployment({ replicas: 8, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 2, maxUnavailable: 1 } } }));
+    const cluster = await start(
+      makeDeployment({
+        replicas: 8,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 2, maxUnavailable: 1 } },
+      }),
+    );
     await setImage(cluster, 'web:2');
     await playToRest(cluster, {
       onRound: () => {
@@ -104,9 +119,15 @@ describe('DeploymentReconciler', () => {
   });
 
   it('shares a new size out in proportion in the middle of a roll-out', async () => {
-    const cluster = await start(makeDeployment({ replicas: 10, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } } }));
+    const cluster = await start(
+      makeDeployment({
+        replicas: 10,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } },
+      }),
+    );
     await setImage(cluster, 'web:2');
-    const ready = (pod: { spec?: { containers: readonly { image?: string }[] } }) => pod.spec!.containers[0]!.image !== 'web:2';
+    const ready = (pod: { spec?: { containers: readonly { image?: string }[] } }) =>
+      pod.spec!.containers[0]!.image !== 'web:2';
     await playToRest(cluster, { ready });
     assert.deepEqual(sizes(cluster), { 'web:1': 8, 'web:2': 5 });
     await cluster.put(deployments, { ...makeDeployment({ ...web(cluster).spec, replicas: 15 }) });

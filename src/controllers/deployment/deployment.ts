@@ -8,14 +8,39 @@ import { isPodTerminal } from '#kinds/core/pod/readiness.ts';
 import { findCondition } from '#machinery/conditions.ts';
 import { controllerOf, keyOf, type ObjectKey } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
-import { type ControllerDefinition, type ControllerDeps, done, type Outcome, ownKey, watch } from '../runtime/controller.ts';
+import {
+  type ControllerDefinition,
+  type ControllerDeps,
+  done,
+  type Outcome,
+  ownKey,
+  watch,
+} from '../runtime/controller.ts';
 import { sameValue } from '../runtime/equality.ts';
 import { candidatesOf, claim, controlledBy, indexByController, ownerKeys, planClaims } from '../runtime/ownership.ts';
 import { isNamespaceTerminating } from '../runtime/pod-control.ts';
 import { matchesLabelSelector } from '../runtime/selection.ts';
-import { desiredReplicasOf, findNewSet, forgettableSets, makeNewSet, newSetAnnotations, REVISION, revisionOf, sameTemplate, sizeAnnotations } from './revisions.ts';
+import {
+  desiredReplicasOf,
+  findNewSet,
+  forgettableSets,
+  makeNewSet,
+  newSetAnnotations,
+  REVISION,
+  revisionOf,
+  sameTemplate,
+  sizeAnnotations,
+} from './revisions.ts';
 import { activeSets, maxSurge, newSetSize, type Resize, replicasOf, scaleSets, shrinkOldSets } from './rollout.ts';
-import { deploymentStatus, hasProgressDeadline, isComplete, msUntilDeadline, pausedConditions, rolloutStatus, withCondition } from './status.ts';
+import {
+  deploymentStatus,
+  hasProgressDeadline,
+  isComplete,
+  msUntilDeadline,
+  pausedConditions,
+  rolloutStatus,
+  withCondition,
+} from './status.ts';
 
 export const deploymentController: ControllerDefinition = {
   name: 'deployment-controller',
@@ -32,7 +57,9 @@ export const deploymentController: ControllerDefinition = {
         watch(own, ownKey),
         watch(sets, (change) => [...ownerKeys(deployments)(change), ...orphanSuitors(own, change.object)]),
         // A Recreate waits for the last old pod to be gone; nothing else here looks at pods.
-        watch(podInformer, ({ old, object }) => (object === undefined && old !== undefined ? recreating(old, own, sets) : [])),
+        watch(podInformer, ({ old, object }) =>
+          object === undefined && old !== undefined ? recreating(old, own, sets) : [],
+        ),
       ],
       reconcile: (key) => reconciler.reconcile(key),
     };
@@ -83,13 +110,22 @@ export class DeploymentReconciler {
     if (cached === undefined) return done;
     const selector = cached.spec!.selector;
     if (sameValue(selector, {})) {
-      this.#deps.events.event(cached, deployments, 'Warning', 'SelectingAll', 'This deployment is selecting all pods. A non-empty selector is required.');
+      this.#deps.events.event(
+        cached,
+        deployments,
+        'Warning',
+        'SelectingAll',
+        'This deployment is selecting all pods. A non-empty selector is required.',
+      );
       return done;
     }
-    const plan = planClaims(cached, candidatesOf(this.#deps.sets, cached), (s) => matchesLabelSelector(selector, s.metadata.labels));
+    const plan = planClaims(cached, candidatesOf(this.#deps.sets, cached), (s) =>
+      matchesLabelSelector(selector, s.metadata.labels),
+    );
     const owned = await claim(cached, plan, { owners: this.#deployments, objects: this.#sets });
 
-    if (cached.metadata.deletionTimestamp !== undefined) return this.#writeStatus(cached, deploymentStatus(cached, owned, findNewSet(cached, owned), this.#now()));
+    if (cached.metadata.deletionTimestamp !== undefined)
+      return this.#writeStatus(cached, deploymentStatus(cached, owned, findNewSet(cached, owned), this.#now()));
     const d = await this.#notePause(cached);
     if (d.spec!.paused === true || isScaling(d, owned)) return this.#scale(d, owned);
     return d.spec!.strategy?.type === 'Recreate' ? this.#recreate(d, owned) : this.#roll(d, owned);
@@ -100,7 +136,10 @@ export class DeploymentReconciler {
     const revisions = await this.#revisions(d, owned, false);
     await this.#resize(revisions.d, scaleSets(revisions.d, revisions.newSet, revisions.old));
     if (d.spec!.paused === true) await this.#forget(revisions);
-    return this.#writeStatus(revisions.d, deploymentStatus(revisions.d, allOf(revisions), revisions.newSet, this.#now()));
+    return this.#writeStatus(
+      revisions.d,
+      deploymentStatus(revisions.d, allOf(revisions), revisions.newSet, this.#now()),
+    );
   }
 
   async #roll(d: Deployment, owned: readonly ReplicaSet[]): Promise<Outcome> {
@@ -136,16 +175,25 @@ export class DeploymentReconciler {
     const found = findNewSet(d, owned);
     const old = owned.filter((s) => s !== found);
     const revision = Math.max(0, ...old.map(revisionOf)) + 1;
-    if (found === undefined) return createMissing ? this.#createNewSet(d, old, revision) : { d, newSet: undefined, old };
+    if (found === undefined)
+      return createMissing ? this.#createNewSet(d, old, revision) : { d, newSet: undefined, old };
 
     const annotations = newSetAnnotations(d, found, revision);
     const minReadySeconds = d.spec!.minReadySeconds;
     let newSet = found;
-    if (!sameValue(annotations, found.metadata.annotations) || (minReadySeconds ?? 0) !== (found.spec!.minReadySeconds ?? 0)) {
-      newSet = await this.#sets.update({ ...found, metadata: { ...found.metadata, annotations }, spec: { ...found.spec!, minReadySeconds } });
+    if (
+      !sameValue(annotations, found.metadata.annotations) ||
+      (minReadySeconds ?? 0) !== (found.spec!.minReadySeconds ?? 0)
+    ) {
+      newSet = await this.#sets.update({
+        ...found,
+        metadata: { ...found.metadata, annotations },
+        spec: { ...found.spec!, minReadySeconds },
+      });
     }
     const numbered = await this.#noteRevision(d, revisionOf(newSet));
-    if (!hasProgressDeadline(d) || findCondition(d.status?.conditions, 'Progressing') !== undefined) return { d: numbered, newSet, old };
+    if (!hasProgressDeadline(d) || findCondition(d.status?.conditions, 'Progressing') !== undefined)
+      return { d: numbered, newSet, old };
     const message = `Found new replica set "${newSet.metadata.name}"`;
     return { d: await this.#setProgressing(numbered, 'True', 'FoundNewReplicaSet', message), newSet, old };
   }
@@ -166,14 +214,26 @@ export class DeploymentReconciler {
     if (replicas > 0) this.#event(d, `Scaled up replica set ${name} from 0 to ${replicas}`);
     const numbered = await this.#noteRevision(d, revision);
     if (!hasProgressDeadline(d)) return { d: numbered, newSet, old };
-    return { d: await this.#setProgressing(numbered, 'True', 'NewReplicaSetCreated', `Created new replica set "${name}"`), newSet, old };
+    return {
+      d: await this.#setProgressing(numbered, 'True', 'NewReplicaSetCreated', `Created new replica set "${name}"`),
+      newSet,
+      old,
+    };
   }
 
   /** The name is taken: by our own set that the cache has not seen, or by another template with the same hash. */
   async #ownOrCollide(d: Deployment, wanted: ReplicaSet, error: unknown): Promise<ReplicaSet> {
     const present = await this.#sets.get(wanted.metadata.namespace, wanted.metadata.name!);
-    if (present !== undefined && controllerOf(present)?.uid === d.metadata.uid && sameTemplate(present.spec!.template!, d.spec!.template)) return present;
-    await this.#deployments.updateStatus({ ...d, status: { ...d.status, collisionCount: (d.status?.collisionCount ?? 0) + 1 } });
+    if (
+      present !== undefined &&
+      controllerOf(present)?.uid === d.metadata.uid &&
+      sameTemplate(present.spec!.template!, d.spec!.template)
+    )
+      return present;
+    await this.#deployments.updateStatus({
+      ...d,
+      status: { ...d.status, collisionCount: (d.status?.collisionCount ?? 0) + 1 },
+    });
     throw error;
   }
 
@@ -194,7 +254,10 @@ export class DeploymentReconciler {
       await this.#sets.update({ ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec!, replicas } });
       if (from === replicas) continue;
       changed = true;
-      this.#event(d, `Scaled ${from < replicas ? 'up' : 'down'} replica set ${set.metadata.name} from ${from} to ${replicas}`);
+      this.#event(
+        d,
+        `Scaled ${from < replicas ? 'up' : 'down'} replica set ${set.metadata.name} from ${from} to ${replicas}`,
+      );
     }
     return changed;
   }
@@ -208,12 +271,17 @@ export class DeploymentReconciler {
 
   async #notePause(d: Deployment): Promise<Deployment> {
     const conditions = pausedConditions(d, this.#now());
-    return conditions === (d.status?.conditions ?? conditions) ? d : this.#deployments.updateStatus({ ...d, status: { ...d.status, conditions } });
+    return conditions === (d.status?.conditions ?? conditions)
+      ? d
+      : this.#deployments.updateStatus({ ...d, status: { ...d.status, conditions } });
   }
 
   async #noteRevision(d: Deployment, revision: number): Promise<Deployment> {
     if (d.metadata.annotations?.[REVISION] === String(revision)) return d;
-    return this.#deployments.update({ ...d, metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, [REVISION]: String(revision) } } });
+    return this.#deployments.update({
+      ...d,
+      metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, [REVISION]: String(revision) } },
+    });
   }
 
   async #setProgressing(d: Deployment, status: string, reason: string, message: string): Promise<Deployment> {

@@ -35,11 +35,15 @@ export function byCreation(a: ReplicaSet, b: ReplicaSet): number {
   return a.metadata.name! < b.metadata.name! ? -1 : 1;
 }
 
-export const revisionOf = (object: { readonly metadata: { readonly annotations?: Annotations } }): number => numberAt(object, REVISION) ?? 0;
+export const revisionOf = (object: { readonly metadata: { readonly annotations?: Annotations } }): number =>
+  numberAt(object, REVISION) ?? 0;
 export const desiredReplicasOf = (set: ReplicaSet): number | undefined => numberAt(set, DESIRED_REPLICAS);
 export const maxReplicasOf = (set: ReplicaSet): number | undefined => numberAt(set, MAX_REPLICAS);
 
-function numberAt(object: { readonly metadata: { readonly annotations?: Annotations } }, key: string): number | undefined {
+function numberAt(
+  object: { readonly metadata: { readonly annotations?: Annotations } },
+  key: string,
+): number | undefined {
   const text = object.metadata.annotations?.[key];
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
@@ -119,5 +123,10 @@ export function forgettableSets(d: Deployment, old: readonly ReplicaSet[]): read
   return alive
     .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b))
     .slice(0, surplus)
-    .filter((s) => s.spec!.replicas === 0 && (s.status?.replicas ?? 0) === 0 && (s.metadata.generation ?? 0) <= (s.status?.observedGeneration ?? 0));
+    .filter(
+      (s) =>
+        s.spec!.replicas === 0 &&
+        (s.status?.replicas ?? 0) === 0 &&
+        (s.metadata.generation ?? 0) <= (s.status?.observedGeneration ?? 0),
+    );
 }

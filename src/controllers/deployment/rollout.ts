@@ -10,9 +10,11 @@ export interface Resize {
   readonly replicas: number;
 }
 
-export const replicasOf = (set: ReplicaSet | Deployment | undefined): number => (set === undefined ? 0 : (set.spec?.replicas ?? 1));
+export const replicasOf = (set: ReplicaSet | Deployment | undefined): number =>
+  set === undefined ? 0 : (set.spec?.replicas ?? 1);
 export const specSum = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, s) => sum + replicasOf(s), 0);
-const availableSum = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, s) => sum + (s.status?.availableReplicas ?? 0), 0);
+const availableSum = (sets: readonly ReplicaSet[]): number =>
+  sets.reduce((sum, s) => sum + (s.status?.availableReplicas ?? 0), 0);
 const isRolling = (d: Deployment): boolean => (d.spec!.strategy?.type ?? 'RollingUpdate') === 'RollingUpdate';
 
 /** Pods above spec.replicas that a rolling update may run. */
@@ -40,7 +42,11 @@ export function newSetSize(d: Deployment, all: readonly ReplicaSet[], current: n
 }
 
 /** What may go from the old ReplicaSets now: pods that never became available first, then as many as availability allows. */
-export function shrinkOldSets(d: Deployment, newSet: ReplicaSet | undefined, old: readonly ReplicaSet[]): readonly Resize[] {
+export function shrinkOldSets(
+  d: Deployment,
+  newSet: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): readonly Resize[] {
   const all = newSet === undefined ? old : [...old, newSet];
   if (specSum(old) === 0) return [];
   const minAvailable = replicasOf(d) - maxUnavailable(d);
@@ -65,11 +71,17 @@ export function shrinkOldSets(d: Deployment, newSet: ReplicaSet | undefined, old
     sizes.set(set, sizes.get(set)! - take);
     spare -= take;
   }
-  return oldestFirst.filter((set) => sizes.get(set) !== replicasOf(set)).map((set) => ({ set, replicas: sizes.get(set)! }));
+  return oldestFirst
+    .filter((set) => sizes.get(set) !== replicasOf(set))
+    .map((set) => ({ set, replicas: sizes.get(set)! }));
 }
 
 /** Sizes after spec.replicas changed, also in the middle of a roll-out, when the change is shared out in proportion. */
-export function scaleSets(d: Deployment, newSet: ReplicaSet | undefined, old: readonly ReplicaSet[]): readonly Resize[] {
+export function scaleSets(
+  d: Deployment,
+  newSet: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): readonly Resize[] {
   const only = activeOrLatest(newSet, old);
   if (only !== undefined) return [{ set: only, replicas: replicasOf(d) }];
   if (isSaturated(d, newSet)) return activeSets(old).map((set) => ({ set, replicas: 0 }));
@@ -78,7 +90,9 @@ export function scaleSets(d: Deployment, newSet: ReplicaSet | undefined, old: re
   const sets = activeSets(newSet === undefined ? old : [...old, newSet]);
   const allowed = replicasOf(d) > 0 ? replicasOf(d) + maxSurge(d) : 0;
   const toAdd = allowed - specSum(sets);
-  const order = sets.toSorted((a, b) => replicasOf(b) - replicasOf(a) || (toAdd > 0 ? byCreation(b, a) : byCreation(a, b)));
+  const order = sets.toSorted(
+    (a, b) => replicasOf(b) - replicasOf(a) || (toAdd > 0 ? byCreation(b, a) : byCreation(a, b)),
+  );
   let added = 0;
   const sizes = order.map((set) => {
     const share = toAdd === 0 ? 0 : proportion(set, d, toAdd, added);
@@ -116,5 +130,7 @@ function activeOrLatest(newSet: ReplicaSet | undefined, old: readonly ReplicaSet
 function isSaturated(d: Deployment, newSet: ReplicaSet | undefined): boolean {
   if (newSet === undefined) return false;
   const wanted = replicasOf(d);
-  return replicasOf(newSet) === wanted && desiredReplicasOf(newSet) === wanted && newSet.status?.availableReplicas === wanted;
+  return (
+    replicasOf(newSet) === wanted && desiredReplicasOf(newSet) === wanted && newSet.status?.availableReplicas === wanted
+  );
 }

@@ -16,19 +16,36 @@ export function hasProgressDeadline(d: Deployment): boolean {
 }
 
 /** Upstream's SetDeploymentCondition: same status and reason change nothing, and the newest stands last. */
-export function withCondition(conditions: Conditions, type: string, status: string, reason: string, message: string, nowMs: number): Conditions {
+export function withCondition(
+  conditions: Conditions,
+  type: string,
+  status: string,
+  reason: string,
+  message: string,
+  nowMs: number,
+): Conditions {
   const present = findCondition(conditions, type);
   if (present?.status === status && present.reason === reason) return conditions;
   const now = formatTime(nowMs);
   const lastTransitionTime = present?.status === status ? present.lastTransitionTime : now;
-  return [...removeCondition(conditions, type), { type, status, lastUpdateTime: now, lastTransitionTime, reason, message }];
+  return [
+    ...removeCondition(conditions, type),
+    { type, status, lastUpdateTime: now, lastTransitionTime, reason, message },
+  ];
 }
 
-const sum = (sets: readonly ReplicaSet[], field: 'replicas' | 'readyReplicas' | 'availableReplicas' | 'terminatingReplicas'): number =>
-  sets.reduce((total, s) => total + (s.status?.[field] ?? 0), 0);
+const sum = (
+  sets: readonly ReplicaSet[],
+  field: 'replicas' | 'readyReplicas' | 'availableReplicas' | 'terminatingReplicas',
+): number => sets.reduce((total, s) => total + (s.status?.[field] ?? 0), 0);
 
 /** Counts and the Available condition; other conditions as they are. */
-export function deploymentStatus(d: Deployment, all: readonly ReplicaSet[], newSet: ReplicaSet | undefined, nowMs: number): DeploymentStatus {
+export function deploymentStatus(
+  d: Deployment,
+  all: readonly ReplicaSet[],
+  newSet: ReplicaSet | undefined,
+  nowMs: number,
+): DeploymentStatus {
   const available = sum(all, 'availableReplicas');
   const enough = available >= replicasOf(d) - maxUnavailable(d);
   const { collisionCount } = d.status ?? {};
@@ -42,18 +59,42 @@ export function deploymentStatus(d: Deployment, all: readonly ReplicaSet[], newS
     terminatingReplicas: sum(all, 'terminatingReplicas'),
     ...(collisionCount === undefined ? {} : { collisionCount }),
     conditions: enough
-      ? withCondition(d.status?.conditions ?? [], 'Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.', nowMs)
-      : withCondition(d.status?.conditions ?? [], 'Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.', nowMs),
+      ? withCondition(
+          d.status?.conditions ?? [],
+          'Available',
+          'True',
+          'MinimumReplicasAvailable',
+          'Deployment has minimum availability.',
+          nowMs,
+        )
+      : withCondition(
+          d.status?.conditions ?? [],
+          'Available',
+          'False',
+          'MinimumReplicasUnavailable',
+          'Deployment does not have minimum availability.',
+          nowMs,
+        ),
   };
 }
 
 /** deploymentStatus, with Progressing and ReplicaFailure kept up: for Deployments that roll out. */
-export function rolloutStatus(d: Deployment, all: readonly ReplicaSet[], newSet: ReplicaSet | undefined, nowMs: number): DeploymentStatus {
+export function rolloutStatus(
+  d: Deployment,
+  all: readonly ReplicaSet[],
+  newSet: ReplicaSet | undefined,
+  nowMs: number,
+): DeploymentStatus {
   const status = deploymentStatus(d, all, newSet, nowMs);
   return { ...status, conditions: withFailures(withProgress(d, status, newSet, nowMs), all, newSet, nowMs) };
 }
 
-function withProgress(d: Deployment, status: DeploymentStatus, newSet: ReplicaSet | undefined, nowMs: number): Conditions {
+function withProgress(
+  d: Deployment,
+  status: DeploymentStatus,
+  newSet: ReplicaSet | undefined,
+  nowMs: number,
+): Conditions {
   const conditions = status.conditions ?? [];
   if (!hasProgressDeadline(d)) return removeCondition(conditions, 'Progressing');
   const current = findCondition(d.status?.conditions, 'Progressing');
@@ -61,25 +102,60 @@ function withProgress(d: Deployment, status: DeploymentStatus, newSet: ReplicaSe
   if (finishedBefore) return conditions;
   const subject = newSet === undefined ? `Deployment "${d.metadata.name}"` : `ReplicaSet "${newSet.metadata.name}"`;
   if (isComplete(d, status)) {
-    return withCondition(conditions, 'Progressing', 'True', 'NewReplicaSetAvailable', `${subject} has successfully progressed.`, nowMs);
+    return withCondition(
+      conditions,
+      'Progressing',
+      'True',
+      'NewReplicaSetAvailable',
+      `${subject} has successfully progressed.`,
+      nowMs,
+    );
   }
   if (hasProgressed(d, status)) {
     // Set anew each time: lastUpdateTime is what the deadline counts from.
     const now = formatTime(nowMs);
     const lastTransitionTime = current?.status === 'True' ? current.lastTransitionTime : now;
-    const condition = { type: 'Progressing', status: 'True', lastUpdateTime: now, lastTransitionTime, reason: 'ReplicaSetUpdated', message: `${subject} is progressing.` };
+    const condition = {
+      type: 'Progressing',
+      status: 'True',
+      lastUpdateTime: now,
+      lastTransitionTime,
+      reason: 'ReplicaSetUpdated',
+      message: `${subject} is progressing.`,
+    };
     return [...removeCondition(conditions, 'Progressing'), condition];
   }
   if (hasTimedOut(d, status, nowMs)) {
-    return withCondition(conditions, 'Progressing', 'False', 'ProgressDeadlineExceeded', `${subject} has timed out progressing.`, nowMs);
+    return withCondition(
+      conditions,
+      'Progressing',
+      'False',
+      'ProgressDeadlineExceeded',
+      `${subject} has timed out progressing.`,
+      nowMs,
+    );
   }
   return conditions;
 }
 
-function withFailures(conditions: Conditions, all: readonly ReplicaSet[], newSet: ReplicaSet | undefined, nowMs: number): Conditions {
-  const failing = [...(newSet === undefined ? [] : [newSet]), ...all].map((s) => findCondition(s.status?.conditions, 'ReplicaFailure')).find((c) => c !== undefined);
+function withFailures(
+  conditions: Conditions,
+  all: readonly ReplicaSet[],
+  newSet: ReplicaSet | undefined,
+  nowMs: number,
+): Conditions {
+  const failing = [...(newSet === undefined ? [] : [newSet]), ...all]
+    .map((s) => findCondition(s.status?.conditions, 'ReplicaFailure'))
+    .find((c) => c !== undefined);
   if (failing === undefined) return removeCondition(conditions, 'ReplicaFailure');
-  return withCondition(conditions, 'ReplicaFailure', failing.status, failing.reason ?? '', failing.message ?? '', nowMs);
+  return withCondition(
+    conditions,
+    'ReplicaFailure',
+    failing.status,
+    failing.reason ?? '',
+    failing.message ?? '',
+    nowMs,
+  );
 }
 
 /** Everything is at the new template and available. */

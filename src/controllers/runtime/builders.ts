@@ -6,7 +6,10 @@ import { keyOf } from '#machinery/object.ts';
 import { formatTime } from '#machinery/time.ts';
 import type { TestCluster } from './testing.ts';
 
-export function makeTemplate(image = 'web:1', labels: Readonly<Record<string, string>> = { app: 'web' }): PodTemplateSpec {
+export function makeTemplate(
+  image = 'web:1',
+  labels: Readonly<Record<string, string>> = { app: 'web' },
+): PodTemplateSpec {
   return { metadata: { labels }, spec: { containers: [{ name: 'web', image }] } };
 }
 
@@ -35,7 +38,16 @@ export function makeReplicaSet(spec: Partial<ReplicaSet['spec']> = {}, name = 'w
 export function makeStatefulSet(spec: Partial<StatefulSet['spec']> = {}, name = 'web'): StatefulSet {
   return {
     metadata: { name, namespace: 'default' },
-    spec: { replicas: 3, serviceName: 'web', selector: { matchLabels: { app: 'web' } }, template: makeTemplate(), updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } }, podManagementPolicy: 'OrderedReady', revisionHistoryLimit: 10, ...spec },
+    spec: {
+      replicas: 3,
+      serviceName: 'web',
+      selector: { matchLabels: { app: 'web' } },
+      template: makeTemplate(),
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } },
+      podManagementPolicy: 'OrderedReady',
+      revisionHistoryLimit: 10,
+      ...spec,
+    },
   };
 }
 
@@ -53,7 +65,18 @@ export interface PodParts {
 }
 
 export function makePod(parts: PodParts = {}): Pod {
-  const { name = 'pod', namespace = 'default', labels, annotations, node, ready = false, phase = ready ? 'Running' : 'Pending', ip, uid, deletionTimestamp } = parts;
+  const {
+    name = 'pod',
+    namespace = 'default',
+    labels,
+    annotations,
+    node,
+    ready = false,
+    phase = ready ? 'Running' : 'Pending',
+    ip,
+    uid,
+    deletionTimestamp,
+  } = parts;
   return {
     metadata: { name, namespace, labels, annotations, uid, deletionTimestamp },
     spec: { containers: [{ name: 'web', image: 'web:1' }], nodeName: node },
@@ -65,11 +88,16 @@ export function makePod(parts: PodParts = {}): Pod {
   };
 }
 
-export function makeNode(name: string, parts: { readonly ready?: string; readonly taints?: readonly Taint[] } = {}): Node {
+export function makeNode(
+  name: string,
+  parts: { readonly ready?: string; readonly taints?: readonly Taint[] } = {},
+): Node {
   return {
     metadata: { name },
     spec: parts.taints === undefined ? {} : { taints: parts.taints },
-    status: { conditions: [{ type: 'Ready', status: parts.ready ?? 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] },
+    status: {
+      conditions: [{ type: 'Ready', status: parts.ready ?? 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
+    },
   };
 }
 
@@ -89,14 +117,22 @@ export function playNodes(cluster: TestCluster, options: { readonly ready?: (pod
     cluster.edit(pods, keyOf(pod), (p) => ({
       ...p,
       spec: { ...p.spec!, nodeName: p.spec!.nodeName ?? 'node-1' },
-      status: { ...p.status, phase: 'Running', podIP: '10.244.0.9', conditions: [{ type: 'Ready', status, lastTransitionTime: formatTime(cluster.clock.now()) }] },
+      status: {
+        ...p.status,
+        phase: 'Running',
+        podIP: '10.244.0.9',
+        conditions: [{ type: 'Ready', status, lastTransitionTime: formatTime(cluster.clock.now()) }],
+      },
     }));
   }
   return moved;
 }
 
 /** Lets controllers and played nodes work until nothing moves. */
-export async function playToRest(cluster: TestCluster, options: { readonly ready?: (pod: Pod) => boolean; readonly onRound?: () => void } = {}): Promise<void> {
+export async function playToRest(
+  cluster: TestCluster,
+  options: { readonly ready?: (pod: Pod) => boolean; readonly onRound?: () => void } = {},
+): Promise<void> {
   for (let i = 0; i < 100; i++) {
     await cluster.settle();
     options.onRound?.();

@@ -27,7 +27,10 @@ export interface Watch {
 }
 
 /** Pairs an informer with the keys that each of its changes concerns. */
-export function watch<T extends KubeObject>(informer: Informer<T>, keys: (change: InformerChange<T>) => Iterable<ObjectKey>): Watch {
+export function watch<T extends KubeObject>(
+  informer: Informer<T>,
+  keys: (change: InformerChange<T>) => Iterable<ObjectKey>,
+): Watch {
   return { informer: informer as unknown as Informer<KubeObject>, keys: keys as Watch['keys'] };
 }
 
@@ -96,11 +99,15 @@ export class Controller implements Component {
   /** Worker loops, to be awaited at stop. */
   #workers: Promise<void>[] = [];
 
-  constructor(definition: ControllerDefinition, deps: Omit<ControllerDeps, 'enqueue'> & { readonly metrics: MetricsRegistry }) {
+  constructor(
+    definition: ControllerDefinition,
+    deps: Omit<ControllerDeps, 'enqueue'> & { readonly metrics: MetricsRegistry },
+  ) {
     this.name = definition.name;
     this.#log = deps.log.with({ controller: definition.name });
     this.#metrics = new QueueMetrics(definition.name, deps.clock, deps.metrics);
-    const enqueue = (key: ObjectKey, afterMs = 0) => (afterMs > 0 ? this.#queue.addAfter(key, afterMs) : this.#add(key));
+    const enqueue = (key: ObjectKey, afterMs = 0) =>
+      afterMs > 0 ? this.#queue.addAfter(key, afterMs) : this.#add(key);
     this.#parts = definition.build({ ...deps, log: this.#log, enqueue });
     this.#queue = new WorkQueue(deps.clock, this.#parts.backoff);
     // Subscribed before the informers start, so that no change is missed.
@@ -146,8 +153,14 @@ export class Controller implements Component {
       } catch (error) {
         this.#metrics.retried();
         this.#queue.retry(key);
-        const ordinary = isStatus(error, 'Conflict') || isStatus(error, 'AlreadyExists') || this.#queue.failures(key) <= QUIET_FAILURES;
-        this.#log[ordinary ? 'debug' : 'warn']('reconcile failed, will be retried', { key, error: describeError(error) });
+        const ordinary =
+          isStatus(error, 'Conflict') ||
+          isStatus(error, 'AlreadyExists') ||
+          this.#queue.failures(key) <= QUIET_FAILURES;
+        this.#log[ordinary ? 'debug' : 'warn']('reconcile failed, will be retried', {
+          key,
+          error: describeError(error),
+        });
       } finally {
         finished();
         this.#queue.done(key);

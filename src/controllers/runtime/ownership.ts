@@ -12,7 +12,11 @@ export interface ClaimPlan<T> {
 }
 
 /** Sorts candidates of the owner's namespace; what belongs to others is in none of the lists. */
-export function planClaims<T extends KubeObject>(owner: KubeObject, candidates: readonly T[], matches: (object: T) => boolean): ClaimPlan<T> {
+export function planClaims<T extends KubeObject>(
+  owner: KubeObject,
+  candidates: readonly T[],
+  matches: (object: T) => boolean,
+): ClaimPlan<T> {
   const keep: T[] = [];
   const adopt: T[] = [];
   const release: T[] = [];
@@ -44,7 +48,9 @@ export async function claim<O extends KubeObject, T extends KubeObject>(
   // The cached owner may be gone already: adopt only for one that lives.
   const live = await deps.owners.get(owner.metadata.namespace, owner.metadata.name!);
   if (live === undefined || live.metadata.uid !== owner.metadata.uid) {
-    throw new Error(`original ${deps.owners.ref.kind} ${owner.metadata.namespace}/${owner.metadata.name} is gone: got uid ${live?.metadata.uid}, wanted ${owner.metadata.uid}`);
+    throw new Error(
+      `original ${deps.owners.ref.kind} ${owner.metadata.namespace}/${owner.metadata.name} is gone: got uid ${live?.metadata.uid}, wanted ${owner.metadata.uid}`,
+    );
   }
   if (live.metadata.deletionTimestamp !== undefined) return plan.keep;
   const adopted: T[] = [];
@@ -57,10 +63,16 @@ export async function claim<O extends KubeObject, T extends KubeObject>(
 }
 
 /** Undefined when the object is gone or is another one by now. */
-async function patchOwners<T extends KubeObject>(client: ResourceClient<T>, object: T, ownerReferences: readonly unknown[]): Promise<T | undefined> {
+async function patchOwners<T extends KubeObject>(
+  client: ResourceClient<T>,
+  object: T,
+  ownerReferences: readonly unknown[],
+): Promise<T | undefined> {
   const { namespace, name, uid, resourceVersion } = object.metadata;
   try {
-    return await client.patch(namespace, name!, 'application/merge-patch+json', { metadata: { uid, resourceVersion, ownerReferences } });
+    return await client.patch(namespace, name!, 'application/merge-patch+json', {
+      metadata: { uid, resourceVersion, ownerReferences },
+    });
   } catch (error) {
     if (isStatus(error, 'NotFound') || isStatus(error, 'Invalid')) return undefined;
     throw error;
@@ -80,7 +92,10 @@ export function indexByController<T extends KubeObject>(informer: Informer<T>): 
 
 /** What the owner controls, and the orphans of its namespace. */
 export function candidatesOf<T extends KubeObject>(informer: Informer<T>, owner: KubeObject): readonly T[] {
-  return [...informer.byIndex(CONTROLLER_INDEX, owner.metadata.uid!), ...informer.byIndex(CONTROLLER_INDEX, orphanKey(owner.metadata.namespace))];
+  return [
+    ...informer.byIndex(CONTROLLER_INDEX, owner.metadata.uid!),
+    ...informer.byIndex(CONTROLLER_INDEX, orphanKey(owner.metadata.namespace)),
+  ];
 }
 
 /** What the object with this uid controls. */
@@ -89,12 +104,18 @@ export function controlledBy<T extends KubeObject>(informer: Informer<T>, uid: s
 }
 
 /** The cached owner a change concerns: the controller of the old and of the new object, when it is of this kind. */
-export function ownerKeys(ref: ResourceRef): (change: { readonly old: KubeObject | undefined; readonly object: KubeObject | undefined }) => readonly string[] {
+export function ownerKeys(
+  ref: ResourceRef,
+): (change: { readonly old: KubeObject | undefined; readonly object: KubeObject | undefined }) => readonly string[] {
   return ({ old, object }) => {
     const keys = new Set<string>();
     for (const side of [old, object]) {
       const owner = side === undefined ? undefined : controllerOf(side);
-      if (owner !== undefined && owner.kind === ref.kind && owner.apiVersion.split('/')[0] === (ref.group === '' ? ref.version : ref.group)) {
+      if (
+        owner !== undefined &&
+        owner.kind === ref.kind &&
+        owner.apiVersion.split('/')[0] === (ref.group === '' ? ref.version : ref.group)
+      ) {
         keys.add(`${side!.metadata.namespace}/${owner.name}`);
       }
     }

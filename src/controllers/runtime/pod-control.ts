@@ -46,7 +46,13 @@ export class PodControl {
     } catch (error) {
       // A namespace on its way out refuses content; saying so for every pod would only fill it again.
       if (!isNamespaceTerminating(error)) {
-        this.#events.event(owner.object, owner.ref, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
+        this.#events.event(
+          owner.object,
+          owner.ref,
+          'Warning',
+          'FailedCreate',
+          `Error creating: ${(error as Error).message}`,
+        );
       }
       throw error;
     }
@@ -58,7 +64,13 @@ export class PodControl {
       await this.#client.resource(pods).delete(namespace, name!, { preconditions: { uid } });
     } catch (error) {
       if (isStatus(error, 'NotFound') || isStatus(error, 'Conflict')) return;
-      this.#events.event(owner.object, owner.ref, 'Warning', 'FailedDelete', `Error deleting: ${(error as Error).message}`);
+      this.#events.event(
+        owner.object,
+        owner.ref,
+        'Warning',
+        'FailedDelete',
+        `Error deleting: ${(error as Error).message}`,
+      );
       throw error;
     }
     this.#events.event(owner.object, owner.ref, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);

@@ -18,10 +18,22 @@ export class QueueMetrics {
   constructor(name: string, clock: Clock, registry: MetricsRegistry) {
     this.#clock = clock;
     this.#adds = registry.counter('workqueue_adds_total', 'Total number of adds handled by workqueue', { name });
-    this.#retries = registry.counter('workqueue_retries_total', 'Total number of retries handled by workqueue', { name });
+    this.#retries = registry.counter('workqueue_retries_total', 'Total number of retries handled by workqueue', {
+      name,
+    });
     this.#depth = registry.gauge('workqueue_depth', 'Current depth of workqueue', { name });
-    this.#waited = registry.histogram('workqueue_queue_duration_seconds', 'How long in seconds an item stays in workqueue before being requested', { name }, BUCKETS);
-    this.#worked = registry.histogram('workqueue_work_duration_seconds', 'How long in seconds processing an item from workqueue takes', { name }, BUCKETS);
+    this.#waited = registry.histogram(
+      'workqueue_queue_duration_seconds',
+      'How long in seconds an item stays in workqueue before being requested',
+      { name },
+      BUCKETS,
+    );
+    this.#worked = registry.histogram(
+      'workqueue_work_duration_seconds',
+      'How long in seconds processing an item from workqueue takes',
+      { name },
+      BUCKETS,
+    );
   }
 
   added(key: string): void {

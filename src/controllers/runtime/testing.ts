@@ -4,7 +4,17 @@ import { SteppedClock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import { SeededRandom, randomSuffix, uuid } from '#base/random.ts';
-import type { Client, DeleteOptions, EventRecorder, Informer, InformerChange, Informers, ListOptions, RawResponse, ResourceClient } from '#client/client.ts';
+import type {
+  Client,
+  DeleteOptions,
+  EventRecorder,
+  Informer,
+  InformerChange,
+  Informers,
+  ListOptions,
+  RawResponse,
+  ResourceClient,
+} from '#client/client.ts';
 import { apiVersionOf, type KubeObject, keyOf, makeKey, type ObjectKey, type ResourceRef } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
 import { formatTime } from '#machinery/time.ts';
@@ -43,7 +53,7 @@ export class TestCluster {
 
   readonly client: Client = {
     resource: <T extends KubeObject>(ref: ResourceRef<T>) => this.#resource(ref),
-    raw: async (): Promise<RawResponse> => ({ status: 404, headers: {}, body: new Uint8Array() }),
+    raw: async (_method, path): Promise<RawResponse> => this.#discovery(path),
   };
 
   readonly informers: Informers = {
@@ -53,14 +63,24 @@ export class TestCluster {
   };
 
   readonly recorder: EventRecorder = {
-    event: (about, ref, type, reason, message) => void this.events.push({ about: `${ref.kind}/${about.metadata.name}`, type, reason, message }),
+    event: (about, ref, type, reason, message) =>
+      void this.events.push({ about: `${ref.kind}/${about.metadata.name}`, type, reason, message }),
   };
 
   /** Builds and starts controllers on this cluster. */
   async run(...definitions: readonly ControllerDefinition[]): Promise<void> {
     const { client, informers, recorder: events, clock, random, options, metrics } = this;
     for (const definition of definitions) {
-      const controller = new Controller(definition, { client, informers, events, clock, random, log: silentLog, options, metrics });
+      const controller = new Controller(definition, {
+        client,
+        informers,
+        events,
+        clock,
+        random,
+        log: silentLog,
+        options,
+        metrics,
+      });
       this.#controllers.push(controller);
       await controller.start(new AbortController().signal);
     }
@@ -80,7 +100,13 @@ export class TestCluster {
   async put<T extends KubeObject>(ref: ResourceRef<T>, object: T): Promise<T> {
     const present = this.get(ref, keyOf(object));
     if (present === undefined) return this.client.resource(ref).create(object);
-    return this.client.resource(ref).update({ ...present, ...object, metadata: { ...present.metadata, ...object.metadata, resourceVersion: present.metadata.resourceVersion } });
+    return this.client
+      .resource(ref)
+      .update({
+        ...present,
+        ...object,
+        metadata: { ...present.metadata, ...object.metadata, resourceVersion: present.metadata.resourceVersion },
+      });
   }
 
   /** Changes the object with `change`, status included, as several components together would. */
@@ -111,6 +137,33 @@ export class TestCluster {
     const held = this.#heldBack ?? [];
     this.#heldBack = undefined;
     for (const deliver of held) deliver();
+  }
+
+  /** Discovery of the resources that were spoken of so far. */
+  #discovery(path: string): RawResponse {
+    const refs = [...this.#refs.values()];
+    const json = (value: unknown): RawResponse => ({
+      status: 200,
+      headers: {},
+      body: Buffer.from(JSON.stringify(value)),
+    });
+    if (path === '/apis') {
+      const groups = [...new Set(refs.filter((r) => r.group !== '').map(apiVersionOf))];
+      return json({
+        groups: groups.map((groupVersion) => ({
+          name: groupVersion.split('/')[0],
+          versions: [{ groupVersion, version: groupVersion.split('/')[1] }],
+        })),
+      });
+    }
+    const groupVersion = path.replace(/^\/apis?\//, '');
+    const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
+    return json({
+      groupVersion,
+      resources: refs
+        .filter((r) => apiVersionOf(r) === groupVersion)
+        .map((r) => ({ name: r.resource, kind: r.kind, namespaced: r.namespaced, verbs })),
+    });
   }
 
   #store(ref: ResourceRef): Map<ObjectKey, Anything> {
@@ -166,25 +219,43 @@ export class TestCluster {
       this.#before(verb, ref, key, object);
       const { resourceVersion, uid } = object.metadata;
       if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion) {
-        throw StatusError.conflict(ref, object.metadata.name!, 'the object has been modified; please apply your changes to the latest version and try again');
+        throw StatusError.conflict(
+          ref,
+          object.metadata.name!,
+          'the object has been modified; please apply your changes to the latest version and try again',
+        );
       }
-      if (uid !== undefined && uid !== old.metadata.uid) throw StatusError.conflict(ref, object.metadata.name!, 'uid differs');
+      if (uid !== undefined && uid !== old.metadata.uid)
+        throw StatusError.conflict(ref, object.metadata.name!, 'uid differs');
       const merged = plain(merge(object, old)) as Anything;
       if (JSON.stringify(merged) === JSON.stringify(old)) return old as unknown as T;
-      const finished = merged.metadata.deletionTimestamp !== undefined && (merged.metadata.finalizers ?? []).length === 0 && (merged.metadata.deletionGracePeriodSeconds ?? 0) === 0;
+      const finished =
+        ref.resource !== 'namespaces' &&
+        merged.metadata.deletionTimestamp !== undefined &&
+        (merged.metadata.finalizers ?? []).length === 0 &&
+        (merged.metadata.deletionGracePeriodSeconds ?? 0) === 0;
       return this.#commit(ref, key, finished ? undefined : merged) as unknown as T;
     };
     const keepStatus = (next: Anything, old: Anything): Anything => {
-      const generation = JSON.stringify(next.spec) === JSON.stringify(old.spec) ? old.metadata.generation : (old.metadata.generation ?? 0) + 1;
+      const generation =
+        JSON.stringify(next.spec) === JSON.stringify(old.spec)
+          ? old.metadata.generation
+          : (old.metadata.generation ?? 0) + 1;
       const { deletionTimestamp, creationTimestamp, uid } = old.metadata;
-      return { ...next, metadata: { ...next.metadata, generation, deletionTimestamp, creationTimestamp, uid }, ...(old.status === undefined ? {} : { status: old.status }) };
+      return {
+        ...next,
+        metadata: { ...next.metadata, generation, deletionTimestamp, creationTimestamp, uid },
+        ...(old.status === undefined ? {} : { status: old.status }),
+      };
     };
     return {
       ref,
       get: async (namespace, name) => store.get(makeKey(namespace, name)) as unknown as T | undefined,
       list: async (options: ListOptions = {}) => ({
         metadata: { resourceVersion: String(this.#revision) },
-        items: [...store.values()].filter((o) => options.namespace === undefined || o.metadata.namespace === options.namespace) as unknown as T[],
+        items: [...store.values()].filter(
+          (o) => options.namespace === undefined || o.metadata.namespace === options.namespace,
+        ) as unknown as T[],
       }),
       watch: () => {
         throw new Error('the test cluster has informers only');
@@ -194,50 +265,99 @@ export class TestCluster {
         const key = makeKey(object.metadata.namespace, name);
         this.#before('create', ref, key, object);
         if (store.has(key)) throw StatusError.alreadyExists(ref, name);
-        const metadata = { ...object.metadata, name, uid: uuid(this.random), creationTimestamp: formatTime(this.clock.now()), generation: 1 };
-        return this.#commit(ref, key, plain({ apiVersion: apiVersionOf(ref), kind: ref.kind, ...object, metadata }) as Anything) as unknown as T;
+        const metadata = {
+          ...object.metadata,
+          name,
+          uid: uuid(this.random),
+          creationTimestamp: formatTime(this.clock.now()),
+          generation: 1,
+        };
+        return this.#commit(
+          ref,
+          key,
+          plain({ apiVersion: apiVersionOf(ref), kind: ref.kind, ...object, metadata }) as Anything,
+        ) as unknown as T;
       },
       update: async (object) => write('update', object, keepStatus),
       updateStatus: async (object) => write('updateStatus', object, (next, old) => ({ ...old, status: next.status })),
       patch: async (namespace, name, type, patch, options = {}) => {
-        if (type !== 'application/merge-patch+json') throw new Error(`the test cluster knows merge patches only, not ${type}`);
+        if (type !== 'application/merge-patch+json')
+          throw new Error(`the test cluster knows merge patches only, not ${type}`);
         const old = need(makeKey(namespace, name));
         const merged = mergePatch(old, patch) as unknown as T;
-        if (options.subresource === 'status') return write('patchStatus', merged, (next, before) => ({ ...before, status: next.status }));
+        if (options.subresource === 'status')
+          return write('patchStatus', merged, (next, before) => ({ ...before, status: next.status }));
         return write('patch', merged, keepStatus);
       },
       delete: async (namespace, name, options: DeleteOptions = {}) => {
         const key = makeKey(namespace, name);
         const old = store.get(key);
         if (old === undefined) return undefined;
-        this.#before(`delete${options.propagationPolicy === undefined ? '' : `(${options.propagationPolicy})`}`, ref, key, old);
+        this.#before(
+          `delete${options.propagationPolicy === undefined ? '' : `(${options.propagationPolicy})`}`,
+          ref,
+          key,
+          old,
+        );
         const { uid, resourceVersion } = options.preconditions ?? {};
-        if ((uid !== undefined && uid !== old.metadata.uid) || (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion)) {
-          throw StatusError.conflict(ref, name, `the UID in the precondition (${uid}) does not match the UID in record (${old.metadata.uid})`);
+        if (
+          (uid !== undefined && uid !== old.metadata.uid) ||
+          (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion)
+        ) {
+          throw StatusError.conflict(
+            ref,
+            name,
+            `the UID in the precondition (${uid}) does not match the UID in record (${old.metadata.uid})`,
+          );
         }
         return this.#delete(ref, key, old, options) as unknown as T;
       },
       deleteCollection: async (list, options) => {
-        for (const object of [...store.values()]) {
-          if (list.namespace === undefined || object.metadata.namespace === list.namespace) this.#delete(ref, keyOf(object), object, options ?? {});
+        for (const object of store.values().toArray()) {
+          if (list.namespace === undefined || object.metadata.namespace === list.namespace)
+            this.#delete(ref, keyOf(object), object, options ?? {});
         }
       },
       getSubresource: async () => unsupported(),
       createSubresource: async () => unsupported(),
-      updateSubresource: async () => unsupported(),
+      updateSubresource: async <R>(
+        _namespace: string | undefined,
+        name: string,
+        subresource: string,
+        body: unknown,
+      ) => {
+        if (subresource !== 'finalize') unsupported();
+        const { finalizers } = (body as { spec: { finalizers: readonly string[] } }).spec;
+        this.#before('finalize', ref, name);
+        return this.#commit(ref, name, finalizers.length === 0 ? undefined : (body as Anything)) as unknown as R;
+      },
     };
   }
 
   #delete(ref: ResourceRef, key: ObjectKey, old: Anything, options: DeleteOptions): Anything {
-    const onNode = ref.resource === 'pods' && this.gracefulPods && (old.spec as { nodeName?: string } | undefined)?.nodeName !== undefined && options.gracePeriodSeconds !== 0;
-    const extra = options.propagationPolicy === 'Foreground' ? ['foregroundDeletion'] : options.propagationPolicy === 'Orphan' ? ['orphan'] : [];
+    const onNode =
+      ref.resource === 'pods' &&
+      this.gracefulPods &&
+      (old.spec as { nodeName?: string } | undefined)?.nodeName !== undefined &&
+      options.gracePeriodSeconds !== 0;
+    const extra =
+      options.propagationPolicy === 'Foreground'
+        ? ['foregroundDeletion']
+        : options.propagationPolicy === 'Orphan'
+          ? ['orphan']
+          : [];
     const finalizers = [...new Set([...(old.metadata.finalizers ?? []), ...extra])];
     const namespaceContent = ref.resource === 'namespaces';
     if (!onNode && finalizers.length === 0 && !namespaceContent) return this.#commit(ref, key, undefined);
     const deletionTimestamp = old.metadata.deletionTimestamp ?? formatTime(this.clock.now());
     return this.#commit(ref, key, {
       ...old,
-      metadata: { ...old.metadata, deletionTimestamp, ...(finalizers.length === 0 ? {} : { finalizers }), ...(onNode ? { deletionGracePeriodSeconds: 30 } : {}) },
+      metadata: {
+        ...old.metadata,
+        deletionTimestamp,
+        ...(finalizers.length === 0 ? {} : { finalizers }),
+        ...(onNode ? { deletionGracePeriodSeconds: 30 } : {}),
+      },
     });
   }
 }
@@ -310,7 +430,10 @@ function freeze<T>(value: T): T {
 /** RFC 7386. */
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const base = typeof target === 'object' && target !== null && !Array.isArray(target) ? { ...(target as Record<string, unknown>) } : {};
+  const base =
+    typeof target === 'object' && target !== null && !Array.isArray(target)
+      ? { ...(target as Record<string, unknown>) }
+      : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete base[key];
     else if (value !== undefined) base[key] = mergePatch(base[key], value);

@@ -34,7 +34,8 @@ export class WriteGuard<T extends KubeObject> {
       if (this.#inFlight > 0) this.#passedBy.add(uid);
       const pending = this.#pending.get(uid);
       if (pending === undefined) return;
-      const seen = pending.kind === 'created' || object === undefined || object.metadata.deletionTimestamp !== undefined;
+      const seen =
+        pending.kind === 'created' || object === undefined || object.metadata.deletionTimestamp !== undefined;
       if (seen) this.#settle(uid);
     });
   }
@@ -74,7 +75,8 @@ export class WriteGuard<T extends KubeObject> {
     }
     // The event may have come before this line, or the cache may already be past it.
     const cached = this.#informer.get(keyOf(object));
-    if (cached === undefined || cached.metadata.uid !== uid || cached.metadata.deletionTimestamp !== undefined) this.#settle(uid);
+    if (cached === undefined || cached.metadata.uid !== uid || cached.metadata.deletionTimestamp !== undefined)
+      this.#settle(uid);
   }
 
   #remember(uid: string, owner: ObjectKey, kind: Pending['kind']): void {
