@@ -15,6 +15,7 @@ import { replicaSetController } from './replicaset.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { Controller, type ControllerDefinition, type ControllerOptions } from './runtime/controller.ts';
 import { serviceAccountController } from './serviceaccount.ts';
+import { statefulSetController } from './statefulset/statefulset.ts';
 
 /** What each row waits for stands above it. Level-triggered controllers need no order; it only makes a fresh cluster settle sooner. */
 export const controllers: readonly ControllerDefinition[] = [
@@ -24,6 +25,7 @@ export const controllers: readonly ControllerDefinition[] = [
   // Owners before what they own.
   deploymentController,
   replicaSetController,
+  statefulSetController,
   // What makes pods reachable.
   endpointSliceController,
   endpointSliceMirroringController,
