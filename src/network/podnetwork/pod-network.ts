@@ -19,12 +19,16 @@ export interface PodNetworkDeps {
   readonly cni: { readonly confDir: string; readonly dataDir: string; readonly mtu: number } | undefined;
 }
 
-/** Loopback clients may be translated (host ports on 127.0.0.1), pods cannot send under addresses not theirs. */
+/**
+ * Loopback clients may be translated (host ports on 127.0.0.1); pods cannot send under addresses not theirs. No redirects:
+ * a pod has one way out, and they would use up the rate at which refused clients are told so. `*` is every device.
+ */
 const SETTINGS: readonly (readonly [string, string])[] = [
   ['net/ipv4/ip_forward', '1'],
   ['net/ipv4/conf/default/rp_filter', '1'],
   ['net/ipv4/conf/all/rp_filter', '0'],
   ['net/ipv4/conf/all/route_localnet', '1'],
+  ['net/ipv4/conf/*/send_redirects', '0'],
 ];
 
 const CONFLIST = '10-coracle.conflist';
@@ -48,7 +52,7 @@ export class PodNetwork {
 
   async start(_signal: AbortSignal): Promise<void> {
     const { run, nodes } = this.#deps;
-    const script = SETTINGS.map(([key, value]) => `echo ${value} > /proc/sys/${key}`).join(' && ');
+    const script = SETTINGS.map(([key, value]) => `for f in /proc/sys/${key}; do echo ${value} > $f || exit 1; done`).join('\n');
     await mustRun(run, 'sh', ['-c', script]);
     await nodes.whenSynced();
     this.#unsubscribe = nodes.subscribe(() => this.#schedule(0));
