@@ -1,5 +1,6 @@
 // Our CSI-like driver: a thin file that behaves like a cloud disk. It is made at its first attach, carries a file system of its own
 // (so a full one gives ENOSPC to its pod alone), and is mounted on this node only while a VolumeAttachment says it is attached here.
+import { createHash } from 'node:crypto';
 import type { PersistentVolume, Pod } from '#generated/api/core-v1.ts';
 import { quantityToNumber } from '#machinery/quantity.ts';
 import { type PreparedVolume, type VolumeDeps, VolumeError } from './volume.ts';
@@ -14,6 +15,10 @@ const backingFile = (deps: Pick<VolumeDeps, 'volumesDir'>, handle: string): stri
 
 /** Where a disk is mounted once a node; pods get binds of it. */
 const stagingDir = (deps: Pick<VolumeDeps, 'rootDir'>, handle: string): string => `${deps.rootDir}/plugins/kubernetes.io/csi/${DISK_DRIVER}/${handle}/globalmount`;
+
+/** Upstream's name of the VolumeAttachment of a CSI volume to a node: a node may read only what it can name. */
+export const attachmentName = (handle: string, nodeName: string): string =>
+  `csi-${createHash('sha256').update(`${handle}${DISK_DRIVER}${nodeName}`).digest('hex')}`;
 
 /** Upstream's name of an attached CSI volume. */
 export const attachedName = (handle: string): string => `kubernetes.io/csi/${DISK_DRIVER}^${handle}`;
@@ -32,10 +37,10 @@ function inTurn<T>(deps: VolumeDeps, handle: string, step: () => Promise<T>): Pr
   return mine;
 }
 
-export function mountDisk(pod: Pod, pv: PersistentVolume, readOnly: boolean, dir: string, deps: VolumeDeps): Promise<PreparedVolume> {
+export async function mountDisk(pod: Pod, pv: PersistentVolume, readOnly: boolean, dir: string, deps: VolumeDeps): Promise<PreparedVolume> {
   const handle = checkHandle(pv.spec!.csi!.volumeHandle);
   const name = pv.metadata.name!;
-  const attachment = deps.attachments().find((a) => a.spec.nodeName === deps.nodeName && a.spec.source.persistentVolumeName === name && a.spec.attacher === DISK_DRIVER);
+  const attachment = await deps.attachment(attachmentName(handle, deps.nodeName));
   if (attachment?.status?.attached !== true || attachment.metadata.deletionTimestamp !== undefined) {
     throw new VolumeError(`volume ${name} is not attached to node ${deps.nodeName} yet`);
   }

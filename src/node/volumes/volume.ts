@@ -32,7 +32,7 @@ export interface VolumeDeps {
   secret(podUid: string, namespace: string, name: string): Promise<Secret | undefined>;
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
-  attachments(): readonly VolumeAttachment[];
+  attachment(name: string): Promise<VolumeAttachment | undefined>;
   /** A token for the pod's service account, from a cache that renews it. */
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string>;
 }

@@ -1,0 +1,212 @@
+// The kubelet: registers this node, runs the pods bound to it, and tells the API how they and the node are.
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '#generated/api/core-v1.ts';
+import type { VolumeAttachment } from '#generated/api/storage-v1.ts';
+import { persistentvolumeclaims, persistentvolumes, pods as podsRef, serviceaccounts, services as servicesRef, volumeattachments } from '#generated/resources.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Component } from '#base/lifecycle.ts';
+import type { Log } from '#base/log.ts';
+import type { MetricsRegistry } from '#base/metrics.ts';
+import type { Random } from '#base/random.ts';
+import type { Client, EventRecorder, Informer, Informers } from '#client/client.ts';
+import type { Cgroups } from '#host/cgroups.ts';
+import type { FileSystem } from '#host/file-system.ts';
+import type { Mounts } from '#host/mounts.ts';
+import type { NodeNetwork } from '#netmodel/node-network.ts';
+import { PodCache } from './cri/pod-cache.ts';
+import type { Runtime } from './cri/runtime.ts';
+import { Images } from './images/images.ts';
+import { pullCredentials } from './images/credentials.ts';
+import { Limiter } from './limiter.ts';
+import { createNodeServer, type NodeServer } from './server/node-server.ts';
+import { LogReader } from './logs/log-reader.ts';
+import { ObjectCache } from './object-cache.ts';
+import { parseResolvConf } from './pods/dns.ts';
+import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts';
+import { podCgroup } from './pods/resources.ts';
+import { Probes } from './probes/probes.ts';
+import { NodeReporter } from './status/node-reporter.ts';
+import { type MachineFacts, readMachine } from './status/machine.ts';
+import { StatusWriter } from './status/status-writer.ts';
+import { Tokens } from './volumes/tokens.ts';
+import { Volumes } from './volumes/volumes.ts';
+
+export interface KubeletOptions {
+  readonly nodeName: string;
+  readonly nodeIPs: readonly string[];
+  /** Everything of this node: pods/, memory/, plugins/, log/pods/. */
+  readonly rootDir: string;
+  /** Backing files of claimed volumes, shared by all nodes of the machine. */
+  readonly volumesDir: string;
+  /** `/coracle/local/node-1`: below it come kubepods/…. */
+  readonly cgroupRoot: string;
+  readonly clusterDnsIPs: readonly string[];
+  readonly clusterDomain: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+  /** Quantities; the machine's own without. */
+  readonly cpus?: string;
+  readonly memory?: string;
+  readonly maxPods?: number;
+  /** Where this kubelet's HTTPS API listens; 0 when nothing does yet. */
+  readonly port?: number;
+  /** The node's resolv.conf. */
+  readonly resolvConf?: string;
+  readonly kubeletVersion?: string;
+}
+
+export interface KubeletDeps {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: MetricsRegistry;
+  readonly network: NodeNetwork;
+  readonly runtime: Runtime;
+  readonly files: FileSystem;
+  readonly mounts: Mounts;
+  readonly cgroups: Cgroups;
+  readonly options: KubeletOptions;
+}
+
+export interface Kubelet extends Component {
+  /** What the kubelet's HTTPS API is built on. */
+  readonly server: NodeServer;
+}
+
+const MAX_PODS = 110;
+/** Sandbox starts and exec probes at once, per core: more only makes each slower. */
+const STARTS_PER_CORE = 4;
+
+export function createKubelet(deps: KubeletDeps): Kubelet {
+  return new RunningKubelet(deps);
+}
+
+class RunningKubelet implements Kubelet {
+  readonly name = 'kubelet';
+  readonly server: NodeServer;
+  readonly #deps: KubeletDeps;
+  readonly #pods: Informer<Pod>;
+  readonly #machine: MachineFacts;
+  readonly #cache: PodCache;
+  readonly #probes: Probes;
+  readonly #objects: ObjectCache;
+  readonly #reporter: NodeReporter;
+  readonly #tokens: Tokens;
+  readonly #workerDeps: PodWorkerDeps;
+  readonly #stop = new AbortController();
+  /** Pod uid → its worker. */
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #background: Promise<void>[] = [];
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(deps: KubeletDeps) {
+    this.#deps = deps;
+    const { client, clock, events, files, log, options, runtime } = deps;
+    this.#machine = readMachine(files, options);
+    this.#pods = deps.informers.informer(podsRef, { fieldSelector: `spec.nodeName=${options.nodeName}` });
+    const services = deps.informers.informer(servicesRef);
+    const limiter = new Limiter(Math.max(STARTS_PER_CORE, this.#machine.cores * STARTS_PER_CORE));
+    const wake = (uid: string) => this.#workers.get(uid)?.wake();
+    this.#cache = new PodCache({ runtime, clock, log, onChange: (uid) => this.#runtimeChanged(uid) });
+    this.#objects = new ObjectCache({ client, clock, onChange: (uid) => this.#workers.get(uid)?.refresh() });
+    this.#probes = new Probes({ runtime, clock, random: deps.random, events, limiter, onChange: wake });
+    this.#tokens = new Tokens({ client, clock, serviceAccounts: serviceaccounts });
+    const facts = () => ({
+      nodeName: options.nodeName,
+      nodeIPs: options.nodeIPs,
+      allocatableCpuMillis: this.#machine.cpuMillis,
+      allocatableMemoryBytes: this.#machine.memoryBytes,
+      allocatableStorageBytes: this.#machine.storageBytes,
+    });
+    const volumes = new Volumes({
+      files, mounts: deps.mounts, clock, nodeName: options.nodeName, rootDir: options.rootDir, volumesDir: options.volumesDir, facts,
+      configMap: (uid, namespace, name) => this.#objects.configMap(uid, namespace, name),
+      secret: (uid, namespace, name) => this.#objects.secret(uid, namespace, name),
+      claim: (namespace, name): Promise<PersistentVolumeClaim | undefined> => client.resource(persistentvolumeclaims).get(namespace, name),
+      persistentVolume: (name): Promise<PersistentVolume | undefined> => client.resource(persistentvolumes).get(undefined, name),
+      attachment: (name): Promise<VolumeAttachment | undefined> => client.resource(volumeattachments).get(undefined, name),
+      token: (pod, audience, seconds) => this.#tokens.get(pod, audience, seconds),
+    });
+    const logs = new LogReader({ files, clock, logsRoot: `${options.rootDir}/log/pods` });
+    const images = new Images({ runtime, clock, events, credentials: (pod, image) => pullCredentials(pod, image, (namespace, name) => this.#objects.secret(pod.metadata.uid!, namespace, name)) });
+    this.#workerDeps = {
+      client, runtime, cache: this.#cache, network: deps.network, volumes, objects: this.#objects, images, probes: this.#probes,
+      statuses: new StatusWriter({ client, clock, log, signal: this.#stop.signal }),
+      events, cgroups: deps.cgroups, files, clock, log, limiter,
+      paths: { rootDir: options.rootDir, logsRoot: `${options.rootDir}/log/pods`, seccompDir: `${options.rootDir}/seccomp` },
+      cgroupRoot: options.cgroupRoot,
+      cluster: { dnsIPs: options.clusterDnsIPs, domain: options.clusterDomain },
+      nodeResolver: () => parseResolvConf(files.readText(options.resolvConf ?? '/etc/resolv.conf') ?? ''),
+      facts,
+      memoryCapacityBytes: () => this.#machine.memoryBytes,
+      services: (namespace) => [...services.listNamespace(namespace), ...(namespace === 'default' ? [] : services.listNamespace('default').filter((s) => s.metadata.name === 'kubernetes'))],
+      current: (uid) => this.#pods.list().find((p) => p.metadata.uid === uid),
+      onGone: (uid) => this.#forget(uid),
+      logTail: (pod, container, bytes) => logs.tail(pod, container, bytes),
+    };
+    this.#reporter = new NodeReporter({
+      client, clock, log, runtime, files, network: deps.network, options, machine: this.#machine,
+      volumesInUse: () => volumes.inUse(),
+      runtimeAgeMs: () => this.#cache.ageMs(),
+      maxPods: options.maxPods ?? MAX_PODS,
+    });
+    this.server = createNodeServer({ runtime, cache: this.#cache, logs, pods: () => this.#pods.list(), clock, cgroups: deps.cgroups, options, machine: this.#machine, files, podCgroup: (pod) => podCgroup(options.cgroupRoot, pod) });
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { files, options, log } = this.#deps;
+    signal.throwIfAborted();
+    for (const dir of ['pods', 'log/pods', 'seccomp']) files.mkdir(`${options.rootDir}/${dir}`, 0o755);
+    await this.#cache.relist();
+    await this.#reporter.register(signal);
+    this.#background.push(this.#reporter.run(this.#stop.signal), this.#cache.follow(this.#stop.signal));
+    // Pods are taken up once the list is whole: before that, running ones would look like orphans.
+    this.#background.push(this.#pods.whenSynced().then(() => this.#takeUp()).catch((error) => log.error('pods could not be taken up', { error })));
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#unsubscribe?.();
+    this.#probes.stop();
+    this.#objects.stop();
+    await Promise.all([...this.#workers.values()].map((w) => w.stop()));
+    await Promise.allSettled(this.#background);
+  }
+
+  #takeUp(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#unsubscribe = this.#pods.subscribe(({ old, object }) => {
+      const uid = object?.metadata.uid ?? old?.metadata.uid;
+      if (uid === undefined) return;
+      // A pod of the same name may have replaced another between two looks.
+      if (old?.metadata.uid !== undefined && old.metadata.uid !== uid) this.#workers.get(old.metadata.uid)?.update(undefined);
+      if (object === undefined) this.#workers.get(uid)?.update(undefined);
+      else this.#worker(uid).update(object);
+    });
+    const wanted = new Set(this.#pods.list().map((p) => p.metadata.uid));
+    for (const pod of this.#pods.list()) if (!this.#workers.has(pod.metadata.uid!)) this.#worker(pod.metadata.uid!).update(pod);
+    const left = new Set([...this.#cache.all().map((p) => p.uid), ...this.#deps.files.list(`${this.#deps.options.rootDir}/pods`)]);
+    for (const uid of left) if (!wanted.has(uid)) this.#worker(uid).update(undefined);
+  }
+
+  #worker(uid: string): PodWorker {
+    let worker = this.#workers.get(uid);
+    if (worker === undefined) {
+      worker = new PodWorker(uid, this.#workerDeps);
+      this.#workers.set(uid, worker);
+    }
+    return worker;
+  }
+
+  #runtimeChanged(uid: string): void {
+    this.#workers.get(uid)?.wake();
+  }
+
+  #forget(uid: string): void {
+    this.#workers.delete(uid);
+    this.#tokens.forget(uid);
+  }
+}

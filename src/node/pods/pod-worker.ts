@@ -1,0 +1,511 @@
+// One pod's life on this node: brings what runs in line with what the API wants, one step after another, until the pod is gone.
+// Level triggered: every wake-up looks at everything anew.
+import type { Pod } from '#generated/api/core-v1.ts';
+import { pods as podsRef } from '#generated/resources.ts';
+import { backoffMs } from '#base/backoff.ts';
+import type { Timer } from '#base/clock.ts';
+import { isStatus } from '#machinery/status.ts';
+import { parseTime } from '#machinery/time.ts';
+import type { Image, PodSandboxConfig } from '../cri/messages.ts';
+import { isRuntimeError } from '../cri/runtime.ts';
+import { ImageError } from '../images/images.ts';
+import { computePodStatus, type WaitingReason } from '../status/pod-status.ts';
+import { type PodVolumes, Volumes } from '../volumes/volumes.ts';
+import { computeActions, finishedPhase, type KillAction, type PodActions, type StartAction } from './actions.ts';
+import { allContainers, type AnyContainer, findContainer, isHostNetwork, isTerminalPhase, podText } from './containers.ts';
+import { podLogDirectory } from './cri-config.ts';
+import { ContainerConfigError } from './environment.ts';
+import type { PodDeps } from './pod-deps.ts';
+import { podCgroup } from './resources.ts';
+import { ANNOTATIONS, emptyRuntimePod, readySandbox, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from './runtime-pod.ts';
+import { containerHash, localPod, makeSandboxConfig, podDir, preparePlaces, removeContainer, RunContainerError, startContainer, startSandbox } from './start.ts';
+import { Deadline, graceOf, stopAllContainers, stopContainer } from './stop.ts';
+
+/** Upstream's crash back-off. */
+const CRASH_BACKOFF = { baseMs: 10_000, maxMs: 300_000 };
+/** A container that ran this long starts its back-off anew (twice the longest). */
+const CRASH_RESET_MS = 600_000;
+/** Between tries after an error. */
+const ERROR_BACKOFF = { baseMs: 500, maxMs: 10_000 };
+/** Files from the API are looked at again this often: for tokens near their end. */
+const VOLUME_REFRESH_MS = 60_000;
+/** Upstream keeps this much of a termination message. */
+const TERMINATION_MESSAGE_MAX = 4096;
+const TERMINATION_LOG_TAIL_BYTES = 2048;
+
+export interface PodWorkerDeps extends PodDeps {
+  /** The pod is gone from API and node; the worker is done. */
+  readonly onGone: (uid: string) => void;
+  /** Last part of a container's newest log, for `FallbackToLogsOnError`. */
+  readonly logTail: (pod: RuntimePod, container: RuntimeContainer, bytes: number) => string;
+}
+
+type Ended = { readonly reason: string; readonly message: string };
+
+export class PodWorker {
+  readonly uid: string;
+  readonly #deps: PodWorkerDeps;
+  /** As the API shows it now; undefined once it is gone there. */
+  #pod: Pod | undefined;
+  /** As the API showed it last. */
+  #last: Pod | undefined;
+  #ended: Ended | undefined;
+  #deadline: Deadline | undefined;
+  #terminated = false;
+  /** Aborted when the pod is told to end: nothing new is begun. */
+  readonly #starting = new AbortController();
+  /** Container name → why it waits. */
+  readonly #waiting = new Map<string, WaitingReason>();
+  /** Container name → restarts in a row, and when the last was. */
+  readonly #crashes = new Map<string, { readonly count: number; readonly atMs: number }>();
+  /** Container id → its termination message, read once. */
+  readonly #messages = new Map<string, string>();
+  #volumes: PodVolumes | undefined;
+  #volumesStale = true;
+  #volumesAtMs = 0;
+  /** Sandbox id the network was told of, and when its policies stand. */
+  #policies: { readonly sandboxId: string; readonly done: Promise<void> } | undefined;
+  #errors = 0;
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(uid: string, deps: PodWorkerDeps) {
+    this.uid = uid;
+    this.#deps = deps;
+  }
+
+  update(pod: Pod | undefined): void {
+    this.#pod = pod;
+    if (pod !== undefined) this.#last = pod;
+    if (this.#isEnding()) {
+      this.#starting.abort();
+      this.#deadline?.shorten(this.#grace());
+    }
+    this.wake();
+  }
+
+  /** An object its volumes or variables use has changed. */
+  refresh(): void {
+    this.#volumesStale = true;
+    this.wake();
+  }
+
+  /** Ends the pod for a reason of the node's own (eviction). */
+  end(ended: Ended): void {
+    this.#ended ??= ended;
+    this.#starting.abort();
+    this.wake();
+  }
+
+  wake(): void {
+    this.#dirty = true;
+    if (this.#running === undefined && !this.#stopped) this.#running = this.#run();
+  }
+
+  /** Leaves the pod as it is: the containers go on. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#starting.abort();
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve();
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false;
+      try {
+        await this.#sync();
+        this.#errors = 0;
+      } catch (error) {
+        if (this.#stopped) break;
+        if (this.#starting.signal.aborted && this.#deadline === undefined) {
+          this.#dirty = true;
+          continue;
+        }
+        this.#errors++;
+        this.#deps.log.warn('pod step failed', { pod: this.#last === undefined ? this.uid : podText(this.#last), error });
+        this.#wakeAfter(backoffMs(this.#errors, ERROR_BACKOFF));
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #wakeAfter(delayMs: number): void {
+    const atMs = this.#deps.clock.monotonic() + delayMs;
+    if (atMs >= this.#timerAtMs) return;
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#deps.clock.setTimer(delayMs, () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.wake();
+    });
+  }
+
+  #runtime(): RuntimePod {
+    const m = this.#last?.metadata;
+    return this.#deps.cache.get(this.uid) ?? emptyRuntimePod(this.uid, m?.namespace ?? '', m?.name ?? '');
+  }
+
+  #isEnding(): boolean {
+    return this.#pod === undefined || this.#pod.metadata.deletionTimestamp !== undefined || this.#ended !== undefined;
+  }
+
+  #grace(): number {
+    if (this.#ended !== undefined) return this.#last?.spec?.terminationGracePeriodSeconds ?? 30;
+    // Gone from the API means deleted by force (or while this node was away): only the least grace is left.
+    if (this.#pod === undefined) return this.#last === undefined ? graceOf(this.#runtime()) : 1;
+    return Math.max(1, this.#pod.metadata.deletionGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30);
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#isEnding()) return this.#terminate();
+    const pod = this.#pod!;
+    const runtime = this.#runtime();
+    if (isTerminalPhase(pod) || finishedPhase(pod, runtime) !== undefined) return this.#finish(pod);
+    if (this.#pastDeadline(pod)) {
+      this.end({ reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
+      return;
+    }
+    this.#watchProbes(pod, runtime);
+    const actions = computeActions(pod, runtime, this.#inputs());
+    this.#report(pod);
+    this.#announceAdopted(pod, runtime);
+    await this.#refreshVolumes(pod, actions);
+    if (actions.kill.length > 0) await this.#kill(pod, actions.kill);
+    if (actions.createSandbox !== undefined) await this.#startPod(pod, actions.createSandbox.attempt);
+    else if (actions.start.length > 0) await this.#startContainers(pod, readySandbox(runtime)!, actions.start, this.#sandboxConfigOf(pod, runtime));
+    this.#watchProbes(pod, this.#runtime());
+    this.#report(pod);
+  }
+
+  #inputs() {
+    const { probes } = this.#deps;
+    return {
+      failedProbe: (id: string) => probes.failed(id),
+      started: (id: string) => probes.isStarted(id),
+      hashOf: containerHash,
+    };
+  }
+
+  #pastDeadline(pod: Pod): boolean {
+    const seconds = pod.spec?.activeDeadlineSeconds;
+    const startMs = pod.status?.startTime === undefined ? undefined : parseTime(pod.status.startTime);
+    if (seconds === undefined || startMs === undefined) return false;
+    const leftMs = startMs + seconds * 1000 - this.#deps.clock.now();
+    if (leftMs > 0) this.#wakeAfter(leftMs);
+    return leftMs <= 0;
+  }
+
+  #watchProbes(pod: Pod, runtime: RuntimePod): void {
+    const ip = this.#podIPs(pod, runtime)[0] ?? '';
+    for (const container of runtime.containers) {
+      const spec = findContainer(pod, container.name);
+      if (spec !== undefined && container.state === 'running') this.#deps.probes.watch(pod, spec, container, ip);
+      else if (container.state === 'exited') this.#deps.probes.forget(container.id);
+    }
+  }
+
+  #podIPs(pod: Pod, runtime: RuntimePod): readonly string[] {
+    return isHostNetwork(pod) ? this.#deps.facts().nodeIPs : (readySandbox(runtime)?.ips ?? []);
+  }
+
+  #report(pod: Pod): void {
+    const { statuses, probes, clock, facts } = this.#deps;
+    const known = this.#deps.statuses.latest(this.uid);
+    const runtime = this.#runtime();
+    const status = computePodStatus(known === undefined ? pod : { ...pod, status: { ...known, conditions: joinConditions(pod, known) } }, runtime, {
+      nowMs: clock.now(),
+      nodeIPs: facts().nodeIPs,
+      waiting: this.#waiting,
+      isReady: (c) => probes.isReady(c.id),
+      isStarted: (c) => probes.isStarted(c.id),
+      terminationMessage: (c) => this.#terminationMessage(runtime, c),
+      ...(this.#ended === undefined ? {} : { ended: this.#ended }),
+      terminating: this.#deadline !== undefined,
+      terminated: this.#terminated,
+    });
+    statuses.set(pod, status);
+  }
+
+  #terminationMessage(runtime: RuntimePod, container: RuntimeContainer): string {
+    const known = this.#messages.get(container.id);
+    if (known !== undefined) return known;
+    const file = container.annotations[ANNOTATIONS.terminationMessageFile];
+    let message = file === undefined ? '' : (this.#deps.files.readText(file) ?? '').slice(-TERMINATION_MESSAGE_MAX);
+    if (message === '' && container.exitCode !== 0 && container.annotations[ANNOTATIONS.terminationMessagePolicy] === 'FallbackToLogsOnError') {
+      message = this.#deps.logTail(runtime, container, TERMINATION_LOG_TAIL_BYTES);
+    }
+    if (message === '' && container.message !== '' && container.exitCode !== 0) message = container.message;
+    this.#messages.set(container.id, message);
+    return message;
+  }
+
+  /** After a restart of the kubelet the network is told again of pods that run. */
+  #announceAdopted(pod: Pod, runtime: RuntimePod): void {
+    const sandbox = readySandbox(runtime);
+    if (sandbox !== undefined && this.#policies?.sandboxId !== sandbox.id) this.#announce(pod, sandbox);
+  }
+
+  #announce(pod: Pod, sandbox: RuntimeSandbox): Promise<void> {
+    const done = localPod(pod, sandbox, this.#deps).then((local) => this.#deps.network.policiesInForce(local, this.#starting.signal));
+    done.catch(() => {}); // whoever awaits it sees the failure
+    this.#policies = { sandboxId: sandbox.id, done };
+    return done;
+  }
+
+  async #refreshVolumes(pod: Pod, actions: PodActions): Promise<void> {
+    const nowMs = this.#deps.clock.monotonic();
+    const hasFiles = (pod.spec?.volumes ?? []).some((v) => v.projected !== undefined);
+    const old = this.#volumes !== undefined && (this.#volumesStale || (hasFiles && nowMs - this.#volumesAtMs >= VOLUME_REFRESH_MS));
+    // What waits for other parts of the cluster comes before the sandbox, as upstream has it; the rest is made beside it.
+    if (old || (this.#volumes === undefined && (actions.createSandbox === undefined || Volumes.waits(pod)))) await this.#setUpVolumes(pod);
+    if (hasFiles) this.#wakeAfter(VOLUME_REFRESH_MS);
+  }
+
+  async #setUpVolumes(pod: Pod): Promise<PodVolumes> {
+    this.#volumesStale = false;
+    try {
+      this.#volumes = await this.#deps.volumes.setUp(pod);
+      this.#volumesAtMs = this.#deps.clock.monotonic();
+      return this.#volumes;
+    } catch (error) {
+      this.#volumesStale = true;
+      this.#deps.events.event(pod, podsRef, 'Warning', 'FailedMount', error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  async #kill(pod: Pod, kills: readonly KillAction[]): Promise<void> {
+    await Promise.all(kills.map(({ container, spec, message, reason }) => {
+      const probe = reason === 'livenessProbe' ? spec.livenessProbe : reason === 'startupProbe' ? spec.startupProbe : undefined;
+      const grace = probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
+      return stopContainer(this.uid, pod, container, new Deadline(this.#deps.clock, grace), message, this.#deps);
+    }));
+    this.#dirty = true;
+  }
+
+  #sandboxConfigOf(pod: Pod, runtime: RuntimePod): PodSandboxConfig {
+    return makeSandboxConfig(pod, runtime.sandboxes[0]?.attempt ?? 0, this.#deps);
+  }
+
+  /** Everything of an old sandbox ends; then a new one, with volumes and images looked up meanwhile. */
+  async #startPod(pod: Pod, attempt: number): Promise<void> {
+    const { deps } = { deps: this.#deps };
+    await this.#clearOldSandboxes(pod);
+    preparePlaces(pod, deps);
+    const config = makeSandboxConfig(pod, attempt, deps);
+    await deps.network.ready(this.#starting.signal);
+    const volumes = this.#volumes === undefined ? this.#setUpVolumes(pod) : Promise.resolve(this.#volumes);
+    volumes.catch(() => {}); // awaited below
+    const first = firstContainers(pod);
+    const images = this.#lookUpImages(pod, first, config);
+    let sandbox: RuntimeSandbox;
+    try {
+      sandbox = await startSandbox(pod, config, deps);
+    } catch (error) {
+      deps.events.event(pod, podsRef, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    }
+    this.#announce(pod, sandbox);
+    if (this.#isEnding()) return;
+    await volumes;
+    const actions = computeActions(pod, this.#runtime(), this.#inputs());
+    await this.#startContainers(pod, sandbox, actions.start, config, images);
+  }
+
+  async #clearOldSandboxes(pod: Pod): Promise<void> {
+    const runtime = this.#runtime();
+    if (runtime.sandboxes.length === 0) return;
+    const grace = pod.spec?.terminationGracePeriodSeconds ?? 30;
+    this.#deps.events.event(pod, podsRef, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    await stopAllContainers(runtime, pod, new Deadline(this.#deps.clock, grace), this.#deps);
+    for (const sandbox of runtime.sandboxes) {
+      await this.#stopSandbox(sandbox);
+      if (runtime.containers.every((c) => c.sandboxId !== sandbox.id)) await this.#removeSandbox(sandbox);
+    }
+    this.#deps.network.podGone(this.uid);
+  }
+
+  #lookUpImages(pod: Pod, containers: readonly AnyContainer[], config: PodSandboxConfig): Map<string, Promise<Image>> {
+    return new Map(containers.map((c) => {
+      const image = this.#deps.images.ensure(pod, c, config);
+      image.catch(() => {}); // seen when the container starts
+      return [c.name, image];
+    }));
+  }
+
+  async #startContainers(pod: Pod, sandbox: RuntimeSandbox, starts: readonly StartAction[], config: PodSandboxConfig, images?: Map<string, Promise<Image>>): Promise<void> {
+    const volumes = this.#volumes ?? (await this.#setUpVolumes(pod));
+    const policies = this.#policies?.sandboxId === sandbox.id ? this.#policies.done : this.#announce(pod, sandbox);
+    let started = false;
+    for (const action of starts) {
+      if (this.#isEnding()) return;
+      const { name } = action.container;
+      if (this.#inBackoff(pod, action, sandbox)) continue;
+      try {
+        const image = images?.get(name) ?? this.#deps.images.ensure(pod, action.container, config);
+        await abortable(startContainer(action, { pod, sandbox, sandboxConfig: config, volumes, policies, image: abortable(image, this.#starting.signal) }, this.#deps), this.#starting.signal);
+        this.#waiting.delete(name);
+        started = true;
+        this.#watchProbes(pod, this.#runtime());
+      } catch (error) {
+        if (this.#starting.signal.aborted) throw error;
+        this.#noteFailure(pod, name, error);
+        started ||= error instanceof RunContainerError;
+      }
+      if (action !== starts.at(-1)) this.#report(pod);
+    }
+    if (started) this.#dirty = true; // sidecars and init containers let the next one in
+  }
+
+  #noteFailure(pod: Pod, name: string, error: unknown): void {
+    if (error instanceof ImageError) {
+      this.#waiting.set(name, { reason: error.code, message: error.message });
+      this.#wakeAfter(error.code === 'ErrImagePull' ? Math.min(1000, error.retryAfterMs) : error.retryAfterMs);
+      return;
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof ContainerConfigError || error instanceof RunContainerError) {
+      this.#waiting.set(name, { reason: error.code, message });
+      if (error instanceof ContainerConfigError) this.#deps.events.event(pod, podsRef, 'Warning', 'Failed', `Error: ${message}`);
+      this.#wakeAfter(ERROR_BACKOFF.maxMs);
+      return;
+    }
+    throw error;
+  }
+
+  /** True when the container has to wait; counts the restart otherwise. */
+  #inBackoff(pod: Pod, { container, previous }: StartAction, sandbox: RuntimeSandbox): boolean {
+    if (previous === undefined || previous.state !== 'exited' || previous.sandboxId !== sandbox.id) return false;
+    const nowMs = this.#deps.clock.now();
+    const known = this.#crashes.get(container.name);
+    const crash = known !== undefined && nowMs - known.atMs > CRASH_RESET_MS ? undefined : known;
+    if (crash !== undefined) {
+      const delayMs = backoffMs(crash.count, CRASH_BACKOFF);
+      const leftMs = previous.finishedAtMs + delayMs - nowMs;
+      if (leftMs > 0) {
+        const text = `back-off ${delayMs >= 60_000 ? `${Math.floor(delayMs / 60_000)}m${(delayMs % 60_000) / 1000}s` : `${delayMs / 1000}s`} restarting failed container=${container.name} pod=${podText(pod)}`;
+        this.#waiting.set(container.name, { reason: 'CrashLoopBackOff', message: text });
+        this.#deps.events.event(pod, podsRef, 'Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`);
+        this.#wakeAfter(leftMs);
+        return true;
+      }
+    }
+    this.#crashes.set(container.name, { count: (crash?.count ?? 0) + 1, atMs: nowMs });
+    return false;
+  }
+
+  /** The pod ran to its end: what it held is given back; containers stay for their logs. */
+  async #finish(pod: Pod): Promise<void> {
+    this.#terminated = true;
+    this.#report(pod);
+    const runtime = this.#runtime();
+    await stopAllContainers(runtime, pod, new Deadline(this.#deps.clock, pod.spec?.terminationGracePeriodSeconds ?? 30), this.#deps);
+    this.#report(pod);
+    await this.#giveBack(pod);
+    this.#report(pod);
+  }
+
+  async #giveBack(pod: Pod | undefined): Promise<void> {
+    const { volumes, network, cgroups, cgroupRoot } = this.#deps;
+    this.#deps.probes.forgetPod(this.uid);
+    await Promise.all(this.#runtime().sandboxes.filter((s) => s.ready).map((s) => this.#stopSandbox(s)));
+    network.podGone(this.uid);
+    await volumes.tearDown(this.uid);
+    this.#volumes = undefined;
+    this.#deps.objects.release(this.uid);
+    if (pod !== undefined) cgroups.remove(podCgroup(cgroupRoot, pod));
+  }
+
+  async #stopSandbox(sandbox: RuntimeSandbox): Promise<void> {
+    try {
+      await this.#deps.runtime.stopPodSandbox(sandbox.id);
+    } catch (error) {
+      if (!isRuntimeError(error, 'NOT_FOUND')) throw error;
+    }
+    const { uid, namespace, name } = this.#runtime();
+    this.#deps.cache.putSandbox({ uid, namespace, name }, { ...sandbox, ready: false });
+  }
+
+  async #removeSandbox(sandbox: RuntimeSandbox): Promise<void> {
+    try {
+      await this.#deps.runtime.removePodSandbox(sandbox.id);
+    } catch (error) {
+      if (!isRuntimeError(error, 'NOT_FOUND')) throw error;
+    }
+    this.#deps.cache.dropSandbox(this.uid, sandbox.id);
+  }
+
+  async #terminate(): Promise<void> {
+    const pod = this.#pod;
+    this.#deadline ??= new Deadline(this.#deps.clock, this.#grace());
+    this.#starting.abort();
+    this.#deps.probes.podTerminating(this.uid);
+    if (pod !== undefined && !this.#terminated) this.#report(pod);
+    await stopAllContainers(this.#runtime(), this.#last, this.#deadline, this.#deps);
+    this.#terminated = true;
+    if (this.#pod !== undefined) this.#report(this.#pod);
+    await this.#giveBack(this.#last);
+    if (this.#pod !== undefined && this.#pod.metadata.deletionTimestamp === undefined) {
+      this.#report(this.#pod); // evicted or past its deadline: its record stays
+      return;
+    }
+    await this.#deleteFromApi();
+    await this.#removeTraces();
+    if (this.#pod === undefined) {
+      this.#stopped = true;
+      this.#timer?.cancel();
+      this.#deps.statuses.forget(this.uid);
+      this.#deps.onGone(this.uid);
+    }
+  }
+
+  /** Only now: containers, volumes and the control group are gone. */
+  async #deleteFromApi(): Promise<void> {
+    const pod = this.#pod;
+    if (pod === undefined) return;
+    await this.#deps.statuses.flush(this.uid);
+    try {
+      await this.#deps.client.resource(podsRef).delete(pod.metadata.namespace, pod.metadata.name!, { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
+    } catch (error) {
+      if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
+    }
+  }
+
+  async #removeTraces(): Promise<void> {
+    const runtime = this.#runtime();
+    for (const container of runtime.containers) await removeContainer(this.uid, container, this.#deps);
+    for (const sandbox of runtime.sandboxes) await this.#removeSandbox(sandbox);
+    const { namespace, name } = runtime.name === '' ? { namespace: this.#last?.metadata.namespace ?? '', name: this.#last?.metadata.name ?? '' } : runtime;
+    await this.#deps.files.removeAll(podDir(this.#deps, this.uid));
+    if (name !== '') await this.#deps.files.removeAll(podLogDirectory(this.#deps.paths.logsRoot, namespace, name, this.uid));
+    this.#messages.clear();
+  }
+}
+
+/** Containers that start right after the sandbox. */
+function firstContainers(pod: Pod): readonly AnyContainer[] {
+  const init = pod.spec?.initContainers ?? [];
+  return init.length > 0 ? init.slice(0, 1) : allContainers(pod).filter((c) => pod.spec?.containers.includes(c as never) === true);
+}
+
+/** The kubelet's own newest conditions, and those of others as the API shows them. */
+function joinConditions(pod: Pod, known: NonNullable<Pod['status']>) {
+  const own = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady']);
+  return [...(known.conditions ?? []).filter((c) => own.has(c.type)), ...(pod.status?.conditions ?? []).filter((c) => !own.has(c.type))];
+}
+
+function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    work.catch(() => {}); // nobody waits any more
+    return Promise.reject(signal.reason);
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
