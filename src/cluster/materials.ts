@@ -3,7 +3,10 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ipAt, formatIP, parseCIDR } from '#base/ip.ts';
 import { readTextIfExists, writeFileAtomic } from '#host/files.ts';
-import { createNodeClient, createNodeServer, ensurePki, type Pki, type PkiFiles } from '#pki/ensure.ts';
+import { BACKDATE_MS, createLeaf, isIssuedBy, LEAF_VALIDITY_MS, readCertificate } from '#pki/certificates.ts';
+import { createNodeClient, createNodeServer, ensurePki, type Pki, type PkiFiles, RENEW_BEFORE_MS } from '#pki/ensure.ts';
+import type { CertificatePair } from '#pki/keys.ts';
+import { NODE_AGENT_GROUP } from './cluster-defaults.ts';
 import { type Kubeconfig, makeKubeconfig } from '#pki/kubeconfig.ts';
 import type { ClusterConfig } from './config.ts';
 import { contextName, writeKubeconfig } from './kubeconfig-file.ts';
@@ -41,22 +44,28 @@ export async function ensureMaterials(config: ClusterConfig, paths: ClusterPaths
   if (!existsSync(paths.kubeconfig) || pki.written.length > 0 || !readTextIfExists(paths.kubeconfig)?.includes(machineEndpoint(config))) {
     writeKubeconfig(paths.kubeconfig, admin);
   }
-  for (const node of config.nodes) await ensureNodeMaterials(config, paths, node, pki, nowMs);
+  for (const node of config.nodes) await ensureNodeMaterials(paths, node, pki, nowMs);
   return { pki, admin };
 }
 
-async function ensureNodeMaterials(config: ClusterConfig, paths: ClusterPaths, node: { name: string; ip: string }, pki: Pki, nowMs: number): Promise<void> {
+async function ensureNodeMaterials(paths: ClusterPaths, node: { name: string; ip: string }, pki: Pki, nowMs: number): Promise<void> {
   const own = paths.node(node.name);
-  if (existsSync(own.kubeconfig) && !pki.written.some((f) => f.startsWith('ca.'))) return;
   mkdirSync(own.root, { recursive: true, mode: 0o700 });
-  const [client, server] = await Promise.all([
-    createNodeClient(pki.ca, node.name, nowMs),
-    createNodeServer(pki.ca, node.name, { dnsNames: [node.name], ipAddresses: [node.ip] }, nowMs),
-  ]);
-  writeFileAtomic(join(own.root, 'kubelet-server.key'), server.key, 0o600);
-  writeFileAtomic(join(own.root, 'kubelet-server.crt'), server.certificate, 0o644);
-  writeKubeconfig(
-    own.kubeconfig,
-    makeKubeconfig({ context: node.name, cluster: { server: nodeEndpoint(config), certificateAuthority: pki.ca.certificate }, user: { certificate: client.certificate, key: client.key } }),
-  );
+  const pairs: readonly { readonly file: string; readonly make: () => Promise<CertificatePair> }[] = [
+    { file: 'kubelet-client', make: () => createNodeClient(pki.ca, node.name, nowMs) },
+    { file: 'kubelet-server', make: () => createNodeServer(pki.ca, node.name, { dnsNames: [node.name], ipAddresses: [node.ip] }, nowMs) },
+    {
+      file: 'agent-client',
+      make: () =>
+        createLeaf(pki.ca, { commonName: `coracle:node-agent:${node.name}`, organizations: [NODE_AGENT_GROUP], extendedUsages: ['client auth'], notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs - BACKDATE_MS + LEAF_VALIDITY_MS }),
+    },
+  ];
+  for (const { file, make } of pairs) {
+    const certificate = readTextIfExists(join(own.root, `${file}.crt`));
+    const isGood = certificate !== undefined && isIssuedBy(certificate, pki.ca.certificate) && readCertificate(certificate).notAfterMs - nowMs > RENEW_BEFORE_MS;
+    if (isGood && existsSync(join(own.root, `${file}.key`))) continue;
+    const pair = await make();
+    writeFileAtomic(join(own.root, `${file}.key`), pair.key, 0o600);
+    writeFileAtomic(join(own.root, `${file}.crt`), pair.certificate, 0o644);
+  }
 }

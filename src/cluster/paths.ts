@@ -24,7 +24,6 @@ export interface NodePaths {
   readonly containerd: string;
   readonly containerdConfig: string;
   readonly cniConf: string;
-  readonly kubeconfig: string;
   /** Holds the init's pid as the machine sees it. */
   readonly initPid: string;
 }
@@ -50,7 +49,6 @@ export function clusterPaths(data: string): ClusterPaths {
         containerd: join(root, 'containerd'),
         containerdConfig: join(root, 'containerd.toml'),
         cniConf: join(root, 'cni'),
-        kubeconfig: join(root, 'kubeconfig'),
         initPid: join(root, 'init.pid'),
       };
     },
