@@ -34,7 +34,11 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, options: ScheduleOpti
   if ('failure' in prepared) return { kind: 'unschedulable', failure: prepared.failure };
   const { filters, nodeNames } = prepared;
   const { nodes } = snapshot;
-  const nominated = (node: NodeInfo) => withNominated(pod, node, options.nominated);
+  // With and without those who are promised room: they may never come, and affinity may need them.
+  const look = (node: NodeInfo) => {
+    const crowded = withNominated(pod, node, options.nominated);
+    return check(filters, pod, crowded) ?? (crowded === node ? undefined : check(filters, pod, node));
+  };
 
   const wanted = feasibleNodesToFind(nodes.length);
   const feasible: NodeInfo[] = [];
@@ -43,7 +47,7 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, options: ScheduleOpti
   let evaluated = 0;
   for (; evaluated < nodes.length && feasible.length < wanted; evaluated++) {
     const node = nodes[(options.start + evaluated) % nodes.length]!;
-    const rejection = nodeNames !== undefined && !nodeNames.names.has(node.name) ? nodeNames.rejection : (check(filters, pod, nominated(node)) ?? (options.nominated === undefined ? undefined : check(filters, pod, node)));
+    const rejection = nodeNames !== undefined && !nodeNames.names.has(node.name) ? nodeNames.rejection : look(node);
     if (rejection === undefined) feasible.push(node);
     else {
       rejections.set(node.name, rejection);
