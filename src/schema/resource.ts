@@ -98,6 +98,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly storageVersion: string;
   /** Key space in the store, upstream's layout: `/registry/` + this + `/` + [namespace + `/`] + name. */
   readonly storagePrefix: string;
+  /** When objects are stored in another group's shape (events.k8s.io in the core group's): its apiVersion and schema. */
+  readonly storedAs?: { readonly apiVersion: string; readonly schema: Schema };
   /** Verbs of the resource itself. Kinds that are not stored (reviews) have only `create`. */
   readonly verbs: readonly string[];
   /** Names of subresources served: `status`, `scale`, `binding`, … */

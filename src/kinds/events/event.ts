@@ -2,6 +2,7 @@
 import type { Event as CoreEvent } from '#generated/api/core-v1.ts';
 import type { Event } from '#generated/api/events-v1.ts';
 import type { KubeObject } from '#machinery/object.ts';
+import { schemaByName } from '#schema/load.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { event, eventFields, eventStrategy } from '../core/event.ts';
 import { defineKind } from '../define.ts';
@@ -16,6 +17,12 @@ export const newEvent: ResourceDefinition<CoreEvent> = {
     table: event.table,
     conversions: { v1: { toStorage, fromStorage } },
   }),
+  storedAs: {
+    apiVersion: 'v1',
+    get schema() {
+      return schemaByName('io.k8s.api.core.v1.Event');
+    },
+  },
 };
 
 /** From the served shape to the core group's. */
