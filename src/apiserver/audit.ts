@@ -18,7 +18,7 @@ export interface AuditRule {
   readonly users?: readonly string[];
   readonly userGroups?: readonly string[];
   readonly verbs?: readonly string[];
-  /** `resources` entries as upstream: `pods`, `pods/log`, `*`, `*` for all. */
+  // Entries as upstream: `pods`, `pods/log`, `*`, `pods/*`, `*/status`.
   readonly resources?: readonly { readonly group: string; readonly resources: readonly string[] }[];
   readonly namespaces?: readonly string[];
   /** Exact paths, or a prefix ending in `*`; such a rule matches non-resource requests only. */

@@ -57,11 +57,9 @@ export class ServiceAccountPlugin implements AdmissionPlugin {
   async #account(a: AdmissionAttributes, name: string): Promise<ServiceAccount> {
     const { serviceAccounts, clock } = this.#deps;
     let account = await find(serviceAccounts, a.namespace, name);
-    for (
-      let attempt = 1;
-      account === undefined && name === DEFAULT_NAME && attempt < DEFAULT_ACCOUNT_ATTEMPTS;
-      attempt++
-    ) {
+    const attempts = name === DEFAULT_NAME ? DEFAULT_ACCOUNT_ATTEMPTS : 1;
+    for (let attempt = 1; account === undefined; attempt++) {
+      if (attempt >= attempts) break;
       await sleep(clock, DEFAULT_ACCOUNT_RETRY_MS);
       account = await find(serviceAccounts, a.namespace, name);
     }
