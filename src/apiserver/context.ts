@@ -3,7 +3,8 @@ import type { ExchangeRequest, UserInfo } from '#machinery/exchange.ts';
 import type { RequestInfo } from './pipeline.ts';
 
 export class RequestContext {
-  readonly request: ExchangeRequest;
+  /** Replaced once, when its body is turned into JSON. */
+  request: ExchangeRequest;
   readonly info: RequestInfo;
   readonly auditId: string;
   /** Wall clock at arrival. */

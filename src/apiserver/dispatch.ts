@@ -9,6 +9,7 @@ import type { RequestContext } from './context.ts';
 import type { Authorizer } from './pipeline.ts';
 import { attributesOf } from './handler.ts';
 import type { PathHandler } from './paths.ts';
+import { PROTOBUF, ProtobufReader } from './protobuf.ts';
 import { isReview, review, type ReviewDeps } from './reviews.ts';
 import { pathNotFound, type Served, type ServedResources } from './served.ts';
 import { bind } from './subresources/binding.ts';
@@ -42,6 +43,8 @@ export class Dispatcher {
   /** `name group/resource` or `name` → subresource. */
   readonly #subresources = new Map<string, Subresource>();
   readonly #connect = new Map<string, ConnectHandler>();
+  /** Loaded with the first body that needs it. */
+  #protobuf: Promise<ProtobufReader> | undefined;
 
   constructor(deps: DispatchDeps) {
     this.#deps = deps;
@@ -52,6 +55,7 @@ export class Dispatcher {
   async serve(context: RequestContext): Promise<ExchangeResponse> {
     const { info } = context;
     if (!info.isResourceRequest) return this.#deps.paths.serve(context);
+    if (context.request.headers['content-type']?.startsWith(PROTOBUF) === true) await this.#fromProtobuf(context);
     const served = this.#served(context);
     if (served.version.deprecationWarning !== undefined) context.warn(served.version.deprecationWarning);
     if (info.subresource !== '') return this.#subresource(served, context);
@@ -86,6 +90,18 @@ export class Dispatcher {
       default:
         throw methodNotAllowed();
     }
+  }
+
+  async #fromProtobuf(context: RequestContext): Promise<void> {
+    const { request } = context;
+    const { body } = request;
+    this.#protobuf ??= ProtobufReader.load();
+    const reader = await this.#protobuf;
+    context.request = {
+      method: request.method, path: request.path, peer: request.peer, signal: request.signal,
+      headers: { ...request.headers, 'content-type': 'application/json' },
+      body: body === undefined || body.length === 0 ? body : reader.toJson(body),
+    };
   }
 
   async upgrade(context: RequestContext, upgrade: UpgradeRequest): Promise<void> {

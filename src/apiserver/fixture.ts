@@ -51,7 +51,7 @@ export function testServerParts(options: TestServerOptions = {}): { server: ApiS
       ...options,
     },
     {
-      store, clock, random: new SeededRandom(1), log: options.log ?? silentLog, metrics: new MetricsRegistry(), kinds: builtinKinds() as ApiServerDeps['kinds'],
+      store, clock, random: new SeededRandom(1), log: options.log ?? silentLog, metrics: new MetricsRegistry(), kinds: builtinKinds() as unknown as ApiServerDeps['kinds'],
       authenticator: { authenticate: async (request) => ({ user: request.peer.user ?? testUser }) },
       authorizer: options.authorizer ?? { authorize: () => ({ decision: 'allow', reason: '' }) },
       admission: options.admission ?? [],

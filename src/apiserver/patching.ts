@@ -1,9 +1,18 @@
 // The patches of #merge behind the Patcher seam.
-import { StatusError } from '#machinery/status.ts';
+import { applyJsonPatch } from '#merge/json-patch.ts';
+import { applyMergePatch } from '#merge/merge-patch.ts';
+import { applyStrategicMergePatch } from '#merge/strategic.ts';
 import type { Patcher } from './patcher.ts';
 
 export const patcher: Patcher = {
-  patch() {
-    throw StatusError.unsupportedMediaType('patches are not yet supported');
+  patch(type, current, patch, schema) {
+    switch (type) {
+      case 'application/json-patch+json':
+        return applyJsonPatch(current, patch);
+      case 'application/merge-patch+json':
+        return applyMergePatch(current, patch);
+      default:
+        return applyStrategicMergePatch(current, patch, schema);
+    }
   },
 };

@@ -65,6 +65,14 @@ export function presented(served: Served, object: KubeObject): KubeObject {
   return { kind: served.definition.kind, apiVersion: served.apiVersion, ...rest };
 }
 
+/** Namespaces have finalizers in spec as well: they wait for the namespace controller to empty them. */
+export function specFinalizers(served: Served, object: KubeObject): readonly string[] {
+  if (served.definition.kind !== 'Namespace' || served.definition.group !== '') return NONE;
+  return (object as { spec?: { finalizers?: readonly string[] } }).spec?.finalizers ?? NONE;
+}
+
+const NONE: readonly string[] = [];
+
 export class ServedResources {
   /** group → version → resource. */
   readonly #byGroup = new Map<string, Map<string, Map<string, Served>>>();

@@ -21,6 +21,8 @@ for (const [module, text] of generateTypes(swagger)) writeFileSync(join(api, `${
 writeFileSync(join(values.to, 'resources.ts'), generateResources(swagger));
 // The container runtime interface, as a protobufjs descriptor: used as it is.
 copyFileSync(join(values.from, 'cri-v1.json'), join(values.to, 'cri-v1.json'));
+// Field numbers of every built-in message, for bodies in Kubernetes' protobuf.
+copyFileSync(join(values.from, 'protobuf-v1.36.json'), join(values.to, 'protobuf-v1.36.json'));
 const dump = JSON.parse(readFileSync(values.fields, 'utf8')) as FieldDump;
 writeFileSync(join(values.to, 'schema.ts'), generateSchema(swagger, dump));
 writeFileSync(join(values.to, 'served.ts'), generateServed(swagger));

@@ -13,7 +13,7 @@ import { rfc3339, type RequestContext } from '../context.ts';
 import { negotiate } from '../negotiation.ts';
 import { encoded, jsonValue } from '../responses.ts';
 import { selectionOf } from '../selection.ts';
-import { entryBytes, storeKey, type Served } from '../served.ts';
+import { entryBytes, specFinalizers, storeKey, type Served } from '../served.ts';
 import { deleteOptions, type DeleteOptions } from './options.ts';
 import { cacheOf, listOptions, showEntry } from './read.ts';
 import { toEntry } from './write.ts';
@@ -172,6 +172,11 @@ export function afterDelete(served: Served, old: KubeObject, options: DeleteOpti
     }
   }
   const finalizers = finalizersAfterDelete(m.finalizers ?? [], options, strategy.defaultPropagation);
+  if (specFinalizers(served, old).length > 0) {
+    if (m.deletionTimestamp !== undefined && m.deletionTimestamp !== null) return 'already';
+    const status = { ...(old as { status?: object }).status, phase: 'Terminating' };
+    return { ...old, metadata: { ...m, finalizers, deletionTimestamp: rfc3339(nowMs), ...bumped(m) }, status } as KubeObject;
+  }
   if (finalizers.length > 0) {
     if (metadata.deletionTimestamp === undefined || metadata.deletionTimestamp === null) {
       metadata = { ...metadata, deletionTimestamp: rfc3339(nowMs), deletionGracePeriodSeconds: 0, ...bumped(m) };

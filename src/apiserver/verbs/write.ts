@@ -15,7 +15,7 @@ import type { Codec } from '../codec.ts';
 import type { RequestContext } from '../context.ts';
 import { metadataForUpdate, validateMetadata, validateMetadataUpdate } from '../metadata.ts';
 import type { AdmissionAttributes, AdmissionOperation } from '../pipeline.ts';
-import { storeKey, type Served } from '../served.ts';
+import { specFinalizers, storeKey, type Served } from '../served.ts';
 import type { WriteOptions } from './options.ts';
 
 /** Names tried for one generateName; upstream's maximum. */
@@ -200,7 +200,7 @@ export class Writer {
       if (allocation !== undefined) object = allocation.object;
       const value = codec.encode(served, object);
       if (Buffer.compare(value, entry.stored) === 0) return { written: { entry, object: old, outcome: 'unchanged' } };
-      const gone = finishesDeletion(object.metadata, old.metadata);
+      const gone = finishesDeletion(object.metadata, old.metadata) && specFinalizers(served, object).length === 0;
       const show = (revision: number) => new CacheEntry(entry.key, { value, modRevision: revision, createRevision: entry.createRevision }, served.entryContext);
       if (options.dryRun) return { written: { entry: show(entry.revision), object, outcome: gone ? 'deleted' : 'updated' } };
       if (!gone) served.cache?.remember(value, object);
