@@ -61,7 +61,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
   const podNetwork = new PodNetwork({ nodes: of.nodes, run, clock, log, nodeName, cni: ours ? cni : undefined });
   const common = { nft, clock, log, metrics, nodeName };
   const proxy = parts.proxy
-    ? new ServiceProxy({ ...common, services: of.services, slices: of.slices, nodes: of.nodes, pods: of.pods, nodeIPs, clusterCIDR, serviceCIDR, dnsAddress: parts.dns ? dns.address : NO_ADDRESS })
+    ? new ServiceProxy({ ...common, run, services: of.services, slices: of.slices, nodes: of.nodes, pods: of.pods, nodeIPs, clusterCIDR, serviceCIDR, dnsAddress: parts.dns ? dns.address : NO_ADDRESS })
     : undefined;
   const policy = parts.policy
     ? new PolicyEnforcer({ ...common, policies: of.policies, namespaces: of.namespaces, pods: of.pods, dnsAddress: parts.dns ? dns.address : undefined })

@@ -15,6 +15,8 @@ export interface TableSyncDeps {
   readonly table: () => Table;
   /** Called before each transaction: the place to turn gathered events into elements. */
   readonly prepare: () => void;
+  /** Called after each transaction that the kernel took. */
+  readonly written?: () => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
@@ -107,6 +109,7 @@ export class TableSync {
       } else await nft.change(elements.take());
       this.#failures = 0;
       this.#done = upTo;
+      this.#deps.written?.();
       metrics.histogram('coracle_network_sync_duration_seconds', 'Time one transaction took.', { table: name }).observe((clock.monotonic() - began) / 1000);
     } catch (error) {
       this.#mustLoad = true;

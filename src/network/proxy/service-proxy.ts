@@ -11,9 +11,11 @@ import { serviceKeyOf } from '#netmodel/names.ts';
 import type { HostPort, LocalPod } from '#netmodel/node-network.ts';
 import { type Element, elementKey } from '#netmodel/rules.ts';
 import { SERVICE_TABLE, ServiceElements, serviceTable } from '#netmodel/service-rules.ts';
-import { type ServicePortModel, servicePorts } from '#netmodel/services.ts';
+import { type ServicePortModel, servicePorts, type Target } from '#netmodel/services.ts';
+import type { Run } from '#host/process.ts';
 import type { Nft } from '../nftables/nft.ts';
 import { TableSync } from '../nftables/table-sync.ts';
+import { Conntrack } from './conntrack.ts';
 
 export interface ServiceProxyDeps {
   readonly services: Informer<Service>;
@@ -21,6 +23,7 @@ export interface ServiceProxyDeps {
   readonly nodes: Informer<Node>;
   readonly pods: Informer<Pod>;
   readonly nft: Nft;
+  readonly run: Run;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
@@ -48,13 +51,17 @@ export class ServiceProxy {
   #podRange: CIDR | undefined;
   /** Pods whose host ports the kubelet announced; the API's view does not change them. */
   readonly #announced = new Set<string>();
+  readonly #conntrack: Conntrack;
+  /** UDP endpoints that left since the last transaction. */
+  #leftUdp: Target[] = [];
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(deps: ServiceProxyDeps) {
     this.#deps = deps;
     const { nft, clock, log, metrics } = deps;
     const table = () => serviceTable({ ...deps, affinitySeconds: [...this.#times].sort((a, b) => a - b) });
-    this.#sync = new TableSync({ nft, clock, log, metrics, elements: this.#elements, table, prepare: () => this.#prepare() });
+    this.#sync = new TableSync({ nft, clock, log, metrics, elements: this.#elements, table, prepare: () => this.#prepare(), written: () => this.#written() });
+    this.#conntrack = new Conntrack({ run: deps.run, log });
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -140,12 +147,21 @@ export class ServiceProxy {
     this.#dirty.clear();
   }
 
+  #written(): void {
+    const left = this.#leftUdp;
+    this.#leftUdp = [];
+    if (left.length > 0) void this.#conntrack.forgetUdp(left);
+  }
+
   #compute(key: string): void {
     const { services, slices, nodeName, dnsAddress, log } = this.#deps;
     const service = services.get(key);
     const ports = service === undefined ? [] : servicePorts(service, slices.byIndex(SLICES_OF_SERVICE, key), nodeName);
     const present = new Set(ports.map(portIdentity));
-    for (const port of this.#ports.get(key) ?? []) if (!present.has(portIdentity(port))) this.#model.forget(port);
+    const before = this.#ports.get(key) ?? [];
+    for (const port of before) if (!present.has(portIdentity(port))) this.#model.forget(port);
+    const targets = new Set(udpTargets(ports).map(targetText));
+    this.#leftUdp.push(...udpTargets(before).filter((t) => !targets.has(targetText(t))));
     if (ports.length === 0) this.#ports.delete(key);
     else this.#ports.set(key, ports);
     for (const { affinitySeconds } of ports) {
@@ -162,6 +178,14 @@ export class ServiceProxy {
     const ip = parseIP(text);
     return ip !== undefined && this.#podRange !== undefined && cidrContains(this.#podRange, ip);
   }
+}
+
+function udpTargets(ports: readonly ServicePortModel[]): Target[] {
+  return ports.filter((p) => p.protocol === 'udp').flatMap((p) => [p.internal, p.external].flatMap((d) => (d.to === 'targets' ? d.targets : [])));
+}
+
+function targetText(target: Target): string {
+  return `${target.ip}:${target.port}`;
 }
 
 function portIdentity(port: ServicePortModel): string {
