@@ -137,7 +137,7 @@ async function makeImage(name: string, busybox: Buffer, cmd: readonly string[]):
   layer.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n');
   layer.entry({ name: 'etc/group' }, 'root:x:0:\napp:x:1000:\n');
   layer.finalize();
-  const layerTar = await collect(layer);
+  const layerTar = await collect(layer as unknown as AsyncIterable<Buffer>);
   const digest = createHash('sha256').update(layerTar).digest('hex');
   const config = JSON.stringify({
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64', os: 'linux', created: '2026-01-01T00:00:00Z',
@@ -148,7 +148,7 @@ async function makeImage(name: string, busybox: Buffer, cmd: readonly string[]):
   image.entry({ name: 'config.json' }, config);
   image.entry({ name: 'manifest.json' }, JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: [`${digest}/layer.tar`] }]));
   image.finalize();
-  return collect(image);
+  return collect(image as unknown as AsyncIterable<Buffer>);
 }
 
 async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {

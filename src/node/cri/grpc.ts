@@ -57,6 +57,9 @@ export class GrpcRuntime implements Runtime {
   constructor(deps: GrpcRuntimeDeps) {
     this.#deps = deps;
     this.#root = protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
+    // The descriptor lacks fields that are themselves called `options`; of those the kubelet sets this one.
+    const dns = this.#root.lookupType('runtime.v1.DNSConfig');
+    if (dns.fields.options === undefined) dns.add(new protobuf.Field('options', 3, 'string', 'repeated'));
     this.#client = new Client(`unix://${deps.socket}`, credentials.createInsecure(), {
       'grpc.max_receive_message_length': LARGEST_MESSAGE_BYTES,
       'grpc.max_send_message_length': LARGEST_MESSAGE_BYTES,
@@ -107,7 +110,9 @@ export class GrpcRuntime implements Runtime {
   }
 
   async createContainer(podSandboxId: string, config: ContainerConfig, sandboxConfig: PodSandboxConfig): Promise<string> {
-    return (await this.#runtime<{ containerId: string }>('CreateContainer', { podSandboxId, config, sandboxConfig })).containerId;
+    // Values of variables are bytes on the wire.
+    const encoded = { ...config, envs: config.envs.map(({ key, value }) => ({ key, value: Buffer.from(value) })) };
+    return (await this.#runtime<{ containerId: string }>('CreateContainer', { podSandboxId, config: encoded, sandboxConfig })).containerId;
   }
 
   async startContainer(containerId: string): Promise<void> {

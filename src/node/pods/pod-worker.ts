@@ -354,7 +354,6 @@ export class PodWorker {
       } catch (error) {
         if (this.#starting.signal.aborted) throw error;
         this.#noteFailure(pod, name, error);
-        started ||= error instanceof RunContainerError;
       }
       if (action !== starts.at(-1)) this.#report(pod);
     }
@@ -371,7 +370,8 @@ export class PodWorker {
     if (error instanceof ContainerConfigError || error instanceof RunContainerError) {
       this.#waiting.set(name, { reason: error.code, message });
       if (error instanceof ContainerConfigError) this.#deps.events.event(pod, podsRef, 'Warning', 'Failed', `Error: ${message}`);
-      this.#wakeAfter(ERROR_BACKOFF.maxMs);
+      // One that was made and did not run is now a dead container: its crash back-off decides.
+      this.#wakeAfter(error instanceof RunContainerError && error.code !== 'CreateContainerError' ? ERROR_BACKOFF.baseMs : ERROR_BACKOFF.maxMs);
       return;
     }
     throw error;
