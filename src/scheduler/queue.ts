@@ -1,6 +1,6 @@
 // Where pods wait: active (to be tried now, by priority), back-off (tried lately), unschedulable (until something
-// happens that may help), gated. Events that come while a pod is being tried are replayed when it is put back, so none
-// is lost.
+// happens that may help), gated. A pod is tried and put back within one turn, so no event can fall in between and be
+// lost; a pod whose binding fails later comes back by its back-off in any case.
 import type { Pod } from '#generated/api/core-v1.ts';
 import { backoffMs } from '#base/backoff.ts';
 import type { Clock, Timer } from '#base/clock.ts';
@@ -27,8 +27,6 @@ interface Entry extends QueuedPod {
   readyMs: number;
   /** Who rejected it last; empty: any event may help. */
   plugins: ReadonlySet<string>;
-  /** For pods being tried: number of the next event when the try began. */
-  fromEvent: number;
 }
 
 export interface QueueDeps {
@@ -46,10 +44,6 @@ export class SchedulingQueue {
   /** Plugin → what it waits for. */
   readonly #interests = new Map<string, readonly EventInterest[]>();
   readonly #gates: readonly Plugin[];
-  /** Events since the oldest try under way began, and the number of the first. */
-  #events: ClusterEvent[] = [];
-  #firstEvent = 0;
-  #trying = 0;
   #order = 0;
   #backoffTimer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #flushTimer: Timer | undefined;
@@ -94,7 +88,7 @@ export class SchedulingQueue {
     if (known !== undefined) this.delete(key);
     const nowMs = this.#deps.clock.now();
     const entry: Entry = {
-      info: makePodInfo(pod), addedMs: nowMs, order: this.#order++, where: 'gated', attempts: 0, sinceMs: nowMs, readyMs: 0, plugins: new Set(), fromEvent: 0,
+      info: makePodInfo(pod), addedMs: nowMs, order: this.#order++, where: 'gated', attempts: 0, sinceMs: nowMs, readyMs: 0, plugins: new Set(),
     };
     this.#entries.set(key, entry);
     this.#activate(entry);
@@ -104,12 +98,11 @@ export class SchedulingQueue {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    if (entry.where === 'trying') this.#tryEnded();
     // The heaps drop it when it comes up.
     entry.where = 'gated';
   }
 
-  /** The next pod to try; it stays known as being tried until put back or deleted. */
+  /** The next pod to try; it stays known as being tried, also while it is bound, until put back or deleted. */
   pop(): QueuedPod | undefined {
     for (;;) {
       const entry = this.#active.pop();
@@ -117,8 +110,6 @@ export class SchedulingQueue {
       if (entry.where !== 'active' || this.#entries.get(entry.info.key) !== entry) continue;
       entry.where = 'trying';
       entry.attempts++;
-      entry.fromEvent = this.#firstEvent + this.#events.length;
-      this.#trying++;
       return entry;
     }
   }
@@ -127,11 +118,9 @@ export class SchedulingQueue {
   putBackUnschedulable(key: ObjectKey, plugins: ReadonlySet<string>): void {
     const entry = this.#entries.get(key);
     if (entry?.where !== 'trying') return;
-    const missed = this.#events.slice(Math.max(0, entry.fromEvent - this.#firstEvent));
     this.#leaveTry(entry);
     entry.plugins = plugins;
     entry.where = 'unschedulable';
-    if (missed.some((event) => this.#mayHelp(entry, event))) this.#requeue(entry);
   }
 
   /** Something failed that had nothing to do with the cluster's state: tried again after its back-off. */
@@ -145,7 +134,6 @@ export class SchedulingQueue {
 
   /** Something changed in the cluster: wakes the pods that it may help. */
   event(event: ClusterEvent): void {
-    if (this.#trying > 0) this.#events.push(event);
     for (const entry of this.#entries.values()) {
       if (entry.where === 'unschedulable' && this.#mayHelp(entry, event)) this.#requeue(entry);
     }
@@ -180,13 +168,6 @@ export class SchedulingQueue {
     const nowMs = this.#deps.clock.now();
     entry.sinceMs = nowMs;
     entry.readyMs = nowMs + backoffMs(entry.attempts, BACKOFF);
-    this.#tryEnded();
-  }
-
-  #tryEnded(): void {
-    if (--this.#trying > 0) return;
-    this.#firstEvent += this.#events.length;
-    this.#events = [];
   }
 
   #mayHelp(entry: Entry, event: ClusterEvent): boolean {

@@ -2,7 +2,7 @@
 // time. Pods that name another scheduler are not its business.
 import type { Node, Pod, PodCondition } from '#generated/api/core-v1.ts';
 import { csinodes, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, storageclasses } from '#generated/resources.ts';
-import { type Clock, settle } from '#base/clock.ts';
+import { type Clock, type Timer, settle } from '#base/clock.ts';
 import type { Component } from '#base/lifecycle.ts';
 import { type Log, describeError } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
@@ -62,6 +62,7 @@ class Scheduler implements Component {
   readonly #stopped = new AbortController();
   readonly #unsubscribe: (() => void)[] = [];
   readonly #others: readonly { readonly resource: ClusterEvent['resource']; readonly informer: Informer<KubeObject> }[];
+  #expireTimer: Timer | undefined;
   #start = 0;
   #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
@@ -108,6 +109,7 @@ class Scheduler implements Component {
     this.#stopped.abort(new Error('the scheduler was stopped'));
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#queue.stop();
+    this.#expireTimer?.cancel();
     this.#wake?.();
     await this.#running;
     await Promise.all(this.#binding);
@@ -331,8 +333,7 @@ class Scheduler implements Component {
 
   #expire(): void {
     const { clock, log, metrics } = this.#deps;
-    const timer = clock.setTimer(EXPIRE_MS, () => {
-      if (this.#stopped.signal.aborted) return;
+    this.#expireTimer = clock.setTimer(EXPIRE_MS, () => {
       for (const key of this.#cache.expire(clock.now())) {
         log.warn('a binding was never confirmed by the watch', { pod: key });
         const pod = this.#pods.get(key);
@@ -344,7 +345,6 @@ class Scheduler implements Component {
       }
       this.#expire();
     });
-    this.#stopped.signal.addEventListener('abort', () => timer.cancel(), { once: true });
   }
 
   #observe(result: 'scheduled' | 'unschedulable', startedMs: number): void {
