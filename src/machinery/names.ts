@@ -1,5 +1,5 @@
 // Formats of names (apimachinery, util/validation): each rule returns upstream's messages, an empty list when the value fits.
-import { isIP } from 'node:net';
+import { parseCIDR, parseIP } from '#base/ip.ts';
 
 export type Messages = readonly string[];
 
@@ -143,16 +143,9 @@ export const IP_ERROR = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8:
 export const CIDR_ERROR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
 /** Upstream's parser refuses leading zeros and IPv6 zones. */
-export const isValidIP = (value: string): Messages => (isIP(value) !== 0 && !value.includes('%') ? NONE : [IP_ERROR]);
+export const isValidIP = (value: string): Messages => (parseIP(value) !== undefined ? NONE : [IP_ERROR]);
 
-export function isValidCIDR(value: string): Messages {
-  const slash = value.indexOf('/');
-  const address = value.slice(0, slash);
-  const length = value.slice(slash + 1);
-  const family = slash < 0 ? 0 : isIP(address);
-  const fits = family !== 0 && /^(0|[1-9]\d{0,2})$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
-  return fits ? NONE : [CIDR_ERROR];
-}
+export const isValidCIDR = (value: string): Messages => (parseCIDR(value) !== undefined ? NONE : [CIDR_ERROR]);
 
 const C_IDENTIFIER_FMT = '[A-Za-z_][A-Za-z0-9_]*';
 export const isCIdentifier = (value: string): Messages =>

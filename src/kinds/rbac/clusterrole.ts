@@ -2,8 +2,22 @@
 import type { ClusterRole } from '#generated/api/rbac-v1.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
+import type { Errors } from '../rules.ts';
+import { column, NAME, nameOf } from '../table.ts';
+import { validateRules } from './rules.ts';
+
+const validate = (r: ClusterRole): Errors => {
+  const errors: Errors = [];
+  validateRules(r.rules, false, errors);
+  return errors;
+};
 
 export const clusterRole: ResourceDefinition<ClusterRole> = defineKind<ClusterRole>({
   group: 'rbac.authorization.k8s.io',
   resource: 'clusterroles',
+  table: {
+    columns: [NAME, column('Created At')],
+    cells: (r) => [nameOf(r), r.metadata.creationTimestamp ?? '<unknown>'],
+  },
+  strategy: { nameRule: 'path', validateCreate: validate, validateUpdate: validate },
 });

@@ -2,8 +2,34 @@
 import type { RoleBinding } from '#generated/api/rbac-v1.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
+import type { Errors } from '../rules.ts';
+import { AGE, NAME, ageOf, column, nameOf, wide } from '../table.ts';
+import { defaultSubject, fixedRoleRef, subjectsText, validateRoleRef, validateSubjects } from './rules.ts';
+
+const validate = (b: RoleBinding): Errors => {
+  const errors: Errors = [];
+  validateRoleRef(b.roleRef, ['ClusterRole', 'Role'], errors);
+  validateSubjects(b.subjects, true, errors);
+  return errors;
+};
 
 export const roleBinding: ResourceDefinition<RoleBinding> = defineKind<RoleBinding>({
   group: 'rbac.authorization.k8s.io',
   resource: 'rolebindings',
+  table: {
+    columns: [NAME, column('Role'), AGE, wide('Users'), wide('Groups'), wide('ServiceAccounts')],
+    cells: (b, nowMs) => [
+      nameOf(b), `${b.roleRef?.kind}/${b.roleRef?.name}`, ageOf(b, nowMs), subjectsText(b.subjects, 'User'), subjectsText(b.subjects, 'Group'), subjectsText(b.subjects, 'ServiceAccount'),
+    ],
+  },
+  strategy: {
+    nameRule: 'path',
+    default: (b) => (b.subjects === undefined ? b : { ...b, subjects: b.subjects?.map(defaultSubject) }),
+    validateCreate: validate,
+    validateUpdate: (b, old) => {
+      const errors = validate(b);
+      fixedRoleRef(b.roleRef, old.roleRef, errors);
+      return errors;
+    },
+  },
 });

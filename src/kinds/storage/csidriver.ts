@@ -1,9 +1,26 @@
 // CSIDriver.
 import type { CSIDriver } from '#generated/api/storage-v1.ts';
+import { immutable, type Errors } from '../rules.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
+import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
 export const csiDriver: ResourceDefinition<CSIDriver> = defineKind<CSIDriver>({
   group: 'storage.k8s.io',
   resource: 'csidrivers',
+  table: {
+    columns: [NAME, column('AttachRequired', 'boolean'), column('PodInfoOnMount', 'boolean'), column('StorageCapacity', 'boolean'), column('TokenRequests'), column('RequiresRepublish', 'boolean'), column('Modes'), AGE],
+    cells: (d, nowMs) => [
+      nameOf(d), d.spec?.attachRequired ?? true, d.spec?.podInfoOnMount ?? false, d.spec?.storageCapacity ?? false,
+      (d.spec?.tokenRequests ?? []).map((t) => t.audience).join(',') || '<unset>', d.spec?.requiresRepublish ?? false, (d.spec?.volumeLifecycleModes ?? []).join(',') || '<none>', ageOf(d, nowMs),
+    ],
+  },
+  strategy: {
+    validateUpdate: (d, old) => {
+      const errors: Errors = [];
+      immutable(d.spec?.attachRequired, old.spec?.attachRequired, 'spec.attachedRequired', errors);
+      immutable(d.spec?.volumeLifecycleModes, old.spec?.volumeLifecycleModes, 'spec.volumeLifecycleModes', errors);
+      return errors;
+    },
+  },
 });
