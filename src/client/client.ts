@@ -61,14 +61,32 @@ export interface ResourceClient<T extends KubeObject> {
   create(object: T, options?: WriteOptions): Promise<T>;
   update(object: T, options?: WriteOptions): Promise<T>;
   updateStatus(object: T, options?: WriteOptions): Promise<T>;
-  patch(namespace: string | undefined, name: string, type: PatchType, patch: unknown, options?: WriteOptions & { readonly subresource?: Subresource; readonly force?: boolean }): Promise<T>;
+  patch(
+    namespace: string | undefined,
+    name: string,
+    type: PatchType,
+    patch: unknown,
+    options?: WriteOptions & { readonly subresource?: Subresource; readonly force?: boolean },
+  ): Promise<T>;
   /** Undefined when it did not exist. Otherwise the object as it was deleted, or as it now waits for its finalizers. */
   delete(namespace: string | undefined, name: string, options?: DeleteOptions): Promise<T | undefined>;
   deleteCollection(list: ListOptions, options?: DeleteOptions): Promise<void>;
   /** Subresources whose body is another kind (binding, eviction, token, scale). */
   getSubresource<R>(namespace: string | undefined, name: string, subresource: Subresource): Promise<R>;
-  createSubresource<R>(namespace: string | undefined, name: string, subresource: Subresource, body: unknown, options?: WriteOptions): Promise<R>;
-  updateSubresource<R>(namespace: string | undefined, name: string, subresource: Subresource, body: unknown, options?: WriteOptions): Promise<R>;
+  createSubresource<R>(
+    namespace: string | undefined,
+    name: string,
+    subresource: Subresource,
+    body: unknown,
+    options?: WriteOptions,
+  ): Promise<R>;
+  updateSubresource<R>(
+    namespace: string | undefined,
+    name: string,
+    subresource: Subresource,
+    body: unknown,
+    options?: WriteOptions,
+  ): Promise<R>;
 }
 
 export interface RawResponse {
@@ -80,7 +98,13 @@ export interface RawResponse {
 export interface Client {
   resource<T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T>;
   /** Any request: discovery, health, metrics, non-resource paths. Does not throw on 4xx/5xx. */
-  raw(method: string, path: string, body?: Uint8Array, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<RawResponse>;
+  raw(
+    method: string,
+    path: string,
+    body?: Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<RawResponse>;
 }
 
 /** A local, always-current copy of a resource, kept by list and watch. Reads never wait. */
@@ -111,7 +135,10 @@ export interface InformerChange<T extends KubeObject> {
 
 /** Hands out one shared informer per resource and selector; started and stopped together. */
 export interface Informers {
-  informer<T extends KubeObject>(ref: ResourceRef<T>, options?: { readonly namespace?: string; readonly labelSelector?: string; readonly fieldSelector?: string }): Informer<T>;
+  informer<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options?: { readonly namespace?: string; readonly labelSelector?: string; readonly fieldSelector?: string },
+  ): Informer<T>;
   /** Starts informers asked for so far and later; resolves when those asked for so far are synced. */
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -119,7 +146,14 @@ export interface Informers {
 
 /** Records Kubernetes Events about objects: aggregates repeats, bounds its queue, never throws, never blocks. */
 export interface EventRecorder {
-  event(about: KubeObject, ref: ResourceRef, type: 'Normal' | 'Warning', reason: string, message: string, options?: EventOptions): void;
+  event(
+    about: KubeObject,
+    ref: ResourceRef,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    options?: EventOptions,
+  ): void;
 }
 
 export interface EventOptions {

@@ -16,8 +16,15 @@ const pod: Pod = { metadata: { namespace: 'db', name: 'postgres-0', uid: 'u1', r
 async function setUp() {
   const api = new TestApi();
   const clock = new SteppedClock(Date.UTC(2026, 3, 1, 12));
-  const client = createClient({ transport: createInProcessTransport(api.exchange, { name: 'tester', groups: [] }), clock, userAgent: 'test/1' });
-  const recorder = new QueuedEventRecorder({ client, clock, random: new SeededRandom(1), log: silentLog }, { component: 'kubelet', host: 'node-1' });
+  const client = createClient({
+    transport: createInProcessTransport(api.exchange, { name: 'tester', groups: [] }),
+    clock,
+    userAgent: 'test/1',
+  });
+  const recorder = new QueuedEventRecorder(
+    { client, clock, random: new SeededRandom(1), log: silentLog },
+    { component: 'kubelet', host: 'node-1' },
+  );
   await recorder.start();
   const recorded = () => api.all(events).map((e) => [e.reason, e.message, e.count]);
   return { api, clock, recorder, recorded };
@@ -33,11 +40,26 @@ describe('EventRecorder', () => {
     assert.equal(metadata.namespace, 'db');
     assert.match(metadata.name!, /^postgres-0\.[0-9a-f]{16}$/);
     assert.deepEqual(rest, {
-      apiVersion: 'v1', kind: 'Event',
-      involvedObject: { kind: 'Pod', namespace: 'db', name: 'postgres-0', uid: 'u1', apiVersion: 'v1', resourceVersion: '7', fieldPath: 'spec.containers{db}' },
-      reason: 'Started', message: 'Started container', source: { component: 'kubelet', host: 'node-1' },
-      firstTimestamp: '2026-04-01T12:00:00Z', lastTimestamp: '2026-04-01T12:00:00Z', count: 1, type: 'Normal',
-      reportingComponent: 'kubelet', reportingInstance: 'node-1',
+      apiVersion: 'v1',
+      kind: 'Event',
+      involvedObject: {
+        kind: 'Pod',
+        namespace: 'db',
+        name: 'postgres-0',
+        uid: 'u1',
+        apiVersion: 'v1',
+        resourceVersion: '7',
+        fieldPath: 'spec.containers{db}',
+      },
+      reason: 'Started',
+      message: 'Started container',
+      source: { component: 'kubelet', host: 'node-1' },
+      firstTimestamp: '2026-04-01T12:00:00Z',
+      lastTimestamp: '2026-04-01T12:00:00Z',
+      count: 1,
+      type: 'Normal',
+      reportingComponent: 'kubelet',
+      reportingInstance: 'node-1',
     });
     await recorder.stop();
   });

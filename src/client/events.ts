@@ -90,10 +90,24 @@ export class QueuedEventRecorder implements EventRecorder, Component {
     await this.#running;
   }
 
-  event(about: KubeObject, ref: ResourceRef, type: 'Normal' | 'Warning', reason: string, message: string, options: EventOptions = {}): void {
+  event(
+    about: KubeObject,
+    ref: ResourceRef,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    options: EventOptions = {},
+  ): void {
     const nowMs = this.#deps.clock.now();
     const involved = referenceTo(about, ref, options.fieldPath);
-    const object = JSON.stringify([involved.kind, involved.namespace, involved.name, involved.uid, involved.apiVersion, involved.fieldPath]);
+    const object = JSON.stringify([
+      involved.kind,
+      involved.namespace,
+      involved.name,
+      involved.uid,
+      involved.apiVersion,
+      involved.fieldPath,
+    ]);
     const about5 = `${object}|${type}|${reason}`;
     const text = this.#combine(about5, message.slice(0, MAX_MESSAGE_LENGTH), nowMs);
     if (!this.#allowed(object, nowMs)) return;
@@ -109,7 +123,8 @@ export class QueuedEventRecorder implements EventRecorder, Component {
   /** The message itself, or the combined one when too many different ones came about the same thing. */
   #combine(key: string, message: string, nowMs: number): { message: string; combined: boolean } {
     let similar = this.#similar.get(key);
-    if (similar === undefined || nowMs - similar.lastMs > SIMILAR_WINDOW_MS) similar = { messages: new Set(), lastMs: nowMs };
+    if (similar === undefined || nowMs - similar.lastMs > SIMILAR_WINDOW_MS)
+      similar = { messages: new Set(), lastMs: nowMs };
     similar.lastMs = nowMs;
     if (similar.messages.size <= MAX_SIMILAR) similar.messages.add(message);
     this.#similar.set(key, similar);

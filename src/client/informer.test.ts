@@ -10,7 +10,10 @@ import { createClient } from './rest-client.ts';
 import { TestApi } from './testing.ts';
 import { createInProcessTransport } from './transports/in-process.ts';
 
-const map = (name: string, value = '', namespace = 'a'): ConfigMap => ({ metadata: { namespace, name }, data: { value } });
+const map = (name: string, value = '', namespace = 'a'): ConfigMap => ({
+  metadata: { namespace, name },
+  data: { value },
+});
 
 async function setUp(options: { watchList?: boolean; started?: boolean } = {}) {
   const api = new TestApi();
@@ -21,7 +24,9 @@ async function setUp(options: { watchList?: boolean; started?: boolean } = {}) {
   const informers = createInformers({ client, clock, random: new SeededRandom(1), log: silentLog }, { freeze: true });
   const informer = informers.informer(configmaps);
   const seen: string[] = [];
-  informer.subscribe(({ key, old, object }) => seen.push(`${key} ${old?.data?.['value'] ?? '-'}→${object?.data?.['value'] ?? '-'}`));
+  informer.subscribe(({ key, old, object }) =>
+    seen.push(`${key} ${old?.data?.['value'] ?? '-'}→${object?.data?.['value'] ?? '-'}`),
+  );
   const start = async () => {
     await informers.start(new AbortController().signal);
     await settle();
@@ -41,7 +46,10 @@ for (const watchList of [true, false]) {
       api.remove(configmaps, 'a/x');
       await settle();
       assert.deepEqual(seen, ['a/x -→1', 'a/x 1→2', 'b/y -→1', 'a/x 2→-']);
-      assert.deepEqual(informer.list().map((o) => o.metadata.name), ['y']);
+      assert.deepEqual(
+        informer.list().map((o) => o.metadata.name),
+        ['y'],
+      );
       assert.equal(informer.listNamespace('b').length, 1);
       await informers.stop();
     });
@@ -53,7 +61,10 @@ for (const watchList of [true, false]) {
       api.put(configmaps, map('x', '1'));
       await clock.step(60_000);
       assert.deepEqual(seen, ['a/x -→1']);
-      assert.ok(api.requests.slice(2).every((r) => r.includes('resourceVersion=')), api.requests.join('\n'));
+      assert.ok(
+        api.requests.slice(2).every((r) => r.includes('resourceVersion=')),
+        api.requests.join('\n'),
+      );
       await informers.stop();
     });
 
@@ -108,7 +119,8 @@ describe('Informer', () => {
   it('does not hammer a server that ends every watch at once', async () => {
     const { api, clock, informers, start } = await setUp();
     await start();
-    api.intercept = (r) => (r.path.includes('watch=1') ? { status: 200, headers: {}, body: new Uint8Array() } : undefined);
+    api.intercept = (r) =>
+      r.path.includes('watch=1') ? { status: 200, headers: {}, body: new Uint8Array() } : undefined;
     api.dropWatches();
     await clock.step(10_000);
     assert.ok(api.requests.length < 15, String(api.requests.length));
@@ -138,8 +150,14 @@ describe('Informer', () => {
     assert.equal(informer.byIndex('value', 'red').length, 2);
     api.put(configmaps, map('x', 'blue'));
     await settle();
-    assert.deepEqual(informer.byIndex('value', 'red').map((m) => m.metadata.name), ['y']);
-    assert.deepEqual(informer.byIndex('value', 'blue').map((m) => m.metadata.name), ['x']);
+    assert.deepEqual(
+      informer.byIndex('value', 'red').map((m) => m.metadata.name),
+      ['y'],
+    );
+    assert.deepEqual(
+      informer.byIndex('value', 'blue').map((m) => m.metadata.name),
+      ['x'],
+    );
     assert.throws(() => informer.byIndex('unknown', ''), /no index/);
     await informers.stop();
   });
@@ -152,7 +170,9 @@ describe('Informer', () => {
 
   it('goes on when a handler fails', async () => {
     const { api, informers, informer, start } = await setUp();
-    informer.subscribe(() => { throw new Error('broken'); });
+    informer.subscribe(() => {
+      throw new Error('broken');
+    });
     const after: string[] = [];
     informer.subscribe((c) => after.push(c.key));
     api.put(configmaps, map('x'));

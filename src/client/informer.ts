@@ -102,7 +102,8 @@ export class ListWatchInformer<T extends KubeObject> implements Informer<T> {
 
   subscribe(handler: (change: InformerChange<T>) => void): () => void {
     this.#handlers.add(handler);
-    if (this.#synced) for (const [key, object] of [...this.#objects]) this.#call(handler, { key, old: undefined, object });
+    if (this.#synced)
+      for (const [key, object] of this.#objects.entries().toArray()) this.#call(handler, { key, old: undefined, object });
     return () => void this.#handlers.delete(handler);
   }
 
@@ -149,7 +150,11 @@ export class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     const objects = new Map<ObjectKey, T>();
     let next: string | undefined;
     do {
-      const page = await this.#resource.list({ ...this.#selection(), limit: PAGE, ...(next === undefined ? {} : { continue: next }) });
+      const page = await this.#resource.list({
+        ...this.#selection(),
+        limit: PAGE,
+        ...(next === undefined ? {} : { continue: next }),
+      });
       for (const item of page.items) objects.set(keyOf(item), this.#prepare(item));
       next = page.metadata.continue === '' ? undefined : page.metadata.continue;
       if (next === undefined) this.#replace(objects, page.metadata.resourceVersion);
@@ -171,14 +176,18 @@ export class ListWatchInformer<T extends KubeObject> implements Informer<T> {
         initial = undefined;
       }
     }
-    if (initial !== undefined && !signal.aborted) throw StatusError.serviceUnavailable('the watch ended before the initial events did');
+    if (initial !== undefined && !signal.aborted)
+      throw StatusError.serviceUnavailable('the watch ended before the initial events did');
   }
 
   async #follow(resourceVersion: string, signal: AbortSignal): Promise<void> {
     for await (const event of this.#watch({ resourceVersion }, signal)) this.#apply(event);
   }
 
-  #watch(more: { sendInitialEvents?: boolean; resourceVersion?: string }, signal: AbortSignal): AsyncIterable<WatchEvent<T>> {
+  #watch(
+    more: { sendInitialEvents?: boolean; resourceVersion?: string },
+    signal: AbortSignal,
+  ): AsyncIterable<WatchEvent<T>> {
     const timeoutSeconds = Math.floor(WATCH_SECONDS * (1 + this.#deps.random.next()));
     return this.#resource.watch({ ...this.#selection(), ...more, allowWatchBookmarks: true, timeoutSeconds }, signal);
   }
@@ -202,7 +211,7 @@ export class ListWatchInformer<T extends KubeObject> implements Informer<T> {
 
   /** Takes over a fresh list: tells what changed since the last one. */
   #replace(objects: Map<ObjectKey, T>, resourceVersion: string | undefined): void {
-    for (const key of [...this.#objects.keys()]) if (!objects.has(key)) this.#set(key, undefined);
+    for (const key of this.#objects.keys().toArray()) if (!objects.has(key)) this.#set(key, undefined);
     for (const [key, object] of objects) {
       const old = this.#objects.get(key);
       if (old === undefined || old.metadata.resourceVersion !== object.metadata.resourceVersion) this.#set(key, object);
@@ -223,7 +232,7 @@ export class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     }
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);
-    for (const handler of [...this.#handlers]) this.#call(handler, { key, old, object });
+    for (const handler of this.#handlers.values().toArray()) this.#call(handler, { key, old, object });
   }
 
   #call(handler: (change: InformerChange<T>) => void, change: InformerChange<T>): void {
@@ -256,4 +265,5 @@ const isExpired = (error: unknown): boolean =>
   error instanceof StatusError && (error.code === 410 || error.reason === 'Expired' || error.reason === 'Gone');
 
 /** Servers without WatchList refuse sendInitialEvents as invalid. */
-const refusesWatchList = (error: unknown): boolean => error instanceof StatusError && (error.code === 422 || error.code === 400);
+const refusesWatchList = (error: unknown): boolean =>
+  error instanceof StatusError && (error.code === 422 || error.code === 400);

@@ -3,7 +3,10 @@ import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import type { Informer, Informers } from './client.ts';
 import { type InformerDeps, type InformerOptions, ListWatchInformer } from './informer.ts';
 
-export function createInformers(deps: InformerDeps, options: { readonly freeze?: boolean; readonly watchList?: boolean } = {}): Informers {
+export function createInformers(
+  deps: InformerDeps,
+  options: { readonly freeze?: boolean; readonly watchList?: boolean } = {},
+): Informers {
   return new SharedInformers(deps, options);
 }
 
@@ -21,7 +24,10 @@ class SharedInformers implements Informers {
     this.#options = options;
   }
 
-  informer<T extends KubeObject>(ref: ResourceRef<T>, options: { readonly namespace?: string; readonly labelSelector?: string; readonly fieldSelector?: string } = {}): Informer<T> {
+  informer<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options: { readonly namespace?: string; readonly labelSelector?: string; readonly fieldSelector?: string } = {},
+  ): Informer<T> {
     const { namespace = '', labelSelector = '', fieldSelector = '' } = options;
     const id = JSON.stringify([ref.group, ref.version, ref.resource, namespace, labelSelector, fieldSelector]);
     const known = this.#informers.get(id);

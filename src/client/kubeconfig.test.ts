@@ -14,13 +14,23 @@ contexts:
 - { name: dangling, context: { cluster: gone, user: u } }
 `;
 const parse = (text: string, context?: string) =>
-  parseKubeconfig(text, '/home/me/.kube/config', { readFile: (path) => `<${path}>`, clock: new SteppedClock() }, context);
+  parseKubeconfig(
+    text,
+    '/home/me/.kube/config',
+    { readFile: (path) => `<${path}>`, clock: new SteppedClock() },
+    context,
+  );
 
 describe('parseKubeconfig', () => {
   it('reads certificates from data and from files relative to it', () => {
-    const { context, namespace, transport } = parse(config(`{ client-certificate-data: ${Buffer.from('CERT').toString('base64')}, client-key: keys/me.key }`));
+    const { context, namespace, transport } = parse(
+      config(`{ client-certificate-data: ${Buffer.from('CERT').toString('base64')}, client-key: keys/me.key }`),
+    );
     assert.deepEqual([context, namespace], ['main', 'db']);
-    assert.deepEqual([transport.server, transport.ca, transport.cert, transport.key], ['https://127.0.0.1:6443', 'CA', 'CERT', '</home/me/.kube/keys/me.key>']);
+    assert.deepEqual(
+      [transport.server, transport.ca, transport.cert, transport.key],
+      ['https://127.0.0.1:6443', 'CA', 'CERT', '</home/me/.kube/keys/me.key>'],
+    );
   });
 
   it('reads tokens and where to read them', () => {
@@ -35,11 +45,19 @@ describe('parseKubeconfig', () => {
     ['has no current context', 'contexts: []', undefined, /no current-context: set one/],
     ['lacks the context', config('{}'), 'other', /no context "other"; it has: main, dangling/],
     ['lacks the cluster', config('{}'), 'dangling', /names cluster "gone"/],
-    ['uses an exec plugin', config('{ exec: { command: aws } }'), undefined, /uses exec credential plugins, which is not supported/],
+    [
+      'uses an exec plugin',
+      config('{ exec: { command: aws } }'),
+      undefined,
+      /uses exec credential plugins, which is not supported/,
+    ],
   ];
   for (const [name, text, context, message] of bad) {
     it(`says so when the file ${name}`, () => {
-      assert.throws(() => parse(text, context), (error: unknown) => error instanceof KubeconfigError && message.test(error.message));
+      assert.throws(
+        () => parse(text, context),
+        (error: unknown) => error instanceof KubeconfigError && message.test(error.message),
+      );
     });
   }
 });

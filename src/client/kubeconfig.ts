@@ -58,24 +58,40 @@ interface Config {
 }
 
 /** `path` is where `text` was read from: relative files in it are relative to that. */
-export function parseKubeconfig(text: string, path: string, deps: KubeconfigDeps, contextName?: string): ResolvedContext {
+export function parseKubeconfig(
+  text: string,
+  path: string,
+  deps: KubeconfigDeps,
+  contextName?: string,
+): ResolvedContext {
   const config = parseYaml(text, path);
   const name = contextName ?? config['current-context'] ?? '';
-  if (name === '') throw new KubeconfigError(`${path} has no current-context: set one with "kubectl config use-context", or name one`);
+  if (name === '')
+    throw new KubeconfigError(`${path} has no current-context: set one with "kubectl config use-context", or name one`);
   const context = config.contexts?.find((c) => c.name === name)?.context;
   if (context === undefined) {
     const known = (config.contexts ?? []).map((c) => c.name).join(', ');
-    throw new KubeconfigError(`${path} has no context ${JSON.stringify(name)}; it has: ${known === '' ? 'none' : known}`);
+    throw new KubeconfigError(
+      `${path} has no context ${JSON.stringify(name)}; it has: ${known === '' ? 'none' : known}`,
+    );
   }
   const cluster = config.clusters?.find((c) => c.name === context.cluster)?.cluster;
-  if (cluster?.server === undefined) throw new KubeconfigError(`context ${JSON.stringify(name)} in ${path} names cluster ${JSON.stringify(context.cluster)}, which is not there or has no server`);
+  if (cluster?.server === undefined)
+    throw new KubeconfigError(
+      `context ${JSON.stringify(name)} in ${path} names cluster ${JSON.stringify(context.cluster)}, which is not there or has no server`,
+    );
   const user = config.users?.find((u) => u.name === context.user)?.user ?? {};
   refuseUnsupported(cluster, user, path);
 
   const read = (file: string) => deps.readFile(isAbsolute(file) ? file : join(dirname(path), file));
   const pem = (data: string | undefined, file: string | undefined) =>
-    data !== undefined && data !== '' ? Buffer.from(data, 'base64').toString('utf8') : file !== undefined && file !== '' ? read(file) : undefined;
-  const token = user.token ?? (user.tokenFile === undefined ? undefined : tokenFile(() => read(user.tokenFile!), deps.clock));
+    data !== undefined && data !== ''
+      ? Buffer.from(data, 'base64').toString('utf8')
+      : file !== undefined && file !== ''
+        ? read(file)
+        : undefined;
+  const token =
+    user.token ?? (user.tokenFile === undefined ? undefined : tokenFile(() => read(user.tokenFile!), deps.clock));
   return {
     context: name,
     namespace: context.namespace ?? 'default',
@@ -98,7 +114,10 @@ function parseYaml(text: string, path: string): Config {
     if (typeof value !== 'object' || value === null) throw new Error('it is not a mapping');
     return value as Config;
   } catch (cause) {
-    throw new KubeconfigError(`${path} is not a kubeconfig: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new KubeconfigError(
+      `${path} is not a kubeconfig: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -109,5 +128,8 @@ function refuseUnsupported(cluster: Cluster, user: User, path: string): void {
     user.username !== undefined && 'basic authentication',
     cluster['proxy-url'] !== undefined && 'proxy-url',
   ].filter((what) => what !== false);
-  if (found.length > 0) throw new KubeconfigError(`${path} uses ${found.join(' and ')}, which is not supported: use a client certificate or a token`);
+  if (found.length > 0)
+    throw new KubeconfigError(
+      `${path} uses ${found.join(' and ')}, which is not supported: use a client certificate or a token`,
+    );
 }

@@ -16,13 +16,25 @@ function setUp() {
   const candidate = (identity: string) => {
     const transport = createInProcessTransport(api.exchange, { name: identity, groups: [] });
     const cut = { away: false };
-    const client = createClient({ transport: { ...transport, request: (r) => (cut.away ? Promise.reject(new Error('away')) : transport.request(r)) }, clock, userAgent: 'test/1' });
+    const client = createClient({
+      transport: {
+        ...transport,
+        request: (r) => (cut.away ? Promise.reject(new Error('away')) : transport.request(r)),
+      },
+      clock,
+      userAgent: 'test/1',
+    });
     const stop = new AbortController();
-    const done = runAsLeader({ client, clock, random: new SeededRandom(identity.length), log: silentLog }, { namespace: 'kube-system', name: 'kube-scheduler', identity }, async (signal) => {
-      leaders.push(`+${identity}`);
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      leaders.push(`-${identity}`);
-    }, stop.signal);
+    const done = runAsLeader(
+      { client, clock, random: new SeededRandom(identity.length), log: silentLog },
+      { namespace: 'kube-system', name: 'kube-scheduler', identity },
+      async (signal) => {
+        leaders.push(`+${identity}`);
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+        leaders.push(`-${identity}`);
+      },
+      stop.signal,
+    );
     return { cut, done, stop: () => stop.abort() };
   };
   return { api, clock, leaders, candidate };

@@ -37,7 +37,12 @@ const JITTER = 1.2;
  * Waits to become leader, then runs `lead` until it loses the lease or `signal` aborts; the signal given to `lead` is
  * aborted then. Releases the lease at the end. Resolves once `lead` has ended; the caller decides whether to run again.
  */
-export async function runAsLeader(deps: LeaderElectionDeps, options: LeaderElectionOptions, lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+export async function runAsLeader(
+  deps: LeaderElectionDeps,
+  options: LeaderElectionOptions,
+  lead: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   const election = new Election(deps, options);
   if (!(await election.acquire(signal))) return;
   deps.log.info('became leader', { lease: options.name, identity: options.identity });
@@ -104,11 +109,20 @@ class Election {
     const lease = this.#observed;
     if (lease?.spec?.holderIdentity !== this.#options.identity) return;
     const now = this.#microTime();
-    const spec: LeaseSpec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: now, acquireTime: now };
+    const spec: LeaseSpec = {
+      ...lease.spec,
+      holderIdentity: '',
+      leaseDurationSeconds: 1,
+      renewTime: now,
+      acquireTime: now,
+    };
     try {
       await this.#leases.update({ ...lease, spec });
     } catch (error) {
-      this.#deps.log.warn('could not release the lease; others take it over when it expires', { lease: this.#options.name, err: error });
+      this.#deps.log.warn('could not release the lease; others take it over when it expires', {
+        lease: this.#options.name,
+        err: error,
+      });
     }
     this.#observed = undefined;
   }
@@ -124,7 +138,8 @@ class Election {
       if (current.metadata.resourceVersion !== this.#observed?.metadata.resourceVersion) this.#observe(current);
       const holder = current.spec?.holderIdentity ?? '';
       const heldMs = (current.spec?.leaseDurationSeconds ?? this.#leaseDurationMs / 1000) * 1000;
-      if (holder !== '' && holder !== identity && this.#deps.clock.monotonic() - this.#observedMs < heldMs) return false;
+      if (holder !== '' && holder !== identity && this.#deps.clock.monotonic() - this.#observedMs < heldMs)
+        return false;
       this.#observe(await this.#leases.update({ ...current, spec: this.#spec(current.spec) }));
       return true;
     } catch (error) {
@@ -156,7 +171,9 @@ class Election {
   }
 
   async #pause(ms: number, jitter: number, signal: AbortSignal): Promise<void> {
-    await sleep(this.#deps.clock, backoffMs(1, { baseMs: ms, maxMs: ms, jitter }, this.#deps.random), signal).catch(() => undefined);
+    await sleep(this.#deps.clock, backoffMs(1, { baseMs: ms, maxMs: ms, jitter }, this.#deps.random), signal).catch(
+      () => undefined,
+    );
   }
 
   /** The result, or false when it takes longer. */

@@ -21,7 +21,10 @@ describe('resourcePath', () => {
   it('builds the paths of the API conventions', () => {
     assert.equal(resourcePath(pods), '/api/v1/pods');
     assert.equal(resourcePath(pods, 'db', 'postgres-0', 'status'), '/api/v1/namespaces/db/pods/postgres-0/status');
-    assert.equal(resourcePath(clusterroles, undefined, 'system:node'), '/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node');
+    assert.equal(
+      resourcePath(clusterroles, undefined, 'system:node'),
+      '/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node',
+    );
     assert.equal(resourcePath(pods, 'db', '../x y'), '/api/v1/namespaces/db/pods/..%2Fx%20y');
   });
 });
@@ -39,15 +42,27 @@ describe('ResourceClient', () => {
     const { api, client } = setUp();
     assert.equal(await client.resource(configmaps).get('a', 'x'), undefined);
     assert.equal(await client.resource(configmaps).delete('a', 'x'), undefined);
-    api.intercept = () => ({ status: 404, headers: { 'content-type': 'text/plain' }, body: Buffer.from('404 page not found\n') });
-    await assert.rejects(client.resource(configmaps).get('a', 'x'), { code: 404, reason: 'NotFound', message: /could not find the requested resource .*404 page not found/ });
+    api.intercept = () => ({
+      status: 404,
+      headers: { 'content-type': 'text/plain' },
+      body: Buffer.from('404 page not found\n'),
+    });
+    await assert.rejects(client.resource(configmaps).get('a', 'x'), {
+      code: 404,
+      reason: 'NotFound',
+      message: /could not find the requested resource .*404 page not found/,
+    });
   });
 
   it('says what is asked for in the query', async () => {
     const { api, client } = setUp();
     await client.resource(pods).list({ namespace: 'a', labelSelector: 'app=web,x!=y', limit: 5 });
-    await client.resource(pods).create({ metadata: { namespace: 'a', name: 'p' } }, { dryRun: true, fieldManager: 'm' });
-    await client.resource(pods).patch('a', 'p', 'application/merge-patch+json', {}, { force: true, subresource: 'status' });
+    await client
+      .resource(pods)
+      .create({ metadata: { namespace: 'a', name: 'p' } }, { dryRun: true, fieldManager: 'm' });
+    await client
+      .resource(pods)
+      .patch('a', 'p', 'application/merge-patch+json', {}, { force: true, subresource: 'status' });
     assert.deepEqual(api.requests, [
       'GET /api/v1/namespaces/a/pods?labelSelector=app%3Dweb%2Cx!%3Dy&limit=5',
       'POST /api/v1/namespaces/a/pods?dryRun=All&fieldManager=m',
@@ -57,13 +72,19 @@ describe('ResourceClient', () => {
 
   it('refuses a namespaced object without namespace, and an empty name', async () => {
     const { client } = setUp();
-    await assert.rejects(async () => client.resource(pods).create({ metadata: { name: 'p' } }), { reason: 'BadRequest' });
+    await assert.rejects(async () => client.resource(pods).create({ metadata: { name: 'p' } }), {
+      reason: 'BadRequest',
+    });
     await assert.rejects(async () => client.resource(pods).get('a', ''), { reason: 'BadRequest' });
   });
 
   it('waits as long as a busy server asks, and gives up after eleven tries', async () => {
     const { api, client, clock } = setUp();
-    const busy = () => ({ status: 429, headers: { 'retry-after': '2' }, body: Buffer.from(JSON.stringify(StatusError.tooManyRequests('slow down', 2).toStatus())) });
+    const busy = () => ({
+      status: 429,
+      headers: { 'retry-after': '2' },
+      body: Buffer.from(JSON.stringify(StatusError.tooManyRequests('slow down', 2).toStatus())),
+    });
     let left = 2;
     api.intercept = () => (left-- > 0 ? busy() : undefined);
     const listed = client.resource(pods).list();
@@ -93,9 +114,12 @@ describe('ResourceClient', () => {
     await maps.create({ metadata: { namespace: 'a', name: 'x' } });
     await maps.create({ metadata: { namespace: 'a', name: 'y' } });
     api.compact();
-    await assert.rejects(async () => {
-      for await (const _ of maps.watch({ resourceVersion: '1' }, new AbortController().signal));
-    }, { code: 410, reason: 'Expired' });
+    await assert.rejects(
+      async () => {
+        for await (const _ of maps.watch({ resourceVersion: '1' }, new AbortController().signal));
+      },
+      { code: 410, reason: 'Expired' },
+    );
   });
 
   it('ends a watch quietly when aborted', async () => {
@@ -111,7 +135,9 @@ describe('ResourceClient', () => {
 
   it('gives frozen objects when asked to', async () => {
     const { client } = setUp(true);
-    const made = await client.resource(configmaps).create({ metadata: { namespace: 'a', name: 'x' }, data: { k: 'v' } });
+    const made = await client
+      .resource(configmaps)
+      .create({ metadata: { namespace: 'a', name: 'x' }, data: { k: 'v' } });
     assert.throws(() => void ((made.data as Record<string, string>)['k'] = 'other'), TypeError);
   });
 });
@@ -119,7 +145,9 @@ describe('ResourceClient', () => {
 describe('readLines', () => {
   const lines = async (...chunks: string[]) => {
     const out: string[] = [];
-    async function* source() { for (const c of chunks) yield Buffer.from(c, 'latin1'); }
+    async function* source() {
+      for (const c of chunks) yield Buffer.from(c, 'latin1');
+    }
     for await (const line of readLines(source())) out.push(line);
     return out;
   };
@@ -128,7 +156,9 @@ describe('readLines', () => {
   it('finds lines wherever chunks are cut, also inside a character', async () => {
     const bytes = latin1('{"a":"é"}\n\n{"b":1}\n{"cut');
     for (let size = 1; size <= bytes.length; size++) {
-      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.slice(i * size, (i + 1) * size));
+      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+        bytes.slice(i * size, (i + 1) * size),
+      );
       assert.deepEqual(await lines(...chunks), ['{"a":"é"}', '{"b":1}']);
     }
   });
@@ -145,7 +175,13 @@ describe('retryOnConflict', () => {
     });
     await clock.step(100);
     assert.equal(await done, 3);
-    const failed = assert.rejects(retryOnConflict({ clock, random: new SeededRandom(1) }, async () => { tries++; throw conflict; }), { reason: 'Conflict' });
+    const failed = assert.rejects(
+      retryOnConflict({ clock, random: new SeededRandom(1) }, async () => {
+        tries++;
+        throw conflict;
+      }),
+      { reason: 'Conflict' },
+    );
     await clock.step(100);
     await failed;
     assert.equal(tries, 8);

@@ -5,7 +5,18 @@ import { type Clock, sleep } from '#base/clock.ts';
 import { type KubeList, type KubeObject, type ResourceRef, apiVersionOf } from '#machinery/object.ts';
 import { type ExchangeResponse, readBody } from '#machinery/exchange.ts';
 import { StatusError, type StatusReason } from '#machinery/status.ts';
-import type { Client, DeleteOptions, ListOptions, PatchType, RawResponse, ResourceClient, Subresource, WatchEvent, WatchOptions, WriteOptions } from './client.ts';
+import type {
+  Client,
+  DeleteOptions,
+  ListOptions,
+  PatchType,
+  RawResponse,
+  ResourceClient,
+  Subresource,
+  WatchEvent,
+  WatchOptions,
+  WriteOptions,
+} from './client.ts';
 import { deepFreeze } from './freeze.ts';
 import { readLines } from './lines.ts';
 import type { Transport } from './transports/transport.ts';
@@ -66,7 +77,13 @@ class Requests {
     this.#always = options.signal ?? new AbortController().signal;
   }
 
-  async send(method: string, path: string, body: Uint8Array | undefined, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<RawResponse> {
+  async send(
+    method: string,
+    path: string,
+    body: Uint8Array | undefined,
+    headers: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<RawResponse> {
     const { transport, userAgent } = this.#options;
     return transport.request({
       method,
@@ -78,7 +95,13 @@ class Requests {
   }
 
   /** Sends JSON and waits as the server asks. Resolves with a successful response, else throws StatusError. */
-  async call(method: string, path: string, body?: unknown, contentType = 'application/json', signal?: AbortSignal): Promise<ExchangeResponse> {
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType = 'application/json',
+    signal?: AbortSignal,
+  ): Promise<ExchangeResponse> {
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const headers: Record<string, string> = bytes === undefined ? {} : { 'content-type': contentType };
     for (let tries = 1; ; tries++) {
@@ -157,7 +180,13 @@ class RestResourceClient<T extends KubeObject> implements ResourceClient<T> {
     return this.#requests.json('PUT', withQuery(this.#own(object, 'status'), writeQuery(options)), this.#typed(object));
   }
 
-  patch(namespace: string | undefined, name: string, type: PatchType, patch: unknown, options: WriteOptions & { readonly subresource?: Subresource; readonly force?: boolean } = {}): Promise<T> {
+  patch(
+    namespace: string | undefined,
+    name: string,
+    type: PatchType,
+    patch: unknown,
+    options: WriteOptions & { readonly subresource?: Subresource; readonly force?: boolean } = {},
+  ): Promise<T> {
     const { subresource, force, ...write } = options;
     const path = withQuery(this.#path(namespace, name, subresource), { ...writeQuery(write), force });
     return this.#requests.json('PATCH', path, patch, type);
@@ -169,7 +198,9 @@ class RestResourceClient<T extends KubeObject> implements ResourceClient<T> {
       if (answer.kind !== 'Status') return answer as T;
       // Most kinds answer an immediate deletion with a bare Status: it tells the identity and nothing else.
       const uid = (answer as Status).details?.uid;
-      return { metadata: { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) } } as T;
+      return {
+        metadata: { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) },
+      } as T;
     });
   }
 
@@ -181,11 +212,23 @@ class RestResourceClient<T extends KubeObject> implements ResourceClient<T> {
     return this.#requests.json('GET', this.#path(namespace, name, subresource));
   }
 
-  createSubresource<R>(namespace: string | undefined, name: string, subresource: Subresource, body: unknown, options: WriteOptions = {}): Promise<R> {
+  createSubresource<R>(
+    namespace: string | undefined,
+    name: string,
+    subresource: Subresource,
+    body: unknown,
+    options: WriteOptions = {},
+  ): Promise<R> {
     return this.#requests.json('POST', withQuery(this.#path(namespace, name, subresource), writeQuery(options)), body);
   }
 
-  updateSubresource<R>(namespace: string | undefined, name: string, subresource: Subresource, body: unknown, options: WriteOptions = {}): Promise<R> {
+  updateSubresource<R>(
+    namespace: string | undefined,
+    name: string,
+    subresource: Subresource,
+    body: unknown,
+    options: WriteOptions = {},
+  ): Promise<R> {
     return this.#requests.json('PUT', withQuery(this.#path(namespace, name, subresource), writeQuery(options)), body);
   }
 
@@ -241,7 +284,10 @@ async function undefinedWhenNotFound<R>(name: string, call: () => Promise<R>): P
 }
 
 /** Milliseconds the server asks to wait; undefined when the answer is final. */
-function retryAfterMs(response: { readonly status: number; readonly headers: Readonly<Record<string, string>> }): number | undefined {
+function retryAfterMs(response: {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}): number | undefined {
   if (response.status !== 429 && response.status < 500) return undefined;
   const seconds = Number.parseInt(response.headers['retry-after'] ?? '', 10);
   return Number.isNaN(seconds) ? undefined : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, seconds) * 1000);
@@ -276,5 +322,9 @@ function statusErrorOf(method: string, path: string, status: number, body: Uint8
   }
   const about = text.trim().slice(0, 200);
   const message = status === 404 ? 'the server could not find the requested resource' : `the server answered ${status}`;
-  return new StatusError(status, REASONS[status] ?? '', `${message} (${method} ${path.split('?')[0]})${about === '' ? '' : `: ${about}`}`);
+  return new StatusError(
+    status,
+    REASONS[status] ?? '',
+    `${message} (${method} ${path.split('?')[0]})${about === '' ? '' : `: ${about}`}`,
+  );
 }

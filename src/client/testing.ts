@@ -7,7 +7,11 @@ import { type KubeObject, type ResourceRef, keyOf } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
 import { resourcePath } from './rest-client.ts';
 
-type AnyObject = KubeObject & { readonly spec?: Record<string, unknown>; readonly status?: Record<string, unknown>; readonly [key: string]: unknown };
+type AnyObject = KubeObject & {
+  readonly spec?: Record<string, unknown>;
+  readonly status?: Record<string, unknown>;
+  readonly [key: string]: unknown;
+};
 
 interface Change {
   readonly revision: number;
@@ -105,11 +109,17 @@ export class TestApi {
       case 'POST': {
         if (subresource === 'binding') {
           const pod = present();
-          this.#write(collection, { ...pod, spec: { ...pod.spec, nodeName: (body()['target'] as { name: string }).name } });
+          this.#write(collection, {
+            ...pod,
+            spec: { ...pod.spec, nodeName: (body()['target'] as { name: string }).name },
+          });
           return respond(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
         }
         const object = body();
-        const created = { ...object, metadata: { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) } };
+        const created = {
+          ...object,
+          metadata: { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) },
+        };
         if (objects.has(keyOf(created))) throw StatusError.alreadyExists({ resource }, created.metadata.name!);
         return respond(201, this.#write(collection, created));
       }
@@ -118,9 +128,16 @@ export class TestApi {
         const object = body();
         const given = object.metadata.resourceVersion;
         if (given !== undefined && given !== old.metadata.resourceVersion) {
-          throw StatusError.conflict({ resource }, name!, 'the object has been modified; please apply your changes to the latest version and try again');
+          throw StatusError.conflict(
+            { resource },
+            name!,
+            'the object has been modified; please apply your changes to the latest version and try again',
+          );
         }
-        return respond(200, this.#write(collection, subresource === 'status' ? { ...old, status: object.status ?? {} } : object));
+        return respond(
+          200,
+          this.#write(collection, subresource === 'status' ? { ...old, status: object.status ?? {} } : object),
+        );
       }
       case 'PATCH':
         return respond(200, this.#write(collection, mergePatch(present(), body()) as AnyObject));
@@ -137,14 +154,23 @@ export class TestApi {
     const from = Number(target.query.get('continue') ?? 0);
     const page = limit === 0 ? items : items.slice(from, from + limit);
     const more = from + page.length < items.length ? { continue: String(from + page.length) } : {};
-    return respond(200, { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: String(this.#revision), ...more }, items: page });
+    return respond(200, {
+      kind: 'List',
+      apiVersion: 'v1',
+      metadata: { resourceVersion: String(this.#revision), ...more },
+      items: page,
+    });
   }
 
   #watch(target: Target, signal: AbortSignal): ExchangeResponse {
     const initial = target.query.get('sendInitialEvents') === 'true';
     if (initial && !this.watchList) throw StatusError.invalid({ kind: 'ListOptions' }, '', []);
     const from = Number(target.query.get('resourceVersion') ?? 0);
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: this.#events(target, initial, from, signal) };
+    return {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: this.#events(target, initial, from, signal),
+    };
   }
 
   async *#events(target: Target, initial: boolean, from: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -155,7 +181,7 @@ export class TestApi {
       return;
     }
     if (initial) {
-      for (const object of [...this.#collection(target.collection).values()]) {
+      for (const object of this.#collection(target.collection).values().toArray()) {
         if (selects(target, object)) yield line({ type: 'ADDED', object });
       }
       const metadata = { resourceVersion: String(at), annotations: { 'k8s.io/initial-events-end': 'true' } };
@@ -170,9 +196,11 @@ export class TestApi {
         const news = this.#history.filter((c) => c.revision > at);
         at = this.#revision;
         for (const change of news) {
-          if (change.collection === target.collection && selects(target, change.object)) yield line({ type: change.type, object: change.object });
+          if (change.collection === target.collection && selects(target, change.object))
+            yield line({ type: change.type, object: change.object });
         }
-        if (at === this.#revision && !signal.aborted && this.#endWatches === generation) await new Promise<void>((resolve) => (wake = resolve));
+        if (at === this.#revision && !signal.aborted && this.#endWatches === generation)
+          await new Promise<void>((resolve) => (wake = resolve));
       }
     } finally {
       this.#watchers.delete(watcher);
@@ -212,7 +240,11 @@ export class TestApi {
 }
 
 const json = { 'content-type': 'application/json' };
-const respond = (status: number, body: unknown): ExchangeResponse => ({ status, headers: json, body: Buffer.from(JSON.stringify(body)) });
+const respond = (status: number, body: unknown): ExchangeResponse => ({
+  status,
+  headers: json,
+  body: Buffer.from(JSON.stringify(body)),
+});
 const line = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value)}\n`);
 
 function parsePath(path: string): Target {
@@ -223,15 +255,29 @@ function parsePath(path: string): Target {
   const rest = parts.slice(head);
   const scoped = rest[0] === 'namespaces' && rest.length > 2 && !['status', 'finalize'].includes(rest[2]!);
   const [resource = '', name, subresource] = scoped ? rest.slice(2) : rest;
-  return { collection: `${prefix}/${resource}`, resource, namespace: scoped ? rest[1] : undefined, name, subresource, query: url.searchParams };
+  return {
+    collection: `${prefix}/${resource}`,
+    resource,
+    namespace: scoped ? rest[1] : undefined,
+    name,
+    subresource,
+    query: url.searchParams,
+  };
 }
 
 /** Equality selectors only. */
 function selects({ namespace, query }: Target, object: AnyObject): boolean {
   if (namespace !== undefined && object.metadata.namespace !== namespace) return false;
-  const terms = (text: string | null) => (text ?? '').split(',').filter(Boolean).map((t) => /^([^!=]+)(!?=)=?(.*)$/.exec(t)!.slice(1));
+  const terms = (text: string | null) =>
+    (text ?? '')
+      .split(',')
+      .filter(Boolean)
+      .map((t) => /^([^!=]+)(!?=)=?(.*)$/.exec(t)!.slice(1));
   const holds = ([, op, want]: string[], value: string) => (op === '=') === (value === want);
-  const field = (path: string) => String(path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object) ?? '');
+  const field = (path: string) =>
+    String(
+      path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object) ?? '',
+    );
   return (
     terms(query.get('labelSelector')).every((t) => holds(t, object.metadata.labels?.[t[0]!] ?? '')) &&
     terms(query.get('fieldSelector')).every((t) => holds(t, field(t[0]!)))
@@ -240,7 +286,9 @@ function selects({ namespace, query }: Target, object: AnyObject): boolean {
 
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const out: Record<string, unknown> = { ...(typeof target === 'object' && target !== null && !Array.isArray(target) ? target : {}) };
+  const out: Record<string, unknown> = {
+    ...(typeof target === 'object' && target !== null && !Array.isArray(target) ? target : {}),
+  };
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete out[key];
     else out[key] = mergePatch(out[key], value);

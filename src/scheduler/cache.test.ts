@@ -8,7 +8,7 @@ import { makeNode, makePod } from './testing.ts';
 const cpuOn = (cache: SchedulerCache, node: string) => cache.snapshot().get(node)?.requested.cpuMillis;
 
 describe('SchedulerCache', () => {
-  it('counts pods that arrive before their node, and keeps them over the node\'s return', () => {
+  it("counts pods that arrive before their node, and keeps them over the node's return", () => {
     const cache = new SchedulerCache();
     cache.setPod(makePod({ name: 'p', nodeName: 'a', cpu: '1' }));
     cache.setNode(makeNode({ name: 'a' }));
@@ -62,8 +62,11 @@ describe('SchedulerCache', () => {
 
 describe('interleaveByZone', () => {
   it('takes one node of each zone in turn', () => {
-    const node = (name: string, zone: string) => makeNodeInfo(makeNode({ name, labels: { 'topology.kubernetes.io/zone': zone } }));
-    const order = interleaveByZone([node('a1', 'a'), node('a2', 'a'), node('a3', 'a'), node('b1', 'b')]).map((n) => n.name);
+    const node = (name: string, zone: string) =>
+      makeNodeInfo(makeNode({ name, labels: { 'topology.kubernetes.io/zone': zone } }));
+    const order = interleaveByZone([node('a1', 'a'), node('a2', 'a'), node('a3', 'a'), node('b1', 'b')]).map(
+      (n) => n.name,
+    );
     assert.deepEqual(order, ['a1', 'b1', 'a2', 'a3']);
   });
 });

@@ -112,7 +112,9 @@ export class SchedulerCache {
 
   /** Gives up assumed pods that were never confirmed; their keys. */
   expire(nowMs: number): readonly ObjectKey[] {
-    const expired = [...this.#pods].filter(([, p]) => p.assumed && p.deadlineMs !== undefined && p.deadlineMs <= nowMs).map(([key]) => key);
+    const expired = [...this.#pods]
+      .filter(([, p]) => p.assumed && p.deadlineMs !== undefined && p.deadlineMs <= nowMs)
+      .map(([key]) => key);
     for (const key of expired) this.removePod(key);
     return expired;
   }
@@ -175,7 +177,8 @@ export function interleaveByZone(nodes: readonly NodeInfo[]): NodeInfo[] {
   const zones = [...Map.groupBy(nodes, (n) => n.node.metadata.labels?.[ZONE] ?? '').values()];
   if (zones.length <= 1) return [...nodes];
   const out: NodeInfo[] = [];
-  for (let i = 0; out.length < nodes.length; i++) for (const zone of zones) if (zone[i] !== undefined) out.push(zone[i]!);
+  for (let i = 0; out.length < nodes.length; i++)
+    for (const zone of zones) if (zone[i] !== undefined) out.push(zone[i]!);
   return out;
 }
 

@@ -37,7 +37,14 @@ export type PreFilterResult<S> =
 
 /** A change in the cluster that may make a waiting pod schedulable. */
 export interface ClusterEvent {
-  readonly resource: 'Node' | 'AssignedPod' | 'PersistentVolumeClaim' | 'PersistentVolume' | 'StorageClass' | 'CSINode' | 'Namespace';
+  readonly resource:
+    | 'Node'
+    | 'AssignedPod'
+    | 'PersistentVolumeClaim'
+    | 'PersistentVolume'
+    | 'StorageClass'
+    | 'CSINode'
+    | 'Namespace';
   readonly action: 'Add' | 'Update' | 'Delete';
   readonly old: KubeObject | undefined;
   readonly object: KubeObject | undefined;

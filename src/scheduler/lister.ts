@@ -4,11 +4,26 @@ import type { Namespace, PersistentVolume, PersistentVolumeClaim, Pod } from '#g
 import type { PodDisruptionBudget } from '#generated/api/policy-v1.ts';
 import type { CSINode, StorageClass } from '#generated/api/storage-v1.ts';
 import {
-  csinodes, namespaces, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, replicasets, replicationcontrollers, services, statefulsets, storageclasses,
+  csinodes,
+  namespaces,
+  persistentvolumeclaims,
+  persistentvolumes,
+  poddisruptionbudgets,
+  replicasets,
+  replicationcontrollers,
+  services,
+  statefulsets,
+  storageclasses,
 } from '#generated/resources.ts';
 import type { Informers } from '#client/client.ts';
 import { controllerOf, makeKey } from '#machinery/object.ts';
-import { type LabelMatcher, type LabelRequirement, matcherOf, matcherOfMap, matchesLabels } from '#machinery/selectors.ts';
+import {
+  type LabelMatcher,
+  type LabelRequirement,
+  matcherOf,
+  matcherOfMap,
+  matchesLabels,
+} from '#machinery/selectors.ts';
 
 export interface Lister {
   /** By `namespace/name`. */
@@ -56,7 +71,8 @@ export function createLister(informers: Informers): Lister {
       }
       const owner = controllerOf(pod);
       const key = owner === undefined ? '' : makeKey(namespace, owner.name);
-      if (owner?.kind === 'ReplicaSet' || owner?.kind === 'StatefulSet') found.push(matcherOf(owners[owner.kind].get(key)?.spec?.selector));
+      if (owner?.kind === 'ReplicaSet' || owner?.kind === 'StatefulSet')
+        found.push(matcherOf(owners[owner.kind].get(key)?.spec?.selector));
       else if (owner?.kind === 'ReplicationController') found.push(matcherOfMap(controllers.get(key)?.spec?.selector));
       const requirements: LabelRequirement[] = found.flatMap((m) => m.requirements);
       return requirements.length === 0 ? undefined : { requirements };

@@ -23,7 +23,8 @@ export interface NodeInfo {
 }
 
 export function makeNodeInfo(node: Node, pods: readonly PodInfo[] = []): NodeInfo {
-  const sum = (of: (pod: PodInfo) => Resources) => pods.reduce((total, pod) => addResources(total, of(pod)), noResources);
+  const sum = (of: (pod: PodInfo) => Resources) =>
+    pods.reduce((total, pod) => addResources(total, of(pod)), noResources);
   return {
     ...factsOf(node),
     pods,
@@ -67,11 +68,21 @@ export function withoutPod(info: NodeInfo, key: string): NodeInfo {
 
 function factsOf(node: Node): Pick<NodeInfo, 'name' | 'node' | 'allocatable' | 'allowedPods' | 'images'> {
   const images = new Map<string, number>();
-  for (const image of node.status?.images ?? []) for (const name of image.names ?? []) images.set(name, image.sizeBytes ?? 0);
+  for (const image of node.status?.images ?? [])
+    for (const name of image.names ?? []) images.set(name, image.sizeBytes ?? 0);
   const allocatable = node.status?.allocatable;
-  return { name: node.metadata.name!, node, allocatable: resourcesOf(allocatable), allowedPods: quantityToNumber(allocatable?.['pods']), images };
+  return {
+    name: node.metadata.name!,
+    node,
+    allocatable: resourcesOf(allocatable),
+    allowedPods: quantityToNumber(allocatable?.['pods']),
+    images,
+  };
 }
 
 const hasAntiAffinity = (pod: PodInfo): boolean => pod.antiAffinity.length > 0;
 const hasAffinity = (pod: PodInfo): boolean =>
-  pod.affinity.length > 0 || pod.antiAffinity.length > 0 || pod.preferredAffinity.length > 0 || pod.preferredAntiAffinity.length > 0;
+  pod.affinity.length > 0 ||
+  pod.antiAffinity.length > 0 ||
+  pod.preferredAffinity.length > 0 ||
+  pod.preferredAntiAffinity.length > 0;

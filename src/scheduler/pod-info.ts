@@ -41,12 +41,15 @@ const NONE: readonly never[] = [];
 export function makePodInfo(pod: Pod): PodInfo {
   const { affinity, volumes = NONE } = pod.spec ?? {};
   const required = (terms: readonly PodAffinityTerm[] | undefined) => terms?.map((t) => makeTerm(pod, t, 0)) ?? NONE;
-  const preferred = (terms: readonly { readonly weight: number; readonly podAffinityTerm: PodAffinityTerm }[] | undefined) =>
-    terms?.map((t) => makeTerm(pod, t.podAffinityTerm, t.weight)) ?? NONE;
+  const preferred = (
+    terms: readonly { readonly weight: number; readonly podAffinityTerm: PodAffinityTerm }[] | undefined,
+  ) => terms?.map((t) => makeTerm(pod, t.podAffinityTerm, t.weight)) ?? NONE;
   const claims: { name: string; ephemeral: boolean }[] = [];
   for (const volume of volumes) {
-    if (volume.persistentVolumeClaim !== undefined) claims.push({ name: volume.persistentVolumeClaim.claimName, ephemeral: false });
-    else if (volume.ephemeral !== undefined) claims.push({ name: `${pod.metadata.name}-${volume.name}`, ephemeral: true });
+    if (volume.persistentVolumeClaim !== undefined)
+      claims.push({ name: volume.persistentVolumeClaim.claimName, ephemeral: false });
+    else if (volume.ephemeral !== undefined)
+      claims.push({ name: `${pod.metadata.name}-${volume.name}`, ephemeral: true });
   }
   return {
     key: keyOf(pod),
@@ -77,7 +80,11 @@ function makeTerm(pod: Pod, term: PodAffinityTerm, weight: number): AffinityTerm
 }
 
 /** `namespaceLabels`: labels of a namespace, for terms that select namespaces. */
-export function termMatches(term: AffinityTerm, pod: Pod, namespaceLabels: (namespace: string) => Labels | undefined): boolean {
+export function termMatches(
+  term: AffinityTerm,
+  pod: Pod,
+  namespaceLabels: (namespace: string) => Labels | undefined,
+): boolean {
   const namespace = pod.metadata.namespace ?? '';
   const there =
     term.namespaces.includes(namespace) ||
@@ -91,7 +98,11 @@ function hostPortsOf(pod: Pod): readonly HostPort[] {
   for (const container of [...containers, ...initContainers.filter((c) => c.restartPolicy === 'Always')]) {
     for (const port of container.ports ?? NONE) {
       if (port.hostPort === undefined || port.hostPort === 0) continue;
-      out.push({ protocol: port.protocol ?? 'TCP', ip: port.hostIP === undefined || port.hostIP === '' ? '0.0.0.0' : port.hostIP, port: port.hostPort });
+      out.push({
+        protocol: port.protocol ?? 'TCP',
+        ip: port.hostIP === undefined || port.hostIP === '' ? '0.0.0.0' : port.hostIP,
+        port: port.hostPort,
+      });
     }
   }
   return out.length === 0 ? NONE : out;

@@ -53,7 +53,8 @@ export class SchedulingQueue {
     const plugins = deps.plugins.map((p) => p.plugin);
     const sort = plugins.find((p) => p.queueSort !== undefined)!.queueSort!;
     this.#active = new Heap<Entry>(sort);
-    for (const plugin of plugins) if (plugin.interests !== undefined) this.#interests.set(plugin.name, plugin.interests);
+    for (const plugin of plugins)
+      if (plugin.interests !== undefined) this.#interests.set(plugin.name, plugin.interests);
     this.#gates = plugins.filter((p) => p.preEnqueue !== undefined);
   }
 
@@ -88,7 +89,14 @@ export class SchedulingQueue {
     if (known !== undefined) this.delete(key);
     const nowMs = this.#deps.clock.now();
     const entry: Entry = {
-      info: makePodInfo(pod), addedMs: nowMs, order: this.#order++, where: 'gated', attempts: 0, sinceMs: nowMs, readyMs: 0, plugins: new Set(),
+      info: makePodInfo(pod),
+      addedMs: nowMs,
+      order: this.#order++,
+      where: 'gated',
+      attempts: 0,
+      sinceMs: nowMs,
+      readyMs: 0,
+      plugins: new Set(),
     };
     this.#entries.set(key, entry);
     this.#activate(entry);
@@ -188,7 +196,11 @@ export class SchedulingQueue {
     const timer = this.#deps.clock.setTimer(Math.max(0, first.readyMs - this.#deps.clock.now()), () => {
       this.#backoffTimer = undefined;
       const nowMs = this.#deps.clock.now();
-      for (let entry = this.#backoff.peek(); entry !== undefined && entry.readyMs <= nowMs; entry = this.#backoff.peek()) {
+      for (
+        let entry = this.#backoff.peek();
+        entry !== undefined && entry.readyMs <= nowMs;
+        entry = this.#backoff.peek()
+      ) {
         this.#backoff.pop();
         if (entry.where === 'backoff' && this.#entries.get(entry.info.key) === entry) this.#activate(entry);
       }

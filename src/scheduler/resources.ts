@@ -28,7 +28,12 @@ export function requestsForScoring(pod: Pod): Resources {
   });
   const { spec } = pod;
   if (spec === undefined) return noResources;
-  return shaped(podRequests({ ...pod, spec: { ...spec, containers: spec.containers.map(assume), initContainers: spec.initContainers?.map(assume) } }));
+  return shaped(
+    podRequests({
+      ...pod,
+      spec: { ...spec, containers: spec.containers.map(assume), initContainers: spec.initContainers?.map(assume) },
+    }),
+  );
 }
 
 function shaped(amounts: ResourceAmounts): Resources {
@@ -37,7 +42,12 @@ function shaped(amounts: ResourceAmounts): Resources {
     if (name === 'cpu' || name === 'memory' || name === 'ephemeral-storage' || name === 'pods') continue;
     (others ??= {})[name] = amounts[name]!;
   }
-  return { cpuMillis: amounts['cpu'] ?? 0, memoryBytes: amounts['memory'] ?? 0, ephemeralBytes: amounts['ephemeral-storage'] ?? 0, others };
+  return {
+    cpuMillis: amounts['cpu'] ?? 0,
+    memoryBytes: amounts['memory'] ?? 0,
+    ephemeralBytes: amounts['ephemeral-storage'] ?? 0,
+    others,
+  };
 }
 
 export const addResources = (a: Resources, b: Resources): Resources => combine(a, b, 1);

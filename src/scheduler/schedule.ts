@@ -15,7 +15,13 @@ export interface ScheduleOptions {
 }
 
 export type Decision =
-  | { readonly kind: 'placed'; readonly node: string; readonly evaluated: number; readonly feasible: number; readonly nextStart: number }
+  | {
+      readonly kind: 'placed';
+      readonly node: string;
+      readonly evaluated: number;
+      readonly feasible: number;
+      readonly nextStart: number;
+    }
   | { readonly kind: 'unschedulable'; readonly failure: FilterFailure };
 
 /** Below this all nodes are looked at (upstream). */
@@ -55,9 +61,15 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, options: ScheduleOpti
     }
   }
   if (feasible.length === 0) {
-    return { kind: 'unschedulable', failure: { allNodes: nodes.length, rejections, preFilterMessage: undefined, plugins } };
+    return {
+      kind: 'unschedulable',
+      failure: { allNodes: nodes.length, rejections, preFilterMessage: undefined, plugins },
+    };
   }
-  const best = feasible.length === 1 ? feasible[0]! : highest(feasible, score(pod, snapshot, feasible, options.plugins), options.random);
+  const best =
+    feasible.length === 1
+      ? feasible[0]!
+      : highest(feasible, score(pod, snapshot, feasible, options.plugins), options.random);
   const nextStart = nodes.length === 0 ? 0 : (options.start + evaluated) % nodes.length;
   return { kind: 'placed', node: best.name, evaluated, feasible: feasible.length, nextStart };
 }
@@ -69,10 +81,16 @@ interface ActiveFilter {
 
 interface Prepared {
   readonly filters: readonly ActiveFilter[];
-  readonly nodeNames: { readonly names: ReadonlySet<string>; readonly rejection: Rejection & { readonly plugin: string } } | undefined;
+  readonly nodeNames:
+    | { readonly names: ReadonlySet<string>; readonly rejection: Rejection & { readonly plugin: string } }
+    | undefined;
 }
 
-export function preFilter(pod: PodInfo, snapshot: Snapshot, plugins: readonly ListedPlugin[]): Prepared | { readonly failure: FilterFailure } {
+export function preFilter(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  plugins: readonly ListedPlugin[],
+): Prepared | { readonly failure: FilterFailure } {
   const filters: ActiveFilter[] = [];
   let names: ReadonlySet<string> | undefined;
   const namers: string[] = [];
@@ -83,7 +101,12 @@ export function preFilter(pod: PodInfo, snapshot: Snapshot, plugins: readonly Li
     } else if ('rejection' in result) {
       const rejected = { ...result.rejection, plugin: plugin.name };
       const rejections = new Map(snapshot.nodes.map((n) => [n.name, rejected]));
-      const failure = { allNodes: snapshot.nodes.length, rejections, preFilterMessage: result.rejection.reasons.join(', '), plugins: new Set([plugin.name]) };
+      const failure = {
+        allNodes: snapshot.nodes.length,
+        rejections,
+        preFilterMessage: result.rejection.reasons.join(', '),
+        plugins: new Set([plugin.name]),
+      };
       return { failure };
     } else if ('state' in result) {
       filters.push({ plugin, state: result.state });
@@ -94,12 +117,20 @@ export function preFilter(pod: PodInfo, snapshot: Snapshot, plugins: readonly Li
     }
   }
   if (names === undefined) return { filters, nodeNames: undefined };
-  const rejection = { reasons: [`node(s) didn't satisfy plugin(s) [${namers.join(' ')}]`], resolvable: false, plugin: namers[0]! };
+  const rejection = {
+    reasons: [`node(s) didn't satisfy plugin(s) [${namers.join(' ')}]`],
+    resolvable: false,
+    plugin: namers[0]!,
+  };
   return { filters, nodeNames: { names, rejection } };
 }
 
 /** The first rejection of the node; undefined when it is good. */
-export function check(filters: readonly ActiveFilter[], pod: PodInfo, node: NodeInfo): (Rejection & { readonly plugin: string }) | undefined {
+export function check(
+  filters: readonly ActiveFilter[],
+  pod: PodInfo,
+  node: NodeInfo,
+): (Rejection & { readonly plugin: string }) | undefined {
   for (const { plugin, state } of filters) {
     const rejection = plugin.filter!(state, pod, node);
     if (rejection !== undefined) return { ...rejection, plugin: plugin.name };
@@ -117,7 +148,12 @@ function withNominated(pod: PodInfo, node: NodeInfo, nominated: ScheduleOptions[
 }
 
 /** The sum of all plugins' weighted scores, in the order of `feasible`. */
-export function score(pod: PodInfo, snapshot: Snapshot, feasible: readonly NodeInfo[], plugins: readonly ListedPlugin[]): readonly number[] {
+export function score(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  feasible: readonly NodeInfo[],
+  plugins: readonly ListedPlugin[],
+): readonly number[] {
   const total = Array.from<number>({ length: feasible.length }).fill(0);
   for (const { plugin, weight } of plugins) {
     if (plugin.score === undefined || weight === 0) continue;

@@ -19,9 +19,17 @@ async function setUp() {
   const api = new TestApi();
   const clock = new SteppedClock();
   const random = new SeededRandom(1);
-  const client = createClient({ transport: createInProcessTransport(api.exchange, { name: 'system:kube-scheduler', groups: [] }), clock, userAgent: 'test/1', freeze: true });
+  const client = createClient({
+    transport: createInProcessTransport(api.exchange, { name: 'system:kube-scheduler', groups: [] }),
+    clock,
+    userAgent: 'test/1',
+    freeze: true,
+  });
   const informers = createInformers({ client, clock, random, log: silentLog }, { freeze: true });
-  const recorder = new QueuedEventRecorder({ client, clock, random, log: silentLog }, { component: 'default-scheduler' });
+  const recorder = new QueuedEventRecorder(
+    { client, clock, random, log: silentLog },
+    { component: 'default-scheduler' },
+  );
   const metrics = new MetricsRegistry();
   const scheduler = createScheduler({ client, informers, events: recorder, clock, random, log: silentLog, metrics });
   api.put(namespaces, { metadata: { name: 'default' } });
@@ -30,7 +38,9 @@ async function setUp() {
   await scheduler.start(new AbortController().signal);
   const get = (name: string) => api.find(pods, `default/${name}`) as Pod | undefined;
   return {
-    api, clock, scheduler,
+    api,
+    clock,
+    scheduler,
     put: (pod: Pod) => api.put(pods, pod),
     nodeOf: (name: string) => get(name)?.spec?.nodeName,
     condition: (name: string) => get(name)?.status?.conditions?.find((c) => c.type === 'PodScheduled'),
@@ -79,8 +89,12 @@ describe('Scheduler', () => {
     assert.equal(t.condition('web')?.message, 'no nodes available to schedule pods');
     t.api.put(nodes, makeNode({ name: 'small', cpu: '1' }));
     await t.clock.step(1_000);
-    const why = '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
-    assert.deepEqual({ ...t.condition('web'), lastTransitionTime: '' }, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: why, lastTransitionTime: '' });
+    const why =
+      '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+    assert.deepEqual(
+      { ...t.condition('web'), lastTransitionTime: '' },
+      { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: why, lastTransitionTime: '' },
+    );
     assert.ok(t.told().includes(`Warning FailedScheduling web: ${why}`));
     t.api.put(nodes, makeNode({ name: 'large', cpu: '4' }));
     await t.clock.step(1_000);
@@ -125,7 +139,10 @@ describe('Scheduler', () => {
     const t = await setUp();
     t.api.put(nodes, makeNode({ name: 'a', cpu: '1' }));
     let failures = 1;
-    t.api.intercept = (r) => (r.path.endsWith('/binding') && failures-- > 0 ? { status: 500, headers: {}, body: Buffer.from('boom') } : undefined);
+    t.api.intercept = (r) =>
+      r.path.endsWith('/binding') && failures-- > 0
+        ? { status: 500, headers: {}, body: Buffer.from('boom') }
+        : undefined;
     t.put(makePod({ name: 'web', cpu: '1' }));
     await t.clock.step(10);
     assert.equal(t.condition('web')?.reason, 'SchedulerError');
@@ -163,15 +180,27 @@ describe('Scheduler', () => {
   it('asks for a claim to be provisioned for the chosen node and binds once it is bound', async () => {
     const t = await setUp();
     t.api.put(nodes, makeNode({ name: 'a' }));
-    t.api.put(storageclasses, { metadata: { name: 'late' }, provisioner: 'csi.example', volumeBindingMode: 'WaitForFirstConsumer' });
-    const claim: PersistentVolumeClaim = { metadata: { namespace: 'default', name: 'data' }, spec: { storageClassName: 'late', resources: { requests: { storage: '1Gi' } } }, status: { phase: 'Pending' } };
+    t.api.put(storageclasses, {
+      metadata: { name: 'late' },
+      provisioner: 'csi.example',
+      volumeBindingMode: 'WaitForFirstConsumer',
+    });
+    const claim: PersistentVolumeClaim = {
+      metadata: { namespace: 'default', name: 'data' },
+      spec: { storageClassName: 'late', resources: { requests: { storage: '1Gi' } } },
+      status: { phase: 'Pending' },
+    };
     t.api.put(persistentvolumeclaims, claim);
     t.put(makePod({ name: 'db', claims: ['data'] }));
     await t.clock.step(5_000);
     const seen = t.api.find(persistentvolumeclaims, 'default/data')!;
     assert.equal(seen.metadata.annotations?.['volume.kubernetes.io/selected-node'], 'a');
     assert.equal(t.nodeOf('db'), undefined);
-    t.api.put(persistentvolumeclaims, { ...seen, spec: { ...seen.spec, volumeName: 'pv-1' }, status: { phase: 'Bound' } });
+    t.api.put(persistentvolumeclaims, {
+      ...seen,
+      spec: { ...seen.spec, volumeName: 'pv-1' },
+      status: { phase: 'Bound' },
+    });
     await t.clock.step(10);
     assert.equal(t.nodeOf('db'), 'a');
     await t.stop();
@@ -180,8 +209,16 @@ describe('Scheduler', () => {
   it('places anew when the provisioner gives the node up', async () => {
     const t = await setUp();
     t.api.put(nodes, makeNode({ name: 'a' }));
-    t.api.put(storageclasses, { metadata: { name: 'late' }, provisioner: 'csi.example', volumeBindingMode: 'WaitForFirstConsumer' });
-    t.api.put(persistentvolumeclaims, { metadata: { namespace: 'default', name: 'data' }, spec: { storageClassName: 'late' }, status: { phase: 'Pending' } });
+    t.api.put(storageclasses, {
+      metadata: { name: 'late' },
+      provisioner: 'csi.example',
+      volumeBindingMode: 'WaitForFirstConsumer',
+    });
+    t.api.put(persistentvolumeclaims, {
+      metadata: { namespace: 'default', name: 'data' },
+      spec: { storageClassName: 'late' },
+      status: { phase: 'Pending' },
+    });
     t.put(makePod({ name: 'db', claims: ['data'] }));
     await t.clock.step(100);
     t.api.put(nodes, makeNode({ name: 'a', unschedulable: true }));
@@ -189,7 +226,10 @@ describe('Scheduler', () => {
     const seen = t.api.find(persistentvolumeclaims, 'default/data')!;
     t.api.put(persistentvolumeclaims, { ...seen, metadata: { ...seen.metadata, annotations: {} } });
     await t.clock.step(3_000);
-    assert.equal(t.api.find(persistentvolumeclaims, 'default/data')!.metadata.annotations?.['volume.kubernetes.io/selected-node'], 'b');
+    assert.equal(
+      t.api.find(persistentvolumeclaims, 'default/data')!.metadata.annotations?.['volume.kubernetes.io/selected-node'],
+      'b',
+    );
     await t.stop();
   });
 

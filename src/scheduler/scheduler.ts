@@ -1,7 +1,15 @@
 // The scheduler: keeps its cache and queue in step with the API, decides one pod after another, and binds many at a
 // time. Pods that name another scheduler are not its business.
 import type { Node, Pod, PodCondition } from '#generated/api/core-v1.ts';
-import { csinodes, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, storageclasses } from '#generated/resources.ts';
+import {
+  csinodes,
+  namespaces,
+  nodes,
+  persistentvolumeclaims,
+  persistentvolumes,
+  pods,
+  storageclasses,
+} from '#generated/resources.ts';
 import { type Clock, type Timer, settle } from '#base/clock.ts';
 import type { Component } from '#base/lifecycle.ts';
 import { type Log, describeError } from '#base/log.ts';
@@ -74,7 +82,10 @@ class Scheduler implements Component {
     this.#pods = informers.informer(pods);
     this.#nodes = informers.informer(nodes);
     const claims = informers.informer(persistentvolumeclaims);
-    const other = <T extends KubeObject>(resource: ClusterEvent['resource'], ref: ResourceRef<T>) => ({ resource, informer: informers.informer(ref) as unknown as Informer<KubeObject> });
+    const other = <T extends KubeObject>(resource: ClusterEvent['resource'], ref: ResourceRef<T>) => ({
+      resource,
+      informer: informers.informer(ref) as unknown as Informer<KubeObject>,
+    });
     this.#others = [
       other('PersistentVolumeClaim', persistentvolumeclaims),
       other('PersistentVolume', persistentvolumes),
@@ -98,7 +109,9 @@ class Scheduler implements Component {
     this.#unsubscribe.push(this.#nodes.subscribe((change) => this.#onNode(change)));
     this.#unsubscribe.push(this.#pods.subscribe((change) => this.#onPod(change)));
     for (const { resource, informer } of this.#others) {
-      this.#unsubscribe.push(informer.subscribe(({ old, object }) => this.#queue.event(eventOf(resource, old, object))));
+      this.#unsubscribe.push(
+        informer.subscribe(({ old, object }) => this.#queue.event(eventOf(resource, old, object))),
+      );
     }
     this.#queue.start();
     this.#running = this.#run();
@@ -126,20 +139,27 @@ class Scheduler implements Component {
   }
 
   #onPod({ key, old, object }: InformerChange<Pod>): void {
-    const isPlaced = (pod: Pod | undefined) => pod !== undefined && (pod.spec?.nodeName ?? '') !== '' && !isPodTerminal(pod);
+    const isPlaced = (pod: Pod | undefined) =>
+      pod !== undefined && (pod.spec?.nodeName ?? '') !== '' && !isPodTerminal(pod);
     if (object === undefined || isPodTerminal(object) || isPlaced(object)) this.#dropNomination(key);
     if (isPlaced(object)) {
       this.#queue.delete(key);
       this.#cache.setPod(object!);
       const before = isPlaced(old) ? old : undefined;
-      if (before === undefined || podRelevant(before) !== podRelevant(object!)) this.#queue.event(eventOf('AssignedPod', before, object));
+      if (before === undefined || podRelevant(before) !== podRelevant(object!))
+        this.#queue.event(eventOf('AssignedPod', before, object));
       return;
     }
     if (isPlaced(old) || (object === undefined && this.#cache.has(key))) {
       this.#cache.removePod(key);
       this.#queue.event(eventOf('AssignedPod', old, undefined));
     }
-    if (object === undefined || isPodTerminal(object) || object.metadata.deletionTimestamp !== undefined || (object.spec?.schedulerName ?? SCHEDULER_NAME) !== SCHEDULER_NAME) {
+    if (
+      object === undefined ||
+      isPodTerminal(object) ||
+      object.metadata.deletionTimestamp !== undefined ||
+      (object.spec?.schedulerName ?? SCHEDULER_NAME) !== SCHEDULER_NAME
+    ) {
       this.#queue.delete(key);
     } else if (!this.#cache.isAssumed(key)) {
       const promised = object.status?.nominatedNodeName ?? '';
@@ -181,9 +201,15 @@ class Scheduler implements Component {
     const { clock, random } = this.#deps;
     const startedMs = clock.monotonic();
     const snapshot = this.#cache.snapshot();
-    if (snapshot.nodes.length === 0) return this.#reject(info, 'no nodes available to schedule pods', new Set(), undefined, startedMs);
+    if (snapshot.nodes.length === 0)
+      return this.#reject(info, 'no nodes available to schedule pods', new Set(), undefined, startedMs);
     const nominated = this.#nominated.size === 0 ? undefined : (name: string) => this.#nominated.get(name) ?? [];
-    const decision = schedule(info, snapshot, { plugins: this.#plugins, random, start: this.#start, ...(nominated === undefined ? {} : { nominated }) });
+    const decision = schedule(info, snapshot, {
+      plugins: this.#plugins,
+      random,
+      start: this.#start,
+      ...(nominated === undefined ? {} : { nominated }),
+    });
     if (decision.kind === 'unschedulable') return this.#unschedulable(info, snapshot, decision.failure, startedMs);
     this.#start = decision.nextStart;
 
@@ -192,7 +218,16 @@ class Scheduler implements Component {
       if (rejection === undefined) continue;
       this.#unreserve(info, decision.node);
       const rejections = new Map([[decision.node, { ...rejection, plugin: plugin.name }]]);
-      return this.#reject(info, formatFailure({ allNodes: snapshot.nodes.length, rejections, preFilterMessage: undefined, plugins: new Set([plugin.name]) }, ''), new Set([plugin.name]), undefined, startedMs);
+      return this.#reject(
+        info,
+        formatFailure(
+          { allNodes: snapshot.nodes.length, rejections, preFilterMessage: undefined, plugins: new Set([plugin.name]) },
+          '',
+        ),
+        new Set([plugin.name]),
+        undefined,
+        startedMs,
+      );
     }
     for (const { plugin } of this.#plugins) {
       const result = plugin.permit?.(info, decision.node) ?? 'allow';
@@ -222,14 +257,22 @@ class Scheduler implements Component {
     this.#reject(info, formatFailure(failure, messages.join(', ')), failure.plugins, undefined, startedMs);
   }
 
-  #reject(info: PodInfo, message: string, plugins: ReadonlySet<string>, nominatedNode: string | undefined, startedMs: number): void {
+  #reject(
+    info: PodInfo,
+    message: string,
+    plugins: ReadonlySet<string>,
+    nominatedNode: string | undefined,
+    startedMs: number,
+  ): void {
     this.#observe('unschedulable', startedMs);
     this.#queue.putBackUnschedulable(info.key, plugins);
     this.#tell(info, 'Unschedulable', message, nominatedNode);
   }
 
   #fail(info: PodInfo, error: unknown): void {
-    this.#deps.metrics.counter('scheduler_schedule_attempts_total', ATTEMPTS, { result: 'error', profile: SCHEDULER_NAME }).inc();
+    this.#deps.metrics
+      .counter('scheduler_schedule_attempts_total', ATTEMPTS, { result: 'error', profile: SCHEDULER_NAME })
+      .inc();
     this.#queue.putBackFailed(info.key);
     this.#tell(info, 'SchedulerError', describeError(error), undefined);
   }
@@ -266,7 +309,12 @@ class Scheduler implements Component {
 
   // --- telling the pod
 
-  #tell(info: PodInfo, reason: 'Unschedulable' | 'SchedulerError', message: string, nominatedNode: string | undefined): void {
+  #tell(
+    info: PodInfo,
+    reason: 'Unschedulable' | 'SchedulerError',
+    message: string,
+    nominatedNode: string | undefined,
+  ): void {
     this.#deps.events.event(info.pod, pods, 'Warning', 'FailedScheduling', message);
     const { pod } = info;
     const old = findCondition(pod.status?.conditions, 'PodScheduled');
@@ -281,9 +329,20 @@ class Scheduler implements Component {
       lastTransitionTime: old?.status === 'False' ? (old.lastTransitionTime ?? now) : now,
       ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     };
-    const status = { conditions: [condition], ...(nominatedNode === undefined ? {} : { nominatedNodeName: nominatedNode }) };
+    const status = {
+      conditions: [condition],
+      ...(nominatedNode === undefined ? {} : { nominatedNodeName: nominatedNode }),
+    };
     this.#send('pod status not written', info, () =>
-      this.#deps.client.resource(pods).patch(pod.metadata.namespace, pod.metadata.name!, 'application/strategic-merge-patch+json', { metadata: { uid: pod.metadata.uid }, status }, { subresource: 'status' }),
+      this.#deps.client
+        .resource(pods)
+        .patch(
+          pod.metadata.namespace,
+          pod.metadata.name!,
+          'application/strategic-merge-patch+json',
+          { metadata: { uid: pod.metadata.uid }, status },
+          { subresource: 'status' },
+        ),
     );
   }
 
@@ -314,7 +373,13 @@ class Scheduler implements Component {
     const { namespace, name, uid } = victim.pod.metadata;
     if (victim.pod.metadata.deletionTimestamp !== undefined) return;
     this.#deps.metrics.counter('scheduler_preemption_victims_total', 'Number of pods preempted').inc();
-    this.#deps.events.event(victim.pod, pods, 'Normal', 'Preempted', `Preempted by pod ${preemptor.pod.metadata.uid} on node ${nodeName}`);
+    this.#deps.events.event(
+      victim.pod,
+      pods,
+      'Normal',
+      'Preempted',
+      `Preempted by pod ${preemptor.pod.metadata.uid} on node ${nodeName}`,
+    );
     const condition: PodCondition = {
       type: 'DisruptionTarget',
       status: 'True',
@@ -324,7 +389,13 @@ class Scheduler implements Component {
     };
     this.#send('pod not preempted', victim, async () => {
       const client = this.#deps.client.resource(pods);
-      await client.patch(namespace, name!, 'application/strategic-merge-patch+json', { status: { conditions: [condition] } }, { subresource: 'status' });
+      await client.patch(
+        namespace,
+        name!,
+        'application/strategic-merge-patch+json',
+        { status: { conditions: [condition] } },
+        { subresource: 'status' },
+      );
       await client.delete(namespace, name!, { preconditions: { uid } });
     });
   }
@@ -350,20 +421,28 @@ class Scheduler implements Component {
   #observe(result: 'scheduled' | 'unschedulable', startedMs: number): void {
     const labels = { result, profile: SCHEDULER_NAME };
     this.#deps.metrics.counter('scheduler_schedule_attempts_total', ATTEMPTS, labels).inc();
-    this.#deps.metrics.histogram('scheduler_scheduling_attempt_duration_seconds', 'Scheduling attempt latency in seconds', labels).observe((this.#deps.clock.monotonic() - startedMs) / 1000);
+    this.#deps.metrics
+      .histogram('scheduler_scheduling_attempt_duration_seconds', 'Scheduling attempt latency in seconds', labels)
+      .observe((this.#deps.clock.monotonic() - startedMs) / 1000);
   }
 }
 
 const ATTEMPTS = 'Number of attempts to schedule pods, by the result';
 
-function eventOf(resource: ClusterEvent['resource'], old: KubeObject | undefined, object: KubeObject | undefined): ClusterEvent {
+function eventOf(
+  resource: ClusterEvent['resource'],
+  old: KubeObject | undefined,
+  object: KubeObject | undefined,
+): ClusterEvent {
   return { resource, action: object === undefined ? 'Delete' : old === undefined ? 'Add' : 'Update', old, object };
 }
 
 /** What of a node scheduling looks at. */
-const relevant = ({ metadata, spec, status }: Node): string => JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
+const relevant = ({ metadata, spec, status }: Node): string =>
+  JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
 /** What of a placed pod the others' scheduling depends on. */
-const podRelevant = ({ metadata, spec }: Pod): string => JSON.stringify([metadata.labels, spec?.containers.map((c) => c.resources?.requests), spec?.resources]);
+const podRelevant = ({ metadata, spec }: Pod): string =>
+  JSON.stringify([metadata.labels, spec?.containers.map((c) => c.resources?.requests), spec?.resources]);
 
 /** Runs at most so many at a time; the rest wait in order. */
 class Limiter {

@@ -28,11 +28,26 @@ function run(name: string, parts: (i: number) => PodParts, siblings = false): Sc
   const random = new SystemRandom();
   const cache = new SchedulerCache();
   for (let i = 0; i < NODES; i++) {
-    cache.setNode(makeNode({ name: `node-${i}`, cpu: '4', memory: '32Gi', labels: { 'topology.kubernetes.io/zone': `zone-${i % 3}` } }));
+    cache.setNode(
+      makeNode({
+        name: `node-${i}`,
+        cpu: '4',
+        memory: '32Gi',
+        labels: { 'topology.kubernetes.io/zone': `zone-${i % 3}` },
+      }),
+    );
   }
   const lister = listerOf(siblings ? { siblings: matcherOfMap({ app: 'web' }) } : {});
-  const plugins = createPlugins({ lister, client: noClient, clock, onClaimChange: () => () => {}, node: (n) => cache.node(n) });
-  const pending = Array.from({ length: PODS }, (_, i) => makePod({ name: `pod-${i}`, cpu: '100m', memory: '500Mi', ...parts(i) }));
+  const plugins = createPlugins({
+    lister,
+    client: noClient,
+    clock,
+    onClaimChange: () => () => {},
+    node: (n) => cache.node(n),
+  });
+  const pending = Array.from({ length: PODS }, (_, i) =>
+    makePod({ name: `pod-${i}`, cpu: '100m', memory: '500Mi', ...parts(i) }),
+  );
   let start = 0;
   let slowestMs = 0;
   const cpu = process.cpuUsage();
@@ -48,11 +63,22 @@ function run(name: string, parts: (i: number) => PodParts, siblings = false): Sc
   }
   const seconds = (clock.monotonic() - startedMs) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  return { name, podsPerSecond: Math.round(PODS / seconds), slowestMs: Math.round(slowestMs * 10) / 10, cpuMicros: Math.round((user + system) / PODS) };
+  return {
+    name,
+    podsPerSecond: Math.round(PODS / seconds),
+    slowestMs: Math.round(slowestMs * 10) / 10,
+    cpuMicros: Math.round((user + system) / PODS),
+  };
 }
 
 const labels = { app: 'web' };
-const antiAffinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } }] } };
+const antiAffinity = {
+  podAntiAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } },
+    ],
+  },
+};
 
 export function benchmarkScheduler(): readonly SchedulerFigures[] {
   return [
@@ -64,6 +90,8 @@ export function benchmarkScheduler(): readonly SchedulerFigures[] {
 
 if (import.meta.main) {
   for (const { name, podsPerSecond, slowestMs, cpuMicros } of benchmarkScheduler()) {
-    console.log(`${name.padEnd(48)} ${String(podsPerSecond).padStart(6)} pods/s   ${cpuMicros} µs CPU a pod   slowest ${slowestMs} ms`);
+    console.log(
+      `${name.padEnd(48)} ${String(podsPerSecond).padStart(6)} pods/s   ${cpuMicros} µs CPU a pod   slowest ${slowestMs} ms`,
+    );
   }
 }

@@ -15,20 +15,41 @@ const nowMs = Date.now();
 const validity = { notBeforeMs: nowMs - 60_000, notAfterMs: nowMs + 3_600_000 };
 const authority = await createAuthority('test-ca', nowMs);
 const serverPair = await createLeaf(authority, {
-  commonName: 'server', names: { dnsNames: ['api.test'], ipAddresses: ['127.0.0.1'] }, extendedUsages: ['server auth'], ...validity,
+  commonName: 'server',
+  names: { dnsNames: ['api.test'], ipAddresses: ['127.0.0.1'] },
+  extendedUsages: ['server auth'],
+  ...validity,
 });
-const clientPair = await createLeaf(authority, { commonName: 'alice', organizations: ['devs'], extendedUsages: ['client auth'], ...validity });
+const clientPair = await createLeaf(authority, {
+  commonName: 'alice',
+  organizations: ['devs'],
+  extendedUsages: ['client auth'],
+  ...validity,
+});
 
 type Kind = 'h2' | 'https1' | 'http1';
 const { signal } = new AbortController();
 
-async function serve(kind: Kind, exchange: Exchange, port = 0): Promise<{ url: string; port: number; close(): Promise<void> }> {
-  const tlsOptions = { cert: serverPair.certificate, key: serverPair.key, ca: authority.certificate, requestCert: true, rejectUnauthorized: false };
-  const handler = (req: http.IncomingMessage | http2.Http2ServerRequest, res: http.ServerResponse) => void answer(exchange, req, res);
+async function serve(
+  kind: Kind,
+  exchange: Exchange,
+  port = 0,
+): Promise<{ url: string; port: number; close(): Promise<void> }> {
+  const tlsOptions = {
+    cert: serverPair.certificate,
+    key: serverPair.key,
+    ca: authority.certificate,
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+  const handler = (req: http.IncomingMessage | http2.Http2ServerRequest, res: http.ServerResponse) =>
+    void answer(exchange, req, res);
   const server =
     kind === 'h2'
       ? http2.createSecureServer({ ...tlsOptions, settings: { maxConcurrentStreams: 64 } }, handler as never)
-      : kind === 'https1' ? https.createServer(tlsOptions, handler) : http.createServer(handler);
+      : kind === 'https1'
+        ? https.createServer(tlsOptions, handler)
+        : http.createServer(handler);
   const sockets = new Set<net.Socket>();
   server.on('connection', (s: net.Socket) => {
     sockets.add(s);
@@ -50,28 +71,42 @@ async function serve(kind: Kind, exchange: Exchange, port = 0): Promise<{ url: s
   };
 }
 
-async function answer(exchange: Exchange, req: http.IncomingMessage | http2.Http2ServerRequest, res: http.ServerResponse): Promise<void> {
+async function answer(
+  exchange: Exchange,
+  req: http.IncomingMessage | http2.Http2ServerRequest,
+  res: http.ServerResponse,
+): Promise<void> {
   const gone = new AbortController();
   res.on('close', () => gone.abort());
   res.on('error', () => gone.abort());
   const body = await readBody(req as AsyncIterable<Uint8Array>).catch(() => new Uint8Array());
   const headers = Object.fromEntries(Object.entries(req.headers).map(([k, v]) => [k, String(v)]));
   const certificate = (req.socket as TLSSocket).getPeerCertificate?.();
-  const peer = certificate?.subject === undefined ? {} : { certificate: { commonName: String(certificate.subject.CN), organizations: [String(certificate.subject.O)], raw: certificate.raw } };
+  const peer =
+    certificate?.subject === undefined
+      ? {}
+      : {
+          certificate: {
+            commonName: String(certificate.subject.CN),
+            organizations: [String(certificate.subject.O)],
+            raw: certificate.raw,
+          },
+        };
   const response = await exchange({ method: req.method!, path: req.url!, headers, body, peer, signal: gone.signal });
   res.writeHead(response.status, response.headers);
   if (response.body instanceof Uint8Array) return void res.end(response.body);
   for await (const chunk of response.body) {
     if (gone.signal.aborted) break;
-    if (!res.write(chunk)) await new Promise<void>((resolve) => {
-      const go = () => {
-        res.off('drain', go);
-        res.off('close', go);
-        resolve();
-      };
-      res.once('drain', go);
-      res.once('close', go);
-    });
+    if (!res.write(chunk))
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          res.off('drain', go);
+          res.off('close', go);
+          resolve();
+        };
+        res.once('drain', go);
+        res.once('close', go);
+      });
     if (gone.signal.aborted) break;
   }
   res.end();
@@ -98,12 +133,17 @@ const get = async (transport: ReturnType<typeof connect>, path = '/') => {
   const response = await transport.request({ method: 'GET', path, headers: {}, signal });
   return Buffer.from(await readBody(response.body)).toString();
 };
-const says = (what: (r: Parameters<Exchange>[0]) => string | undefined): Exchange => async (r) => ({ status: 200, headers: {}, body: Buffer.from(what(r) ?? '') });
+const says =
+  (what: (r: Parameters<Exchange>[0]) => string | undefined): Exchange =>
+  async (r) => ({ status: 200, headers: {}, body: Buffer.from(what(r) ?? '') });
 
 describe('HttpsTransport', () => {
   it('shows its client certificate', async () => {
     for (const kind of ['h2', 'https1'] as const) {
-      const server = await serve(kind, says((r) => r.peer.certificate?.commonName));
+      const server = await serve(
+        kind,
+        says((r) => r.peer.certificate?.commonName),
+      );
       const transport = connect(server.url, { cert: clientPair.certificate, key: clientPair.key });
       assert.equal(await get(transport), 'alice');
       await transport.close();
@@ -112,7 +152,10 @@ describe('HttpsTransport', () => {
   });
 
   it('sends the newest bearer token', async () => {
-    const server = await serve('h2', says((r) => r.headers['authorization']));
+    const server = await serve(
+      'h2',
+      says((r) => r.headers['authorization']),
+    );
     const clock = new SteppedClock();
     let token = 'one\n';
     const read = tokenFile(() => token, clock);
@@ -127,9 +170,15 @@ describe('HttpsTransport', () => {
   });
 
   it('refuses a server that its CA did not sign, and a name that the certificate lacks', async () => {
-    const server = await serve('h2', says(() => 'hello'));
+    const server = await serve(
+      'h2',
+      says(() => 'hello'),
+    );
     const other = await createAuthority('other-ca', nowMs);
-    for (const [options, why] of [[{ ca: other.certificate }, /unable to verify|self.signed/], [{ serverName: 'elsewhere.test' }, /elsewhere\.test/]] as const) {
+    for (const [options, why] of [
+      [{ ca: other.certificate }, /unable to verify|self.signed/],
+      [{ serverName: 'elsewhere.test' }, /elsewhere\.test/],
+    ] as const) {
       const transport = connect(server.url, options);
       await assert.rejects(get(transport), { reason: 'ServiceUnavailable', message: why });
       await transport.close();
@@ -141,7 +190,10 @@ describe('HttpsTransport', () => {
   });
 
   it('keeps the path prefix of its server', async () => {
-    const server = await serve('h2', says((r) => r.path));
+    const server = await serve(
+      'h2',
+      says((r) => r.path),
+    );
     const transport = connect(`${server.url}/k8s/`);
     assert.equal(await get(transport, '/api/v1/pods?limit=1'), '/k8s/api/v1/pods?limit=1');
     await transport.close();
@@ -149,12 +201,23 @@ describe('HttpsTransport', () => {
   });
 
   it('says that nobody answers, and connects again when the server is back', async () => {
-    const first = await serve('h2', says(() => 'first'));
+    const first = await serve(
+      'h2',
+      says(() => 'first'),
+    );
     const transport = connect(first.url);
     assert.equal(await get(transport), 'first');
     await first.close();
-    await assert.rejects(get(transport), { code: 503, reason: 'ServiceUnavailable', message: /127\.0\.0\.1:\d+ is not reachable: connect ECONNREFUSED/ });
-    const second = await serve('h2', says(() => 'second'), first.port);
+    await assert.rejects(get(transport), {
+      code: 503,
+      reason: 'ServiceUnavailable',
+      message: /127\.0\.0\.1:\d+ is not reachable: connect ECONNREFUSED/,
+    });
+    const second = await serve(
+      'h2',
+      says(() => 'second'),
+      first.port,
+    );
     assert.equal(await get(transport), 'second');
     await transport.close();
     await second.close();
@@ -168,7 +231,11 @@ describe('HttpsTransport', () => {
       const far = net.connect(server.port, '127.0.0.1');
       near.on('data', (d) => silent || far.write(d));
       far.on('data', (d) => silent || near.write(d));
-      for (const [a, b] of [[near, far], [far, near]] as const) a.on('close', () => b.destroy()).on('error', () => undefined);
+      for (const [a, b] of [
+        [near, far],
+        [far, near],
+      ] as const)
+        a.on('close', () => b.destroy()).on('error', () => undefined);
     });
     await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
     const clock = new SteppedClock();

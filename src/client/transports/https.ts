@@ -126,7 +126,10 @@ class HttpsTransport implements Transport {
       this.#agent = new https.Agent({ keepAlive: true, ...this.#tlsOptions() });
       return undefined;
     }
-    const session = http2.connect(this.#options.server, { createConnection: () => socket, settings: { initialWindowSize: WINDOW_BYTES, enablePush: false } });
+    const session = http2.connect(this.#options.server, {
+      createConnection: () => socket,
+      settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+    });
     const entry: Session = { session, active: 0, draining: false };
     const drop = () => {
       entry.draining = true;
@@ -160,7 +163,9 @@ class HttpsTransport implements Transport {
         ...this.#tlsOptions(),
       });
       const timeoutMs = this.#options.connectTimeoutMs ?? 10_000;
-      const timer = this.#options.clock.setTimer(timeoutMs, () => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)));
+      const timer = this.#options.clock.setTimer(timeoutMs, () =>
+        socket.destroy(new Error(`no connection within ${timeoutMs} ms`)),
+      );
       const onClosed = () => socket.destroy(new Error('the client is closed'));
       this.#closed.signal.addEventListener('abort', onClosed, { once: true });
       const done = () => {
@@ -204,7 +209,9 @@ class HttpsTransport implements Transport {
     };
     const ping = () => {
       if (session.destroyed) return;
-      timer = clock.setTimer(pingTimeoutMs, () => session.destroy(new Error(`no answer to a ping within ${pingTimeoutMs} ms`)));
+      timer = clock.setTimer(pingTimeoutMs, () =>
+        session.destroy(new Error(`no answer to a ping within ${pingTimeoutMs} ms`)),
+      );
       session.ping((error) => {
         timer.cancel();
         if (error === null) wait();
@@ -253,8 +260,21 @@ class HttpsTransport implements Transport {
     const length = body === undefined ? {} : { 'content-length': String(body.byteLength) };
     return new Promise((resolve, reject) => {
       const sent = (secure ? https : http).request(
-        { agent: this.#agent, hostname: hostname.replace(/^\[|\]$/g, ''), port: port || (secure ? 443 : 80), method, path, headers: { ...headers, ...length }, signal },
-        (answer) => resolve({ status: answer.statusCode ?? 0, headers: plainHeaders(answer.headers), body: abortable(answer, signal) }),
+        {
+          agent: this.#agent,
+          hostname: hostname.replace(/^\[|\]$/g, ''),
+          port: port || (secure ? 443 : 80),
+          method,
+          path,
+          headers: { ...headers, ...length },
+          signal,
+        },
+        (answer) =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: plainHeaders(answer.headers),
+            body: abortable(answer, signal),
+          }),
       );
       sent.once('error', reject);
       sent.end(body);
@@ -263,22 +283,34 @@ class HttpsTransport implements Transport {
 }
 
 const hasRoom = (s: Session): boolean =>
-  !s.draining && !s.session.closed && !s.session.destroyed && s.active < (s.session.remoteSettings?.maxConcurrentStreams ?? STREAMS_WITHOUT_LIMIT);
+  !s.draining &&
+  !s.session.closed &&
+  !s.session.destroyed &&
+  s.active < (s.session.remoteSettings?.maxConcurrentStreams ?? STREAMS_WITHOUT_LIMIT);
 
 /** Chunks of the answer; a stream that the peer reset is an error, not an end. */
 async function* readHttp2(stream: http2.ClientHttp2Stream): AsyncGenerator<Uint8Array> {
   for await (const chunk of stream) yield chunk as Uint8Array;
-  if (stream.rstCode !== undefined && stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) throw streamError(stream.rstCode);
+  if (stream.rstCode !== undefined && stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR)
+    throw streamError(stream.rstCode);
 }
 
 const streamError = (code: number | undefined): Error & { code?: string } =>
   Object.assign(new Error(`the stream was closed by the server (HTTP/2 code ${code ?? 0})`), {
     // Node's server refuses a stream over its limit with ENHANCE_YOUR_CALM, too.
-    code: code === http2.constants.NGHTTP2_REFUSED_STREAM || code === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM ? 'REFUSED' : 'ECONNRESET',
+    code:
+      code === http2.constants.NGHTTP2_REFUSED_STREAM || code === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM
+        ? 'REFUSED'
+        : 'ECONNRESET',
   });
 
 /** Codes of errors after which the server has certainly not acted. */
-const NOT_SENT = new Set(['REFUSED', 'ERR_HTTP2_GOAWAY_SESSION', 'ERR_HTTP2_INVALID_SESSION', 'ERR_HTTP2_OUT_OF_STREAMS']);
+const NOT_SENT = new Set([
+  'REFUSED',
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
+  'ERR_HTTP2_OUT_OF_STREAMS',
+]);
 
 /** A reused connection may have died unnoticed: what surely was not acted on, and reads, are sent once more. */
 function mayRepeat(method: string, error: unknown): boolean {
@@ -286,7 +318,9 @@ function mayRepeat(method: string, error: unknown): boolean {
   return code !== undefined && (NOT_SENT.has(code) || (code === 'ECONNRESET' && method === 'GET'));
 }
 
-function plainHeaders(headers: Readonly<Record<string, string | string[] | number | boolean | undefined>>): Record<string, string> {
+function plainHeaders(
+  headers: Readonly<Record<string, string | string[] | number | boolean | undefined>>,
+): Record<string, string> {
   const out: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : String(value);

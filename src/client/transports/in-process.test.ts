@@ -11,7 +11,15 @@ describeTransport('InProcessTransport', async (exchange) => {
 });
 
 it('InProcessTransport speaks as the user it was given', async () => {
-  const transport = createInProcessTransport(async (r) => ({ status: 200, headers: {}, body: Buffer.from(r.peer.user!.name) }), user);
-  const response = await transport.request({ method: 'GET', path: '/', headers: {}, signal: new AbortController().signal });
+  const transport = createInProcessTransport(
+    async (r) => ({ status: 200, headers: {}, body: Buffer.from(r.peer.user!.name) }),
+    user,
+  );
+  const response = await transport.request({
+    method: 'GET',
+    path: '/',
+    headers: {},
+    signal: new AbortController().signal,
+  });
   assert.equal(response.body.toString(), user.name);
 });

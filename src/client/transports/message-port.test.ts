@@ -21,7 +21,12 @@ describeTransport('MessagePortTransport', async (exchange) => {
 
 it('MessagePortTransport speaks as the user that serveExchange was given, and fails when the other end goes', async () => {
   const { port1, port2 } = new MessageChannel();
-  const stop = serveExchange(port1, async (r) => (r.path === '/hang' ? new Promise(() => {}) : { status: 200, headers: {}, body: Buffer.from(r.peer.user!.name) }), user);
+  const stop = serveExchange(
+    port1,
+    async (r) =>
+      r.path === '/hang' ? new Promise(() => {}) : { status: 200, headers: {}, body: Buffer.from(r.peer.user!.name) },
+    user,
+  );
   const transport = createMessagePortTransport(port2);
   const { signal } = new AbortController();
   const response = await transport.request({ method: 'GET', path: '/', headers: {}, signal });
@@ -29,5 +34,7 @@ it('MessagePortTransport speaks as the user that serveExchange was given, and fa
   const hanging = transport.request({ method: 'GET', path: '/hang', headers: {}, signal });
   stop();
   await assert.rejects(hanging, { reason: 'ServiceUnavailable' });
-  await assert.rejects(transport.request({ method: 'GET', path: '/', headers: {}, signal }), { reason: 'ServiceUnavailable' });
+  await assert.rejects(transport.request({ method: 'GET', path: '/', headers: {}, signal }), {
+    reason: 'ServiceUnavailable',
+  });
 });

@@ -16,12 +16,25 @@ export interface Port {
 const WINDOW = 32;
 
 type ClientFrame =
-  | { readonly t: 'request'; readonly id: number; readonly method: string; readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array | undefined }
+  | {
+      readonly t: 'request';
+      readonly id: number;
+      readonly method: string;
+      readonly path: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: Uint8Array | undefined;
+    }
   | { readonly t: 'grant'; readonly id: number; readonly chunks: number }
   | { readonly t: 'abort'; readonly id: number };
 
 type ServerFrame =
-  | { readonly t: 'response'; readonly id: number; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array | undefined }
+  | {
+      readonly t: 'response';
+      readonly id: number;
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: Uint8Array | undefined;
+    }
   | { readonly t: 'chunk'; readonly id: number; readonly data: Uint8Array }
   | { readonly t: 'end'; readonly id: number }
   | { readonly t: 'error'; readonly id: number; readonly message: string };
@@ -44,6 +57,7 @@ class Outbox<F> {
     queueMicrotask(() => {
       const frames = this.#frames;
       this.#frames = [];
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port, not a window
       this.#port.postMessage(frames);
     });
   }
@@ -121,7 +135,7 @@ export function createMessagePortTransport(port: Port): Transport {
     return entry;
   };
   const failAll = (error: unknown) => {
-    for (const id of [...pending.keys()]) {
+    for (const id of pending.keys().toArray()) {
       const entry = finish(id)!;
       entry.reject(error);
       entry.stream?.end(error);
@@ -177,7 +191,13 @@ export function createMessagePortTransport(port: Port): Transport {
           entry.stream?.end(signal.reason);
         };
         signal.addEventListener('abort', onAbort, { once: true });
-        pending.set(id, { signal, resolve, reject, stream: undefined, release: () => signal.removeEventListener('abort', onAbort) });
+        pending.set(id, {
+          signal,
+          resolve,
+          reject,
+          stream: undefined,
+          release: () => signal.removeEventListener('abort', onAbort),
+        });
         outbox.send({ t: 'request', id, method, path, headers, body: body === undefined ? undefined : compact(body) });
       }),
     async close() {
@@ -213,18 +233,26 @@ export function serveExchange(port: Port, exchange: Exchange, user: UserInfo): (
     try {
       const response = await exchange({ method, path, headers, body, peer: { user }, signal: work.abort.signal });
       if (response.body instanceof Uint8Array) {
-        return send({ t: 'response', id, status: response.status, headers: response.headers, body: compact(response.body) });
+        return send({
+          t: 'response',
+          id,
+          status: response.status,
+          headers: response.headers,
+          body: compact(response.body),
+        });
       }
       send({ t: 'response', id, status: response.status, headers: response.headers, body: undefined });
       for await (const chunk of abortable(response.body, work.abort.signal)) {
-        while (work.credit === 0 && !work.abort.signal.aborted) await new Promise<void>((resolve) => (work.wake = resolve));
+        while (work.credit === 0 && !work.abort.signal.aborted)
+          await new Promise<void>((resolve) => (work.wake = resolve));
         if (work.abort.signal.aborted) return;
         work.credit--;
         send({ t: 'chunk', id, data: compact(chunk) });
       }
       send({ t: 'end', id });
     } catch (error) {
-      if (!work.abort.signal.aborted) send({ t: 'error', id, message: error instanceof Error ? error.message : String(error) });
+      if (!work.abort.signal.aborted)
+        send({ t: 'error', id, message: error instanceof Error ? error.message : String(error) });
     } finally {
       serving.delete(id);
     }

@@ -28,10 +28,21 @@ export function describeTransport(title: string, open: (exchange: Exchange) => P
         return { status: 200, headers: {}, body: silent(request.signal, () => (ended = true)) };
       }
       if (request.path === '/endless') {
-        return { status: 200, headers: {}, body: endless(() => pulled++, () => (ended = true)) };
+        return {
+          status: 200,
+          headers: {},
+          body: endless(
+            () => pulled++,
+            () => (ended = true),
+          ),
+        };
       }
       if (request.path === '/echo') {
-        return { status: 418, headers: { 'x-user-agent': request.headers['user-agent'] ?? '' }, body: request.body ?? new Uint8Array() };
+        return {
+          status: 418,
+          headers: { 'x-user-agent': request.headers['user-agent'] ?? '' },
+          body: request.body ?? new Uint8Array(),
+        };
       }
       return api.exchange(request);
     };
@@ -43,7 +54,14 @@ export function describeTransport(title: string, open: (exchange: Exchange) => P
     });
     after(() => under.close());
 
-    const send = (path: string, signal = never, body?: Uint8Array) => under.transport.request({ method: body === undefined ? 'GET' : 'POST', path, headers: { 'user-agent': 'suite/1' }, body, signal });
+    const send = (path: string, signal = never, body?: Uint8Array) =>
+      under.transport.request({
+        method: body === undefined ? 'GET' : 'POST',
+        path,
+        headers: { 'user-agent': 'suite/1' },
+        body,
+        signal,
+      });
 
     it('carries status, headers and bytes both ways', async () => {
       const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251)).subarray(7);
@@ -63,12 +81,15 @@ export function describeTransport(title: string, open: (exchange: Exchange) => P
       assert.equal(await maps.get('a', 'one'), undefined);
     });
 
-    it('keeps the server\'s errors', async () => {
+    it("keeps the server's errors", async () => {
       const maps = client.resource(configmaps);
       await maps.create({ metadata: { namespace: 'a', name: 'twice' } });
       await assert.rejects(maps.create({ metadata: { namespace: 'a', name: 'twice' } }), (error: unknown) => {
         assert.ok(error instanceof StatusError);
-        assert.deepEqual([error.code, error.reason, error.message], [409, 'AlreadyExists', 'configmaps "twice" already exists']);
+        assert.deepEqual(
+          [error.code, error.reason, error.message],
+          [409, 'AlreadyExists', 'configmaps "twice" already exists'],
+        );
         return true;
       });
     });
@@ -87,7 +108,9 @@ export function describeTransport(title: string, open: (exchange: Exchange) => P
 
     it('carries many watches at once', async () => {
       const stop = new AbortController();
-      const streams = Array.from({ length: 150 }, () => client.resource(configmaps).watch({ namespace: 'none', sendInitialEvents: true }, stop.signal));
+      const streams = Array.from({ length: 150 }, () =>
+        client.resource(configmaps).watch({ namespace: 'none', sendInitialEvents: true }, stop.signal),
+      );
       const first = await Promise.all(streams.map(async (s) => (await s[Symbol.asyncIterator]().next()).value.type));
       assert.equal(first.filter((t) => t === 'BOOKMARK').length, 150);
       stop.abort();
@@ -155,7 +178,12 @@ async function* endless(onPull: () => void, onEnd: () => void): AsyncGenerator<U
   }
 }
 
-const rest = (turns: number) => new Promise<void>((resolve) => (function turn(left: number) { setImmediate(() => (left === 0 ? resolve() : turn(left - 1))); })(turns));
+const rest = (turns: number) =>
+  new Promise<void>((resolve) =>
+    (function turn(left: number) {
+      setImmediate(() => (left === 0 ? resolve() : turn(left - 1)));
+    })(turns),
+  );
 
 async function eventually(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 2000 && !condition(); i++) await rest(1);

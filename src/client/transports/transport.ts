@@ -24,7 +24,9 @@ export interface Transport {
 /** The error for a server that cannot be reached, or that went away. */
 export function unreachable(server: string, cause: unknown): StatusError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new StatusError(503, 'ServiceUnavailable', `the API server at ${server} is not reachable: ${why}`, undefined, { cause });
+  return new StatusError(503, 'ServiceUnavailable', `the API server at ${server} is not reachable: ${why}`, undefined, {
+    cause,
+  });
 }
 
 /** Makes reads of `body` end with the signal's reason as soon as it aborts, even while the source is silent. */

@@ -9,7 +9,12 @@ export function createDefaultBinder(client: Client): Plugin {
     name: 'DefaultBinder',
     bind: async ({ pod }, nodeName) => {
       const { namespace, name, uid } = pod.metadata;
-      const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { namespace, name, uid }, target: { kind: 'Node', name: nodeName } };
+      const binding = {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { namespace, name, uid },
+        target: { kind: 'Node', name: nodeName },
+      };
       await resource.createSubresource(namespace, name!, 'binding', binding);
       return true;
     },

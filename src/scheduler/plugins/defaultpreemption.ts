@@ -24,7 +24,10 @@ const NOT_HELPFUL = { reasons: ['Preemption is not helpful for scheduling'] };
 const NO_VICTIMS = { reasons: ['No preemption victims found for incoming pod'] };
 
 /** `filters`: the list the plugin stands in. */
-export function createDefaultPreemption(lister: Pick<Lister, 'budgets'>, filters: () => readonly ListedPlugin[]): Plugin {
+export function createDefaultPreemption(
+  lister: Pick<Lister, 'budgets'>,
+  filters: () => readonly ListedPlugin[],
+): Plugin {
   return {
     name: 'DefaultPreemption',
     interests: [{ resource: 'AssignedPod', actions: ['Delete'] }],
@@ -32,7 +35,13 @@ export function createDefaultPreemption(lister: Pick<Lister, 'budgets'>, filters
   };
 }
 
-function preempt(pod: PodInfo, snapshot: Snapshot, failure: FilterFailure, plugins: readonly ListedPlugin[], lister: Pick<Lister, 'budgets'>): PostFilterResult {
+function preempt(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  failure: FilterFailure,
+  plugins: readonly ListedPlugin[],
+  lister: Pick<Lister, 'budgets'>,
+): PostFilterResult {
   const ineligible = whyIneligible(pod, snapshot);
   if (ineligible !== undefined) return { message: `preemption: ${ineligible}` };
   const outcomes: { readonly reasons: readonly string[] }[] = [];
@@ -57,7 +66,9 @@ function preempt(pod: PodInfo, snapshot: Snapshot, failure: FilterFailure, plugi
 function whyIneligible(pod: PodInfo, snapshot: Snapshot): string | undefined {
   if (pod.pod.spec?.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
   const nominated = snapshot.get(pod.pod.status?.nominatedNodeName ?? '');
-  const leaving = nominated?.pods.some((p) => p.priority < pod.priority && p.pod.metadata.deletionTimestamp !== undefined);
+  const leaving = nominated?.pods.some(
+    (p) => p.priority < pod.priority && p.pod.metadata.deletionTimestamp !== undefined,
+  );
   return leaving === true ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
 }
 
@@ -68,17 +79,28 @@ function makeWhatIf(pod: PodInfo, snapshot: Snapshot, plugins: readonly ListedPl
   // Where other pods' places matter, the cycle state must be made anew for each changed node.
   const [anti] = snapshot.withAntiAffinity;
   const entangled =
-    anti !== undefined || pod.affinity.length > 0 || pod.antiAffinity.length > 0 || pod.claims.length > 0 || (pod.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0;
+    anti !== undefined ||
+    pod.affinity.length > 0 ||
+    pod.antiAffinity.length > 0 ||
+    pod.claims.length > 0 ||
+    (pod.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0;
   const prepared = preFilter(pod, snapshot, plugins);
   return (node) => {
-    const now = entangled ? preFilter(pod, snapshotOf(snapshot.nodes.map((n) => (n.name === node.name ? node : n))), plugins) : prepared;
+    const now = entangled
+      ? preFilter(pod, snapshotOf(snapshot.nodes.map((n) => (n.name === node.name ? node : n))), plugins)
+      : prepared;
     if ('failure' in now) return { reasons: [now.failure.preFilterMessage ?? ''] };
     return check(now.filters, pod, node);
   };
 }
 
 /** All lower pods away; then each is kept, from the highest on, if the pod still fits beside it. */
-function selectVictims(pod: PodInfo, node: NodeInfo, whatIf: WhatIf, lister: Pick<Lister, 'budgets'>): Candidate | { readonly reasons: readonly string[] } {
+function selectVictims(
+  pod: PodInfo,
+  node: NodeInfo,
+  whatIf: WhatIf,
+  lister: Pick<Lister, 'budgets'>,
+): Candidate | { readonly reasons: readonly string[] } {
   const lower = node.pods.filter((p) => p.priority < pod.priority);
   if (lower.length === 0) return NO_VICTIMS;
   let left = lower.reduce((n, p) => withoutPod(n, p.key), node);
@@ -103,9 +125,13 @@ function selectVictims(pod: PodInfo, node: NodeInfo, whatIf: WhatIf, lister: Pic
 
 const startOf = (pod: Pod): string => pod.status?.startTime ?? pod.metadata.creationTimestamp ?? '';
 /** Higher priority first, then who has run longer. */
-const moreImportant = (a: PodInfo, b: PodInfo): number => b.priority - a.priority || (startOf(a.pod) < startOf(b.pod) ? -1 : startOf(a.pod) > startOf(b.pod) ? 1 : 0);
+const moreImportant = (a: PodInfo, b: PodInfo): number =>
+  b.priority - a.priority || (startOf(a.pod) < startOf(b.pod) ? -1 : startOf(a.pod) > startOf(b.pod) ? 1 : 0);
 
-function splitByBudgets(sorted: readonly PodInfo[], lister: Pick<Lister, 'budgets'>): { violating: readonly PodInfo[]; others: readonly PodInfo[] } {
+function splitByBudgets(
+  sorted: readonly PodInfo[],
+  lister: Pick<Lister, 'budgets'>,
+): { violating: readonly PodInfo[]; others: readonly PodInfo[] } {
   /** Budget → how many of its pods may still go. */
   const allowed = new Map<string, number>();
   const violating: PodInfo[] = [];
@@ -114,7 +140,11 @@ function splitByBudgets(sorted: readonly PodInfo[], lister: Pick<Lister, 'budget
     let violates = false;
     for (const budget of lister.budgets(p.pod.metadata.namespace ?? '')) {
       const selector: LabelMatcher = matcherOf(budget.spec?.selector);
-      if (!matchesLabels(selector, p.pod.metadata.labels) || budget.status?.disruptedPods?.[p.pod.metadata.name!] !== undefined) continue;
+      if (
+        !matchesLabels(selector, p.pod.metadata.labels) ||
+        budget.status?.disruptedPods?.[p.pod.metadata.name!] !== undefined
+      )
+        continue;
       const name = `${budget.metadata.namespace}/${budget.metadata.name}`;
       const left = (allowed.get(name) ?? budget.status?.disruptionsAllowed ?? 0) - 1;
       allowed.set(name, left);
@@ -130,7 +160,11 @@ function compareCandidates(a: Candidate, b: Candidate): number {
   const top = (c: Candidate) => c.victims[0]?.priority ?? Number.NEGATIVE_INFINITY;
   // Shifted so that more pods of negative priority do not count as less.
   const sum = (c: Candidate) => c.victims.reduce((total, v) => total + v.priority + 2 ** 31, 0);
-  const earliest = (c: Candidate) => c.victims.filter((v) => v.priority === top(c)).map((v) => startOf(v.pod)).sort()[0] ?? '';
+  const earliest = (c: Candidate) =>
+    c.victims
+      .filter((v) => v.priority === top(c))
+      .map((v) => startOf(v.pod))
+      .sort()[0] ?? '';
   return (
     a.violations - b.violations ||
     top(a) - top(b) ||

@@ -25,7 +25,10 @@ export const imageLocality: Plugin<unknown, readonly Wanted[]> = {
     return wanted.some((w) => w.spread > 0) ? wanted : undefined;
   },
   score: (wanted, _pod, node) => {
-    const sum = wanted.reduce((total, { name, spread }) => total + Math.floor((node.images.get(name) ?? 0) * spread), 0);
+    const sum = wanted.reduce(
+      (total, { name, spread }) => total + Math.floor((node.images.get(name) ?? 0) * spread),
+      0,
+    );
     const max = MAX_BYTES * wanted.length;
     const bounded = Math.min(max, Math.max(MIN_BYTES, sum));
     return Math.floor((MAX_SCORE * (bounded - MIN_BYTES)) / (max - MIN_BYTES));

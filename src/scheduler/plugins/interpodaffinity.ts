@@ -56,22 +56,37 @@ export function createInterPodAffinity(lister: Pick<Lister, 'namespace'>): Plugi
             if (pod.affinity.length > 0 && pod.affinity.every((term) => matches(term, other))) {
               pod.affinity.forEach((term, i) => count(affinity[i]!, term.topologyKey, node, 1));
             }
-            pod.antiAffinity.forEach((term, i) => matches(term, other) && count(antiAffinity[i]!, term.topologyKey, node, 1));
+            pod.antiAffinity.forEach(
+              (term, i) => matches(term, other) && count(antiAffinity[i]!, term.topologyKey, node, 1),
+            );
           }
         }
       }
-      return { state: { existingAnti, affinity, antiAffinity, matchesItself: pod.affinity.every((term) => matches(term, pod)) } };
+      return {
+        state: {
+          existingAnti,
+          affinity,
+          antiAffinity,
+          matchesItself: pod.affinity.every((term) => matches(term, pod)),
+        },
+      };
     },
 
     filter: (state, pod, node) => {
       const labels = node.node.metadata.labels ?? {};
-      const at = (term: AffinityTerm, counts: Counts) => counts.get(topology(term.topologyKey, labels[term.topologyKey]!)) ?? 0;
+      const at = (term: AffinityTerm, counts: Counts) =>
+        counts.get(topology(term.topologyKey, labels[term.topologyKey]!)) ?? 0;
       if (pod.affinity.length > 0) {
         if (pod.affinity.some((term) => labels[term.topologyKey] === undefined)) return NO_AFFINITY;
         const nobodyYet = state.matchesItself && state.affinity.every((counts) => counts.size === 0);
         if (!nobodyYet && !pod.affinity.every((term, i) => at(term, state.affinity[i]!) > 0)) return NO_AFFINITY;
       }
-      if (pod.antiAffinity.some((term, i) => labels[term.topologyKey] !== undefined && at(term, state.antiAffinity[i]!) > 0)) return ANTI_AFFINITY;
+      if (
+        pod.antiAffinity.some(
+          (term, i) => labels[term.topologyKey] !== undefined && at(term, state.antiAffinity[i]!) > 0,
+        )
+      )
+        return ANTI_AFFINITY;
       if (state.existingAnti.size > 0) {
         for (const key in labels) if (state.existingAnti.has(topology(key, labels[key]!))) return EXISTING_ANTI;
       }
@@ -84,11 +99,16 @@ export function createInterPodAffinity(lister: Pick<Lister, 'namespace'>): Plugi
       const nodes: Iterable<NodeInfo> = own ? snapshot.nodes : snapshot.withAffinity;
       for (const node of nodes) {
         for (const other of own ? node.pods : node.podsWithAffinity) {
-          for (const term of pod.preferredAffinity) if (matches(term, other)) count(weights, term.topologyKey, node, term.weight);
-          for (const term of pod.preferredAntiAffinity) if (matches(term, other)) count(weights, term.topologyKey, node, -term.weight);
-          for (const term of other.affinity) if (matches(term, pod)) count(weights, term.topologyKey, node, HARD_AFFINITY_WEIGHT);
-          for (const term of other.preferredAffinity) if (matches(term, pod)) count(weights, term.topologyKey, node, term.weight);
-          for (const term of other.preferredAntiAffinity) if (matches(term, pod)) count(weights, term.topologyKey, node, -term.weight);
+          for (const term of pod.preferredAffinity)
+            if (matches(term, other)) count(weights, term.topologyKey, node, term.weight);
+          for (const term of pod.preferredAntiAffinity)
+            if (matches(term, other)) count(weights, term.topologyKey, node, -term.weight);
+          for (const term of other.affinity)
+            if (matches(term, pod)) count(weights, term.topologyKey, node, HARD_AFFINITY_WEIGHT);
+          for (const term of other.preferredAffinity)
+            if (matches(term, pod)) count(weights, term.topologyKey, node, term.weight);
+          for (const term of other.preferredAntiAffinity)
+            if (matches(term, pod)) count(weights, term.topologyKey, node, -term.weight);
         }
       }
       return weights.size === 0 ? undefined : weights;

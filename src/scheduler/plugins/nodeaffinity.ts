@@ -8,7 +8,9 @@ const REJECTION = rejectForGood("node(s) didn't match Pod's node affinity/select
 
 export const nodeAffinity: Plugin<true, true> = {
   name: 'NodeAffinity',
-  interests: [{ resource: 'Node', actions: ['Add', 'Update'], helps: ({ pod }, { object }) => podMayRunOn(pod, object as Node) }],
+  interests: [
+    { resource: 'Node', actions: ['Add', 'Update'], helps: ({ pod }, { object }) => podMayRunOn(pod, object as Node) },
+  ],
   preFilter: ({ pod }) => {
     const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     if (required === undefined && pod.spec?.nodeSelector === undefined) return { skip: true };
@@ -16,16 +18,26 @@ export const nodeAffinity: Plugin<true, true> = {
     return names === undefined ? { state: true } : { state: true, nodeNames: names };
   },
   filter: (_state, { pod }, { node }) => (podMayRunOn(pod, node) ? undefined : REJECTION),
-  preScore: ({ pod }) => ((pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0 ? true : undefined),
+  preScore: ({ pod }) =>
+    (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0
+      ? true
+      : undefined,
   score: (_state, { pod }, { node }) => {
     const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-    return preferred.reduce((sum, { weight, preference }) => (matchesNodeSelectorTerm(preference, node) ? sum + weight : sum), 0);
+    return preferred.reduce(
+      (sum, { weight, preference }) => (matchesNodeSelectorTerm(preference, node) ? sum + weight : sum),
+      0,
+    );
   },
   normalize: (scores) => normalizeUp(scores),
 };
 
 interface Term {
-  readonly matchFields?: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[];
+  readonly matchFields?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
 }
 
 /** The nodes that the terms name (DaemonSet pods do): undefined when some term leaves them open. */

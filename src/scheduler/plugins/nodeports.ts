@@ -12,7 +12,9 @@ export const nodePorts: Plugin<true> = {
   ],
   preFilter: (pod) => (pod.hostPorts.length === 0 ? { skip: true } : { state: true }),
   filter: (_state, pod, node) =>
-    node.pods.some((other) => other.hostPorts.some((held) => pod.hostPorts.some((wanted) => conflicts(held, wanted)))) ? REJECTION : undefined,
+    node.pods.some((other) => other.hostPorts.some((held) => pod.hostPorts.some((wanted) => conflicts(held, wanted))))
+      ? REJECTION
+      : undefined,
 };
 
 const ANY = '0.0.0.0';

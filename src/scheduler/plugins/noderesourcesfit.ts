@@ -31,9 +31,19 @@ export function fits({ requests }: PodInfo, node: NodeInfo): Rejection | undefin
   if (node.pods.length + 1 > node.allowedPods) (reasons ??= []).push('Too many pods');
   short('Insufficient cpu', requests.cpuMillis, requested.cpuMillis, allocatable.cpuMillis);
   short('Insufficient memory', requests.memoryBytes, requested.memoryBytes, allocatable.memoryBytes);
-  short('Insufficient ephemeral-storage', requests.ephemeralBytes, requested.ephemeralBytes, allocatable.ephemeralBytes);
+  short(
+    'Insufficient ephemeral-storage',
+    requests.ephemeralBytes,
+    requested.ephemeralBytes,
+    allocatable.ephemeralBytes,
+  );
   for (const name in requests.others) {
-    short(`Insufficient ${name}`, requests.others[name]!, requested.others?.[name] ?? 0, allocatable.others?.[name] ?? 0);
+    short(
+      `Insufficient ${name}`,
+      requests.others[name]!,
+      requested.others?.[name] ?? 0,
+      allocatable.others?.[name] ?? 0,
+    );
   }
   return reasons === undefined ? undefined : { reasons, resolvable };
 }
@@ -44,7 +54,8 @@ function couldFit({ requests }: PodInfo, node: Node): boolean {
 }
 
 function leastAllocated({ scoringRequests }: PodInfo, { allocatable, scoringRequested }: NodeInfo): number {
-  const part = (total: number, used: number) => (total === 0 || used > total ? 0 : Math.floor(((total - used) * MAX_SCORE) / total));
+  const part = (total: number, used: number) =>
+    total === 0 || used > total ? 0 : Math.floor(((total - used) * MAX_SCORE) / total);
   const cpu = part(allocatable.cpuMillis, scoringRequested.cpuMillis + scoringRequests.cpuMillis);
   const memory = part(allocatable.memoryBytes, scoringRequested.memoryBytes + scoringRequests.memoryBytes);
   return Math.floor((cpu + memory) / 2);

@@ -7,7 +7,9 @@ import type { PodInfo } from '../pod-info.ts';
 
 const REJECTION = reject('node(s) exceed max volume count');
 
-export function createNodeVolumeLimits(lister: Pick<Lister, 'claim' | 'volume' | 'storageClass' | 'csiNode'>): Plugin<ReadonlyMap<string, string>> {
+export function createNodeVolumeLimits(
+  lister: Pick<Lister, 'claim' | 'volume' | 'storageClass' | 'csiNode'>,
+): Plugin<ReadonlyMap<string, string>> {
   /** Volume → its driver, for what the pod mounts. */
   const volumesOf = (pod: PodInfo, into: Map<string, string>) => {
     for (const { name } of pod.claims) {
@@ -20,7 +22,9 @@ export function createNodeVolumeLimits(lister: Pick<Lister, 'claim' | 'volume' |
   };
   const driverOf = (claim: PersistentVolumeClaim): string | undefined => {
     const { volumeName = '', storageClassName = '' } = claim.spec ?? {};
-    return volumeName === '' ? lister.storageClass(storageClassName)?.provisioner : lister.volume(volumeName)?.spec?.csi?.driver;
+    return volumeName === ''
+      ? lister.storageClass(storageClassName)?.provisioner
+      : lister.volume(volumeName)?.spec?.csi?.driver;
   };
   return {
     name: 'NodeVolumeLimits',
@@ -36,7 +40,9 @@ export function createNodeVolumeLimits(lister: Pick<Lister, 'claim' | 'volume' |
     },
     filter: (wanted, _pod, node) => {
       const drivers = lister.csiNode(node.name)?.spec?.drivers ?? [];
-      const limits = new Map(drivers.flatMap((d) => (d.allocatable?.count === undefined ? [] : [[d.name, d.allocatable.count] as const])));
+      const limits = new Map(
+        drivers.flatMap((d) => (d.allocatable?.count === undefined ? [] : [[d.name, d.allocatable.count] as const])),
+      );
       if (limits.size === 0) return undefined;
       const together = new Map(wanted);
       for (const other of node.pods) volumesOf(other, together);

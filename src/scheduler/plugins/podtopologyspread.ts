@@ -56,8 +56,17 @@ export function createPodTopologySpread(lister: Pick<Lister, 'siblings'>): Plugi
     preFilter: (pod, snapshot) => {
       const constraints = constraintsOf(pod.pod, 'DoNotSchedule');
       if (constraints.length === 0) return { skip: true };
-      const eligible = (node: NodeInfo) => constraints.every((c) => node.node.metadata.labels?.[c.topologyKey] !== undefined);
-      return { state: constraints.map((c) => countPods(c, pod, snapshot.nodes.filter((n) => eligible(n) && isCounted(c, pod.pod, n)))) };
+      const eligible = (node: NodeInfo) =>
+        constraints.every((c) => node.node.metadata.labels?.[c.topologyKey] !== undefined);
+      return {
+        state: constraints.map((c) =>
+          countPods(
+            c,
+            pod,
+            snapshot.nodes.filter((n) => eligible(n) && isCounted(c, pod.pod, n)),
+          ),
+        ),
+      };
     },
 
     filter: (state, _pod, node) => {
@@ -120,7 +129,13 @@ function makeConstraint(c: TopologySpreadConstraint, pod: Pod): Constraint {
     selector:
       perPod.length === 0
         ? selector
-        : { ...selector, requirements: [...selector.requirements, ...perPod.map((key) => ({ key, operator: 'in' as const, values: [labels[key]!] }))] },
+        : {
+            ...selector,
+            requirements: [
+              ...selector.requirements,
+              ...perPod.map((key) => ({ key, operator: 'in' as const, values: [labels[key]!] })),
+            ],
+          },
     honorAffinity: (c.nodeAffinityPolicy ?? 'Honor') === 'Honor',
     honorTaints: c.nodeTaintsPolicy === 'Honor',
   };
@@ -135,7 +150,9 @@ function defaultsFor(pod: Pod, lister: Pick<Lister, 'siblings'>): readonly Const
 
 function isCounted(constraint: Constraint, pod: Pod, { node }: NodeInfo): boolean {
   if (constraint.honorAffinity && !podMayRunOn(pod, node)) return false;
-  return !constraint.honorTaints || findUntolerated(node.spec?.taints, pod.spec?.tolerations, HARD_TAINTS) === undefined;
+  return (
+    !constraint.honorTaints || findUntolerated(node.spec?.taints, pod.spec?.tolerations, HARD_TAINTS) === undefined
+  );
 }
 
 function countPods(constraint: Constraint, pod: PodInfo, nodes: readonly NodeInfo[]): Counted {
@@ -153,16 +170,32 @@ function matching(constraint: Constraint, pod: PodInfo, node: NodeInfo): number 
   let n = 0;
   for (const other of node.pods) {
     const { namespace, labels, deletionTimestamp } = other.pod.metadata;
-    if (namespace === pod.pod.metadata.namespace && deletionTimestamp === undefined && matchesLabels(constraint.selector, labels)) n++;
+    if (
+      namespace === pod.pod.metadata.namespace &&
+      deletionTimestamp === undefined &&
+      matchesLabels(constraint.selector, labels)
+    )
+      n++;
   }
   return n;
 }
 
 /** Topologies with few domains weigh less (upstream: log(size + 2)). On host names only feasible nodes are worth counting. */
-function withWeight(constraint: Constraint, pod: PodInfo, snapshot: Snapshot, feasible: readonly NodeInfo[]): Counted & { weight: number } {
+function withWeight(
+  constraint: Constraint,
+  pod: PodInfo,
+  snapshot: Snapshot,
+  feasible: readonly NodeInfo[],
+): Counted & { weight: number } {
   const hostname = constraint.topologyKey === HOSTNAME;
-  const domains = new Set(feasible.map((n) => n.node.metadata.labels?.[constraint.topologyKey]).filter((v) => v !== undefined));
-  const nodes = hostname ? feasible : domains.size === 0 ? [] : snapshot.nodes.filter((n) => isCounted(constraint, pod.pod, n));
+  const domains = new Set(
+    feasible.map((n) => n.node.metadata.labels?.[constraint.topologyKey]).filter((v) => v !== undefined),
+  );
+  const nodes = hostname
+    ? feasible
+    : domains.size === 0
+      ? []
+      : snapshot.nodes.filter((n) => isCounted(constraint, pod.pod, n));
   const size = hostname ? feasible.length : domains.size;
   return { ...countPods(constraint, pod, nodes), weight: Math.log(size + 2) };
 }

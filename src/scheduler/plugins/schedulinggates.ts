@@ -5,6 +5,8 @@ export const schedulingGates: Plugin = {
   name: 'SchedulingGates',
   preEnqueue: (pod) => {
     const gates = pod.spec?.schedulingGates ?? [];
-    return gates.length === 0 ? undefined : rejectForGood(`waiting for scheduling gates: [${gates.map((g) => g.name).join(' ')}]`);
+    return gates.length === 0
+      ? undefined
+      : rejectForGood(`waiting for scheduling gates: [${gates.map((g) => g.name).join(' ')}]`);
   },
 };

@@ -13,13 +13,15 @@ export const taintToleration: Plugin<unknown, true> = {
     {
       resource: 'Node',
       actions: ['Add', 'Update'],
-      helps: ({ pod }, { object }) => findUntolerated((object as Node).spec?.taints, pod.spec?.tolerations, HARD) === undefined,
+      helps: ({ pod }, { object }) =>
+        findUntolerated((object as Node).spec?.taints, pod.spec?.tolerations, HARD) === undefined,
     },
   ],
   filter: (_state, { pod }, { node }) =>
     findUntolerated(node.spec?.taints, pod.spec?.tolerations, HARD) === undefined ? undefined : REJECTION,
   preScore: (_pod, _snapshot, feasible) => (feasible.some((n) => n.node.spec?.taints?.some(isSoft)) ? true : undefined),
-  score: (_state, { pod }, { node }) => (node.spec?.taints ?? []).filter((t) => isSoft(t) && !toleratesAny(pod.spec?.tolerations, t)).length,
+  score: (_state, { pod }, { node }) =>
+    (node.spec?.taints ?? []).filter((t) => isSoft(t) && !toleratesAny(pod.spec?.tolerations, t)).length,
   normalize: (scores) => normalizeReversed(scores),
 };
 

@@ -65,10 +65,18 @@ export function createVolumeBinding(deps: VolumeBindingDeps): Plugin<Claims> {
     for (const { name, ephemeral } of pod.claims) {
       const claim = lister.claim(makeKey(pod.pod.metadata.namespace, name));
       if (claim === undefined) {
-        return { message: ephemeral ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"` : `persistentvolumeclaim "${name}" not found` };
+        return {
+          message: ephemeral
+            ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`
+            : `persistentvolumeclaim "${name}" not found`,
+        };
       }
-      if (claim.metadata.deletionTimestamp !== undefined) return { message: `persistentvolumeclaim "${name}" is being deleted` };
-      if (claim.status?.phase === 'Lost') return { message: `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec?.volumeName}"` };
+      if (claim.metadata.deletionTimestamp !== undefined)
+        return { message: `persistentvolumeclaim "${name}" is being deleted` };
+      if (claim.status?.phase === 'Lost')
+        return {
+          message: `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec?.volumeName}"`,
+        };
       if (isBound(claim)) bound.push(claim);
       else if ((claim.spec?.volumeName ?? '') === '' && waits(claim)) waiting.push(claim);
       else immediate = true;
@@ -93,7 +101,8 @@ export function createVolumeBinding(deps: VolumeBindingDeps): Plugin<Claims> {
         continue;
       }
       const key = keyOf(claim);
-      const free = (pv: PersistentVolume) => !taken.has(pv.metadata.name!) && (promised.get(pv.metadata.name!) ?? key) === key;
+      const free = (pv: PersistentVolume) =>
+        !taken.has(pv.metadata.name!) && (promised.get(pv.metadata.name!) ?? key) === key;
       const volume = smallestMatch(claim, lister.volumesOfClass(claim.spec?.storageClassName ?? '').filter(free), node);
       if (volume !== undefined) {
         taken.add(volume.metadata.name!);
@@ -106,10 +115,14 @@ export function createVolumeBinding(deps: VolumeBindingDeps): Plugin<Claims> {
 
   const mayProvision = (claim: PersistentVolumeClaim, { node }: NodeInfo): boolean => {
     const storageClass = lister.storageClass(claim.spec?.storageClassName ?? '');
-    if (storageClass === undefined || storageClass.provisioner === NO_PROVISIONER || storageClass.provisioner === '') return false;
+    if (storageClass === undefined || storageClass.provisioner === NO_PROVISIONER || storageClass.provisioner === '')
+      return false;
     const topologies = storageClass.allowedTopologies ?? [];
     const labels = node.metadata.labels ?? {};
-    return topologies.length === 0 || topologies.some((t) => (t.matchLabelExpressions ?? []).every((e) => e.values.includes(labels[e.key] ?? '')));
+    return (
+      topologies.length === 0 ||
+      topologies.some((t) => (t.matchLabelExpressions ?? []).every((e) => e.values.includes(labels[e.key] ?? '')))
+    );
   };
 
   const forget = (pod: PodInfo) => {
@@ -165,7 +178,9 @@ export function createVolumeBinding(deps: VolumeBindingDeps): Plugin<Claims> {
       for (const claim of decision.provisions) {
         if (claim.metadata.annotations?.[SELECTED_NODE] === nodeName) continue;
         const { namespace, name, resourceVersion } = claim.metadata;
-        await claims.patch(namespace, name!, 'application/merge-patch+json', { metadata: { resourceVersion, annotations: { [SELECTED_NODE]: nodeName } } });
+        await claims.patch(namespace, name!, 'application/merge-patch+json', {
+          metadata: { resourceVersion, annotations: { [SELECTED_NODE]: nodeName } },
+        });
       }
       const wanted = [...decision.bindings.map((b) => b.claim), ...decision.provisions].map(keyOf);
       const isProvisioning = new Set(decision.provisions.map(keyOf));
@@ -173,10 +188,18 @@ export function createVolumeBinding(deps: VolumeBindingDeps): Plugin<Claims> {
       await whenBound(deps, signal, () => {
         const now = wanted.map((key) => ({ key, claim: lister.claim(key) }));
         // The provisioner gives a node up by taking the annotation away; before our own write is seen it is not there yet.
-        const chosen = now.every(({ key, claim }) => !isProvisioning.has(key) || claim === undefined || isBound(claim) || claim.metadata.annotations?.[SELECTED_NODE] === nodeName);
+        const chosen = now.every(
+          ({ key, claim }) =>
+            !isProvisioning.has(key) ||
+            claim === undefined ||
+            isBound(claim) ||
+            claim.metadata.annotations?.[SELECTED_NODE] === nodeName,
+        );
         if (chosen) announced = true;
         else if (announced) throw new Error('provisioning failed: the selected node was given up');
-        for (const { key, claim } of now) if (claim === undefined) throw new Error(`persistentvolumeclaim "${key}" was deleted while it was being bound`);
+        for (const { key, claim } of now)
+          if (claim === undefined)
+            throw new Error(`persistentvolumeclaim "${key}" was deleted while it was being bound`);
         return now.every(({ claim }) => isBound(claim!));
       });
     },
@@ -202,7 +225,9 @@ function whenBound(deps: VolumeBindingDeps, signal: AbortSignal, check: () => bo
       }
     };
     const onAbort = () => finish(() => reject(signal.reason));
-    const timer = deps.clock.setTimer(BIND_TIMEOUT_MS, () => finish(() => reject(new Error('timed out waiting for the volumes to be bound'))));
+    const timer = deps.clock.setTimer(BIND_TIMEOUT_MS, () =>
+      finish(() => reject(new Error('timed out waiting for the volumes to be bound'))),
+    );
     let subscribed = false;
     const unsubscribe = deps.onClaimChange(() => subscribed && look());
     subscribed = true;
@@ -212,24 +237,38 @@ function whenBound(deps: VolumeBindingDeps, signal: AbortSignal, check: () => bo
 }
 
 const isBound = (claim: PersistentVolumeClaim): boolean =>
-  (claim.spec?.volumeName ?? '') !== '' && (claim.status?.phase === 'Bound' || claim.metadata.annotations?.[BIND_COMPLETED] !== undefined);
+  (claim.spec?.volumeName ?? '') !== '' &&
+  (claim.status?.phase === 'Bound' || claim.metadata.annotations?.[BIND_COMPLETED] !== undefined);
 
-const requested = (claim: PersistentVolumeClaim): number => quantityToNumber(claim.spec?.resources?.requests?.['storage']);
+const requested = (claim: PersistentVolumeClaim): number =>
+  quantityToNumber(claim.spec?.resources?.requests?.['storage']);
 
 function isReachable(volume: PersistentVolume, { node }: NodeInfo): boolean {
   const required = volume.spec?.nodeAffinity?.required;
   return required === undefined || matchesNodeSelector(required, node);
 }
 
-function smallestMatch(claim: PersistentVolumeClaim, candidates: readonly PersistentVolume[], node: NodeInfo): PersistentVolume | undefined {
+function smallestMatch(
+  claim: PersistentVolumeClaim,
+  candidates: readonly PersistentVolume[],
+  node: NodeInfo,
+): PersistentVolume | undefined {
   const selector = claim.spec?.selector === undefined ? undefined : matcherOf(claim.spec.selector);
   let best: PersistentVolume | undefined;
   for (const volume of candidates) {
     const { capacity, accessModes = [], claimRef, volumeMode = 'Filesystem' } = volume.spec ?? {};
     const size = quantityToNumber(capacity?.['storage']);
-    const mine = claimRef?.namespace === claim.metadata.namespace && claimRef?.name === claim.metadata.name && (claimRef?.uid ?? claim.metadata.uid) === claim.metadata.uid;
+    const mine =
+      claimRef?.namespace === claim.metadata.namespace &&
+      claimRef?.name === claim.metadata.name &&
+      (claimRef?.uid ?? claim.metadata.uid) === claim.metadata.uid;
     if (claimRef !== undefined && !mine) continue;
-    if (volume.metadata.deletionTimestamp !== undefined || (volume.status?.phase ?? 'Available') === 'Released' || volume.status?.phase === 'Failed') continue;
+    if (
+      volume.metadata.deletionTimestamp !== undefined ||
+      (volume.status?.phase ?? 'Available') === 'Released' ||
+      volume.status?.phase === 'Failed'
+    )
+      continue;
     if (volumeMode !== (claim.spec?.volumeMode ?? 'Filesystem') || size < requested(claim)) continue;
     if (!(claim.spec?.accessModes ?? []).every((mode) => accessModes.includes(mode))) continue;
     if (selector !== undefined && !matchesLabels(selector, volume.metadata.labels)) continue;
@@ -245,6 +284,9 @@ function boundTo(volume: PersistentVolume, claim: PersistentVolumeClaim): Persis
   return {
     ...volume,
     metadata: { ...volume.metadata, annotations: { ...volume.metadata.annotations, [BOUND_BY_CONTROLLER]: 'yes' } },
-    spec: { ...volume.spec, claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid, resourceVersion } },
+    spec: {
+      ...volume.spec,
+      claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid, resourceVersion },
+    },
   };
 }

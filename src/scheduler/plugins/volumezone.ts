@@ -3,7 +3,12 @@ import { makeKey } from '#machinery/object.ts';
 import { type Plugin, rejectForGood } from '../framework.ts';
 import type { Lister } from '../lister.ts';
 
-const KEYS = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'failure-domain.beta.kubernetes.io/zone', 'failure-domain.beta.kubernetes.io/region'];
+const KEYS = [
+  'topology.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region',
+];
 const REJECTION = rejectForGood('node(s) had no available volume zone');
 
 interface Place {
