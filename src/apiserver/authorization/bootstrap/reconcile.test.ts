@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { SteppedClock } from '#base/clock.ts';
+import { silentLog } from '#base/log.ts';
+import { createClient } from '#client/rest-client.ts';
+import { TestApi } from '#client/testing.ts';
+import { createInProcessTransport } from '#client/transports/in-process.ts';
+import { clusterroles, namespaces, rolebindings } from '#generated/resources.ts';
 import type { ClusterRole, ClusterRoleBinding } from '#generated/api/rbac-v1.ts';
 import { BOOTSTRAP_CLUSTER_ROLE_BINDINGS } from './bindings.ts';
 import { BOOTSTRAP_CLUSTER_ROLES } from './cluster-roles.ts';
 import { BOOTSTRAP_CONTROLLER_ROLES } from './controller-roles.ts';
 import { clusterRoleBindingObject, clusterRoleObject, group, rule } from './notation.ts';
-import { reconcileBinding, reconcileRole } from './reconcile.ts';
+import { reconcileBinding, reconcileBootstrapRoles, reconcileRole } from './reconcile.ts';
 
 const role = clusterRoleObject({ name: 'r', rules: [rule('get', 'core', 'pods'), rule('list', 'core', 'pods')] });
 const binding = clusterRoleBindingObject({ name: 'b', role: 'r', subjects: [group('a'), group('b')] });
@@ -92,5 +98,59 @@ describe('bootstrap policy', () => {
         String(aggregates),
       );
     }
+  });
+});
+
+describe('reconcileBootstrapRoles', () => {
+  const setUp = () => {
+    const api = new TestApi();
+    const transport = createInProcessTransport(api.exchange, { name: 'system:apiserver', groups: ['system:masters'] });
+    return {
+      api,
+      deps: { client: createClient({ transport, clock: new SteppedClock(), userAgent: 'test' }), log: silentLog },
+    };
+  };
+
+  it('makes everything in an empty cluster, and nothing the second time', async () => {
+    const { api, deps } = setUp();
+    const first = await reconcileBootstrapRoles(deps);
+    assert.equal(api.all(clusterroles).length, BOOTSTRAP_CLUSTER_ROLES.length + BOOTSTRAP_CONTROLLER_ROLES.length);
+    assert.ok(api.find(rolebindings, 'kube-public/system:controller:bootstrap-signer'));
+    assert.deepEqual(
+      api
+        .all(namespaces)
+        .map((n) => n.metadata.name)
+        .toSorted(),
+      ['kube-public', 'kube-system'],
+    );
+    assert.deepEqual(first, {
+      created: api.all(clusterroles).length + BOOTSTRAP_CLUSTER_ROLE_BINDINGS.length + 14,
+      updated: 0,
+    });
+    assert.deepEqual(await reconcileBootstrapRoles(deps), { created: 0, updated: 0 });
+  });
+
+  it('puts back what was taken away', async () => {
+    const { api, deps } = setUp();
+    await reconcileBootstrapRoles(deps);
+    const node = api.find(clusterroles, 'system:node')!;
+    api.put(clusterroles, { ...node, rules: node.rules!.slice(1) });
+    assert.deepEqual(await reconcileBootstrapRoles(deps), { created: 0, updated: 1 });
+    assert.ok(api.find(clusterroles, 'system:node')!.rules!.length >= node.rules!.length);
+  });
+
+  it('goes on when another server is faster', async () => {
+    const { api, deps } = setUp();
+    let once = true;
+    api.intercept = (request) => {
+      if (once && request.method === 'POST' && request.path.endsWith('/clusterroles')) {
+        once = false;
+        api.put(clusterroles, JSON.parse(Buffer.from(request.body!).toString()) as ClusterRole);
+      }
+      return undefined;
+    };
+    await reconcileBootstrapRoles(deps);
+    assert.equal(api.all(clusterroles).length, BOOTSTRAP_CLUSTER_ROLES.length + BOOTSTRAP_CONTROLLER_ROLES.length);
+    assert.equal(once, false);
   });
 });
