@@ -5,6 +5,16 @@ import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
 import type { Client, EventRecorder, Informers } from '#client/client.ts';
+import { attachDetachController } from './attachdetach.ts';
+import { clusterRoleAggregationController } from './clusterrole-aggregation.ts';
+import { nodeIpamController } from './node-ipam.ts';
+import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
+import { persistentVolumeBinder } from './persistentvolume/binder.ts';
+import { podGarbageCollector } from './podgc.ts';
+import { pvProtectionController } from './pv-protection.ts';
+import { pvcProtectionController } from './pvc-protection.ts';
+import { taintEvictionController } from './taint-eviction.ts';
+import { volumeProvisioner } from './volume-provisioner.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { endpointsController } from './endpoints.ts';
 import { endpointSliceController } from './endpointslice/endpointslice.ts';
@@ -22,6 +32,12 @@ export const controllers: readonly ControllerDefinition[] = [
   // Every pod needs its namespace's account and certificate authority.
   serviceAccountController,
   rootCaCertPublisher,
+  // Rights that others act by.
+  clusterRoleAggregationController,
+  // Nodes become usable: addresses, then taints lifted.
+  nodeIpamController,
+  nodeLifecycleController,
+  taintEvictionController,
   // Owners before what they own.
   deploymentController,
   replicaSetController,
@@ -30,7 +46,14 @@ export const controllers: readonly ControllerDefinition[] = [
   endpointSliceController,
   endpointSliceMirroringController,
   endpointsController,
+  // Volumes, in the order a claim meets them.
+  persistentVolumeBinder,
+  volumeProvisioner,
+  attachDetachController,
+  pvcProtectionController,
+  pvProtectionController,
   // Clearing up last: it needs to know most.
+  podGarbageCollector,
   namespaceController,
   garbageCollector,
 ];

@@ -100,13 +100,11 @@ export class TestCluster {
   async put<T extends KubeObject>(ref: ResourceRef<T>, object: T): Promise<T> {
     const present = this.get(ref, keyOf(object));
     if (present === undefined) return this.client.resource(ref).create(object);
-    return this.client
-      .resource(ref)
-      .update({
-        ...present,
-        ...object,
-        metadata: { ...present.metadata, ...object.metadata, resourceVersion: present.metadata.resourceVersion },
-      });
+    return this.client.resource(ref).update({
+      ...present,
+      ...object,
+      metadata: { ...present.metadata, ...object.metadata, resourceVersion: present.metadata.resourceVersion },
+    });
   }
 
   /** Changes the object with `change`, status included, as several components together would. */

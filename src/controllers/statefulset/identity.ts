@@ -13,7 +13,8 @@ const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';
 
 export const firstOrdinal = (set: StatefulSet): number => set.spec!.ordinals?.start ?? 0;
 export const replicasOf = (set: StatefulSet): number => set.spec!.replicas ?? 1;
-export const isWanted = (set: StatefulSet, ordinal: number): boolean => ordinal >= firstOrdinal(set) && ordinal < firstOrdinal(set) + replicasOf(set);
+export const isWanted = (set: StatefulSet, ordinal: number): boolean =>
+  ordinal >= firstOrdinal(set) && ordinal < firstOrdinal(set) + replicasOf(set);
 
 /** Undefined when the pod's name is not one of the set's. */
 export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
@@ -21,12 +22,19 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
   return match !== null && match[1] === set.metadata.name ? Number(match[2]) : undefined;
 }
 
-export const claimName = (template: PersistentVolumeClaim, set: StatefulSet, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
+export const claimName = (template: PersistentVolumeClaim, set: StatefulSet, ordinal: number): string =>
+  `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
 
 /** The pod of one ordinal, from a revision's template. */
 export function makePod(set: StatefulSet, template: PodTemplateSpec, revisionName: string, ordinal: number): Pod {
   const name = `${set.metadata.name}-${ordinal}`;
-  return withIdentity(set, ordinal, withLabels(podFromTemplate(template, { object: set, ref: statefulsets }, name), { [POD_REVISION_LABEL]: revisionName }));
+  return withIdentity(
+    set,
+    ordinal,
+    withLabels(podFromTemplate(template, { object: set, ref: statefulsets }, name), {
+      [POD_REVISION_LABEL]: revisionName,
+    }),
+  );
 }
 
 const withLabels = (pod: Pod, labels: Readonly<Record<string, string>>): Pod => ({
@@ -41,7 +49,12 @@ function withIdentity(set: StatefulSet, ordinal: number, pod: Pod): Pod {
   const { serviceName } = set.spec!;
   return {
     ...labelled,
-    spec: { ...pod.spec!, hostname: name, ...(serviceName ? { subdomain: serviceName } : {}), ...(volumes.length === 0 ? {} : { volumes }) },
+    spec: {
+      ...pod.spec!,
+      hostname: name,
+      ...(serviceName ? { subdomain: serviceName } : {}),
+      ...(volumes.length === 0 ? {} : { volumes }),
+    },
   };
 }
 
@@ -49,7 +62,10 @@ function withIdentity(set: StatefulSet, ordinal: number, pod: Pod): Pod {
 function claimVolumes(set: StatefulSet, ordinal: number, volumes: readonly Volume[]): readonly Volume[] {
   const templates = set.spec!.volumeClaimTemplates ?? [];
   const names = new Set(templates.map((t) => t.metadata.name));
-  const claims = templates.map((t) => ({ name: t.metadata.name!, persistentVolumeClaim: { claimName: claimName(t, set, ordinal), readOnly: false } }));
+  const claims = templates.map((t) => ({
+    name: t.metadata.name!,
+    persistentVolumeClaim: { claimName: claimName(t, set, ordinal), readOnly: false },
+  }));
   return [...claims, ...volumes.filter((v) => !names.has(v.name))];
 }
 
@@ -80,15 +96,28 @@ export function makeClaims(set: StatefulSet, ordinal: number): readonly Persiste
  * Who shall own an ordinal's claim under spec.persistentVolumeClaimRetentionPolicy: the set (goes with it), the pod (goes with the
  * pod that is scaled away), or nobody. Other owners stay.
  */
-export function claimOwners(set: StatefulSet, ordinal: number, pod: Pod, claim: PersistentVolumeClaim): readonly OwnerReference[] {
+export function claimOwners(
+  set: StatefulSet,
+  ordinal: number,
+  pod: Pod,
+  claim: PersistentVolumeClaim,
+): readonly OwnerReference[] {
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec!.persistentVolumeClaimRetentionPolicy ?? {};
   const condemned = !isWanted(set, ordinal);
   const present = claim.metadata.ownerReferences ?? [];
-  const isSet = (o: OwnerReference) => o.uid === set.metadata.uid || (o.kind === 'StatefulSet' && o.name === set.metadata.name);
+  const isSet = (o: OwnerReference) =>
+    o.uid === set.metadata.uid || (o.kind === 'StatefulSet' && o.name === set.metadata.name);
   const isPod = (o: OwnerReference) => o.kind === 'Pod' && o.name === pod.metadata.name;
   const others = present.filter((o) => !isSet(o) && !isPod(o));
   if (whenScaled === 'Delete' && condemned) {
-    const owner = { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name!, uid: pod.metadata.uid!, controller: true, blockOwnerDeletion: true };
+    const owner = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      name: pod.metadata.name!,
+      uid: pod.metadata.uid!,
+      controller: true,
+      blockOwnerDeletion: true,
+    };
     return [...others, owner];
   }
   return whenDeleted === 'Delete' ? [...others, makeControllerRef(set, statefulsets)] : others;

@@ -28,7 +28,12 @@ const isRunningAndReady = (pod: Pod): boolean => pod.status?.phase === 'Running'
 const isHealthy = (pod: Pod): boolean => isRunningAndReady(pod) && !isTerminating(pod);
 export const revisionNameOf = (pod: Pod): string => pod.metadata.labels?.[POD_REVISION_LABEL] ?? '';
 
-export function nextSteps(set: StatefulSet, pods: readonly Pod[], names: RevisionNames, nowMs: number): readonly Step[] {
+export function nextSteps(
+  set: StatefulSet,
+  pods: readonly Pod[],
+  names: RevisionNames,
+  nowMs: number,
+): readonly Step[] {
   const ordered = set.spec!.podManagementPolicy !== 'Parallel';
   const minReady = set.spec!.minReadySeconds ?? 0;
   const isAvailable = (pod: Pod) => isRunningAndReady(pod) && msUntilAvailable(pod, minReady, nowMs) === 0;
@@ -70,7 +75,9 @@ export function nextSteps(set: StatefulSet, pods: readonly Pod[], names: Revisio
 
 /** Highest ordinal first, down to the partition; at most maxUnavailable pods away at a time. */
 function updateSteps(set: StatefulSet, byOrdinal: ReadonlyMap<number, Pod>, names: RevisionNames): readonly Step[] {
-  const wanted = Array.from({ length: replicasOf(set) }, (_, i) => byOrdinal.get(firstOrdinal(set) + i)).filter((pod) => pod !== undefined);
+  const wanted = Array.from({ length: replicasOf(set) }, (_, i) => byOrdinal.get(firstOrdinal(set) + i)).filter(
+    (pod) => pod !== undefined,
+  );
   const { partition = 0, maxUnavailable = 1 } = set.spec!.updateStrategy?.rollingUpdate ?? {};
   const budget = Math.max(1, scaledValue(maxUnavailable, replicasOf(set), 'down'));
   const steps: Step[] = [];
@@ -96,7 +103,13 @@ function startsAtCurrent(set: StatefulSet, ordinal: number): boolean {
   return ordinal < firstOrdinal(set) + below;
 }
 
-export function statefulSetStatus(set: StatefulSet, pods: readonly Pod[], names: RevisionNames, collisionCount: number | undefined, nowMs: number): StatefulSetStatus {
+export function statefulSetStatus(
+  set: StatefulSet,
+  pods: readonly Pod[],
+  names: RevisionNames,
+  collisionCount: number | undefined,
+  nowMs: number,
+): StatefulSetStatus {
   const minReady = set.spec!.minReadySeconds ?? 0;
   const alive = pods.filter((pod) => !isTerminating(pod));
   const of = (name: string) => alive.filter((pod) => revisionNameOf(pod) === name).length;

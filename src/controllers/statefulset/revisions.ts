@@ -23,11 +23,17 @@ export function templateOf(revision: ControllerRevision): PodTemplateSpec {
   return template;
 }
 
-export const holdsTemplate = (revision: ControllerRevision, template: PodTemplateSpec): boolean => sameValue(templateOf(revision), template);
+export const holdsTemplate = (revision: ControllerRevision, template: PodTemplateSpec): boolean =>
+  sameValue(templateOf(revision), template);
 
 export const hashOf = (revision: ControllerRevision): string => revision.metadata.labels?.[REVISION_HASH_LABEL] ?? '';
 
-export function makeRevision(owner: Owner, ref: ResourceRef, number: number, collisionCount: number | undefined): ControllerRevision {
+export function makeRevision(
+  owner: Owner,
+  ref: ResourceRef,
+  number: number,
+  collisionCount: number | undefined,
+): ControllerRevision {
   const data = dataOf(owner.spec!.template);
   const hash = revisionHash(data, collisionCount);
   return {
@@ -52,7 +58,11 @@ export function byNumber(a: ControllerRevision, b: ControllerRevision): number {
 }
 
 /** Revisions nothing uses, beyond the limit, oldest first. */
-export function surplusRevisions(revisions: readonly ControllerRevision[], inUse: ReadonlySet<string>, limit: number): readonly ControllerRevision[] {
+export function surplusRevisions(
+  revisions: readonly ControllerRevision[],
+  inUse: ReadonlySet<string>,
+  limit: number,
+): readonly ControllerRevision[] {
   const unused = revisions.toSorted(byNumber).filter((r) => !inUse.has(r.metadata.name!));
   return unused.slice(0, Math.max(0, unused.length - limit));
 }

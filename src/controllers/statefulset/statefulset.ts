@@ -7,7 +7,14 @@ import type { Informer, ResourceClient } from '#client/client.ts';
 import { msUntilAvailable } from '#kinds/core/pod/readiness.ts';
 import { controllerOf, keyOf, type ObjectKey } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
-import { type ControllerDefinition, type ControllerDeps, done, type Outcome, ownKey, watch } from '../runtime/controller.ts';
+import {
+  type ControllerDefinition,
+  type ControllerDeps,
+  done,
+  type Outcome,
+  ownKey,
+  watch,
+} from '../runtime/controller.ts';
 import { sameValue } from '../runtime/equality.ts';
 import { candidatesOf, claim, indexByController, ownerKeys, planClaims } from '../runtime/ownership.ts';
 import { isNamespaceTerminating } from '../runtime/pod-control.ts';
@@ -80,9 +87,15 @@ export class StatefulSetReconciler {
     if (set === undefined) return done;
     const { selector } = set.spec!;
     const owners = this.#sets;
-    const isMember = (pod: Pod) => ordinalOf(set, pod) !== undefined && matchesLabelSelector(selector, pod.metadata.labels);
-    const owned = await claim(set, planClaims(set, candidatesOf(this.#deps.pods, set), isMember), { owners, objects: this.#pods });
-    const revisionPlan = planClaims(set, candidatesOf(this.#deps.revisions, set), (r) => matchesLabelSelector(selector, r.metadata.labels));
+    const isMember = (pod: Pod) =>
+      ordinalOf(set, pod) !== undefined && matchesLabelSelector(selector, pod.metadata.labels);
+    const owned = await claim(set, planClaims(set, candidatesOf(this.#deps.pods, set), isMember), {
+      owners,
+      objects: this.#pods,
+    });
+    const revisionPlan = planClaims(set, candidatesOf(this.#deps.revisions, set), (r) =>
+      matchesLabelSelector(selector, r.metadata.labels),
+    );
     const history = await claim(set, revisionPlan, { owners, objects: this.#revisionClient });
 
     const revisions = await this.#revisions(set, history);
@@ -97,7 +110,9 @@ export class StatefulSetReconciler {
     if (failure !== undefined) throw failure;
     await this.#forget(set, revisions, owned);
 
-    const waits = owned.map((pod) => msUntilAvailable(pod, set.spec!.minReadySeconds ?? 0, this.#now())).filter((ms) => ms !== undefined && ms > 0) as number[];
+    const waits = owned
+      .map((pod) => msUntilAvailable(pod, set.spec!.minReadySeconds ?? 0, this.#now()))
+      .filter((ms) => ms !== undefined && ms > 0) as number[];
     return waits.length === 0 ? done : { requeueAfterMs: Math.min(...waits) };
   }
 
@@ -122,8 +137,20 @@ export class StatefulSetReconciler {
     } catch (error) {
       if (!isStatus(error, 'AlreadyExists')) throw error;
       const present = await this.#revisionClient.get(wanted.metadata.namespace, wanted.metadata.name!);
-      if (present !== undefined && controllerOf(present)?.uid === set.metadata.uid && holdsTemplate(present, set.spec!.template)) return present;
-      await this.#sets.updateStatus({ ...set, status: { ...set.status!, replicas: set.status?.replicas ?? 0, collisionCount: (set.status?.collisionCount ?? 0) + 1 } });
+      if (
+        present !== undefined &&
+        controllerOf(present)?.uid === set.metadata.uid &&
+        holdsTemplate(present, set.spec!.template)
+      )
+        return present;
+      await this.#sets.updateStatus({
+        ...set,
+        status: {
+          ...set.status!,
+          replicas: set.status?.replicas ?? 0,
+          collisionCount: (set.status?.collisionCount ?? 0) + 1,
+        },
+      });
       throw error;
     }
   }
@@ -139,16 +166,30 @@ export class StatefulSetReconciler {
     switch (step.do) {
       case 'create': {
         const revision = step.current ? revisions.current : revisions.update;
-        return this.#create(set, step.ordinal, makePod(set, templateOf(revision), revision.metadata.name!, step.ordinal));
+        return this.#create(
+          set,
+          step.ordinal,
+          makePod(set, templateOf(revision), revision.metadata.name!, step.ordinal),
+        );
       }
       case 'recreate': {
-        const [reason, state] = step.pod.status?.phase === 'Failed' ? ['RecreatingFailedPod', 'failed'] : ['RecreatingTerminatedPod', 'terminated'];
-        this.#event(set, 'Warning', reason, `StatefulSet ${keyOf(set)} is recreating ${state} Pod ${step.pod.metadata.name}`);
+        const [reason, state] =
+          step.pod.status?.phase === 'Failed'
+            ? ['RecreatingFailedPod', 'failed']
+            : ['RecreatingTerminatedPod', 'terminated'];
+        this.#event(
+          set,
+          'Warning',
+          reason,
+          `StatefulSet ${keyOf(set)} is recreating ${state} Pod ${step.pod.metadata.name}`,
+        );
         return this.#delete(set, step.pod);
       }
       case 'relabel': {
         const { namespace, name, uid } = step.pod.metadata;
-        await this.#pods.patch(namespace, name!, 'application/merge-patch+json', { metadata: { uid, labels: identityLabels(step.pod, step.ordinal) } });
+        await this.#pods.patch(namespace, name!, 'application/merge-patch+json', {
+          metadata: { uid, labels: identityLabels(step.pod, step.ordinal) },
+        });
         return;
       }
       case 'delete':
@@ -165,7 +206,13 @@ export class StatefulSetReconciler {
       await this.#ownClaims(set, ordinal, made);
     } catch (error) {
       if (isStatus(error, 'AlreadyExists')) throw error;
-      if (!isNamespaceTerminating(error)) this.#event(set, 'Warning', 'FailedCreate', `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`);
+      if (!isNamespaceTerminating(error))
+        this.#event(
+          set,
+          'Warning',
+          'FailedCreate',
+          `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`,
+        );
       throw error;
     }
     this.#event(set, 'Normal', 'SuccessfulCreate', `create Pod ${name} in StatefulSet ${set.metadata.name} successful`);
@@ -174,7 +221,8 @@ export class StatefulSetReconciler {
   async #createClaim(set: StatefulSet, wanted: PersistentVolumeClaim, podName: string): Promise<void> {
     const present = this.#deps.claims.get(keyOf(wanted));
     // A claim on its way out would take the new pod's data with it.
-    if (present?.metadata.deletionTimestamp !== undefined) throw new Error(`pvc ${present.metadata.name} is being deleted`);
+    if (present?.metadata.deletionTimestamp !== undefined)
+      throw new Error(`pvc ${present.metadata.name} is being deleted`);
     if (present !== undefined) return;
     const what = `Claim ${wanted.metadata.name} Pod ${podName} in StatefulSet ${set.metadata.name}`;
     try {
@@ -204,7 +252,12 @@ export class StatefulSetReconciler {
       await this.#pods.delete(namespace, name!, { preconditions: { uid } });
     } catch (error) {
       if (isStatus(error, 'NotFound') || isStatus(error, 'Conflict')) return;
-      this.#event(set, 'Warning', 'FailedDelete', `delete Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`);
+      this.#event(
+        set,
+        'Warning',
+        'FailedDelete',
+        `delete Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`,
+      );
       throw error;
     }
     this.#event(set, 'Normal', 'SuccessfulDelete', `delete Pod ${name} in StatefulSet ${set.metadata.name} successful`);
@@ -213,7 +266,9 @@ export class StatefulSetReconciler {
   async #forget(set: StatefulSet, { current, update, all }: Revisions, owned: readonly Pod[]): Promise<void> {
     const inUse = new Set([current.metadata.name!, update.metadata.name!, ...owned.map(revisionNameOf)]);
     for (const revision of surplusRevisions(all, inUse, set.spec!.revisionHistoryLimit ?? 10)) {
-      await this.#revisionClient.delete(revision.metadata.namespace, revision.metadata.name!, { preconditions: { uid: revision.metadata.uid } });
+      await this.#revisionClient.delete(revision.metadata.namespace, revision.metadata.name!, {
+        preconditions: { uid: revision.metadata.uid },
+      });
     }
   }
 
