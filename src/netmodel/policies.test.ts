@@ -54,6 +54,11 @@ describe('PolicyElements', () => {
     assert.equal(send(model, ip(DB), ip(WEB)), 'sent', 'egress stays open');
   });
 
+  it('never keeps a pod from itself', () => {
+    const model = cluster({ namespace: 'db', spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] } });
+    assert.equal(send(model, ip(DB), ip(DB)), 'sent');
+  });
+
   const peers: readonly [string, object, Record<string, Walk['verdict']>][] = [
     ['pod selector: own namespace only', { podSelector: { matchLabels: { app: 'postgres' } } }, { PEER: 'sent', API: 'dropped', IMPOSTOR: 'dropped', OUTSIDE: 'dropped' }],
     ['namespace selector: every pod of it', { namespaceSelector: { matchLabels: { name: 'app' } } }, { API: 'sent', WEB: 'sent', PEER: 'dropped' }],

@@ -45,6 +45,8 @@ export function policyTable(): Table {
     };
   };
   const known: Chain['rules'][number] = { match: [{ is: 'ct state', states: ['established', 'related'] }], then: [{ do: 'accept' }] };
+  // "A pod cannot block access to itself": its own packets come back through a service.
+  const itself: Chain['rules'][number] = { match: [{ is: 'in', key: ['ip saddr', 'ip daddr'], set: 'itself' }], then: [{ do: 'accept' }] };
   const into = (direction: Direction, own: Field) => ({
     then: [
       { do: 'mark' as const, mark: 'meta mark' as const, key: [own], map: `${direction}_profiles` },
@@ -63,12 +65,12 @@ export function policyTable(): Table {
   ];
   return {
     name: POLICY_TABLE,
-    sets: DIRECTIONS.flatMap(setsOf),
+    sets: [...DIRECTIONS.flatMap(setsOf), { name: 'itself', key: ['ipv4_addr', 'ipv4_addr'] }],
     chains: [
       check('ingress', 'ip daddr', 'ip saddr'),
       check('egress', 'ip saddr', 'ip daddr'),
       // After translation: policies speak of pods, not of cluster IPs.
-      { name: 'passing', base: { type: 'filter', hook: 'forward', priority: 0 }, rules: [known, into('egress', 'ip saddr'), into('ingress', 'ip daddr')] },
+      { name: 'passing', base: { type: 'filter', hook: 'forward', priority: 0 }, rules: [known, itself, into('egress', 'ip saddr'), into('ingress', 'ip daddr')] },
       // Pods towards the node itself, the cluster's DNS among it. The node reaches its own pods freely (probes): no output chain.
       { name: 'to_node', base: { type: 'filter', hook: 'input', priority: 0 }, rules: [known, into('egress', 'ip saddr')] },
     ],
@@ -175,6 +177,7 @@ export class PolicyElements {
         mine.push({ set: `${direction}_profiles`, key: ip, value: String(profile.id) }, { set: `${direction}_denied`, key: ip, value: '' });
       }
     }
+    if (mine.length > 0) for (const ip of pod.ips) mine.push({ set: 'itself', key: elementKey(ip, ip), value: '' });
     for (const key of Object.values(old?.profiles ?? {})) this.#profiles.get(key)!.users--;
     this.#local.set(pod.key, { pod, profiles });
     this.#elements.replace(`local ${pod.key}`, mine);

@@ -17,7 +17,7 @@ export interface LabNode {
   readonly ip: string;
   /** `10.244.1` */
   readonly podPrefix: string;
-  readonly worker: Worker;
+  worker: Worker;
 }
 
 export interface LabPod {
@@ -62,9 +62,17 @@ export class Worker {
     return 'failed' in reply ? reply.failed : JSON.stringify(reply);
   }
 
+  /** Ends it as a crash would. */
+  kill(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#child.on('exit', () => resolve());
+      this.#child.kill('SIGKILL');
+    });
+  }
+
   stop(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#child.exitCode !== null) return resolve();
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) return resolve();
       this.#child.on('exit', () => resolve());
       this.#child.stdin.end();
     });
@@ -151,6 +159,12 @@ export class Lab {
     };
     const reply = await node.worker.do({ do: 'network', options, objects });
     if (!('done' in reply)) throw new Error(`${JSON.stringify(reply)} ${node.worker.stderr}`);
+  }
+
+  /** The node's agent dies; a new process stands ready in its place. */
+  async restartWorker(node: LabNode): Promise<void> {
+    await node.worker.kill();
+    node.worker = this.#worker(`${this.#prefix}-${node.name}`);
   }
 
   run(node: LabNode, command: string, ...args: string[]): Promise<string> {

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { KubeObject } from '#machinery/object.ts';
+import { walk } from '#netmodel/packet.ts';
+import { type FakeNode, makeFakeNode } from '#network/testing.ts';
+import * as resources from '#generated/resources.ts';
 import { DNS_ADDRESS, eventually, Lab, type LabNode, type LabPod, type Worker } from './lab.ts';
 import type { Put } from './worker.ts';
 
@@ -76,6 +79,8 @@ describe('NodeNetwork in the kernel', { skip: process.getuid?.() !== 0 && 'needs
       service('empty', '10.96.42.4', { type: 'NodePort', ports: [{ name: 'pg', port: 5432, protocol: 'TCP', nodePort: 30434 }] }),
       service('itself', '10.96.42.5'),
       slice('itself', [{ ip: api.ip, nodeName: 'one' }]),
+      service('own', '10.96.42.9'),
+      slice('own', [{ ip: postgres.ip, nodeName: 'one' }]),
       service('datagram', '10.96.42.6', { ports: [{ name: 'pg', port: 5432, protocol: 'UDP' }] }),
       slice('datagram', [{ ip: remote.ip, nodeName: 'two' }], [{ name: 'pg', port: 5432, protocol: 'UDP' }]),
       service('both', '10.96.42.7'),
@@ -218,6 +223,99 @@ describe('NodeNetwork in the kernel', { skip: process.getuid?.() !== 0 && 'needs
     assert.match(drops, new RegExp(`${api.ip.replaceAll('.', '\\.')} counter packets [1-9]`));
     await removed('networkpolicies', 'app/no-egress');
     await removed('networkpolicies', 'app/allow-dns');
+  });
+
+  it('enforces blocks with exceptions and port ranges, also while they change', async () => {
+    const blocks = (except: readonly string[], endPort: number) =>
+      policy('db', 'blocks', { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: '10.244.0.0/16', except } }, { ipBlock: { cidr: '192.168.77.0/24' } }], ports: [{ port: 5000, endPort }] }] });
+    const reach = (wanted: 'in' | 'out') => eventually(() => api.worker.reach(remote.ip, 5432, { timeoutMs: 200 }), (a) => (a === 'timeout') === (wanted === 'out'));
+    await everywhere([blocks(['10.244.1.0/24'], 6000)]);
+    assert.equal(await reach('out'), 'timeout');
+    await everywhere([blocks(['10.244.1.128/25'], 6000)]);
+    assert.equal(await reach('in'), `postgres-1 from ${api.ip}`);
+    await everywhere([blocks(['10.244.1.128/25'], 5431)]);
+    assert.equal(await reach('out'), 'timeout');
+    await everywhere([blocks([], 5432)]);
+    assert.equal(await reach('in'), `postgres-1 from ${api.ip}`);
+    assert.equal(await laptop.reach(two.ip, 30433), 'postgres-1 from 192.168.77.100', 'a node port client is judged by its own address');
+    await removed('networkpolicies', 'db/blocks');
+    await reach('in');
+  });
+
+  it('does what the packet walker says', async () => {
+    const from = [{ namespaceSelector: { matchLabels: { name: 'app' } } }];
+    const guard = policy('db', 'guard', { podSelector: { matchLabels: { app: 'postgres' } }, ingress: [{ from, ports: [{ port: 5432 }] }] });
+    await everywhere([guard]);
+    await eventually(() => postgres.worker.reach(remote.ip, 5432, { timeoutMs: 200 }), (a) => a === 'timeout');
+    const objects = [...base, guard].map(({ resource, object }) => ({ ref: resources[resource], object }));
+    const models = new Map<string, FakeNode>();
+    for (const n of [one, two]) models.set(n.name, await makeFakeNode(objects, { nodeName: n.name, nodeIP: n.ip }));
+    const names = new Map([api, postgres, remote].map((p) => [p.ip, p.name]));
+    const nodeOf = (ip: string) => [one, two].find((n) => ip === n.ip || ip.startsWith(`${n.podPrefix}.`));
+    /** Walks node after node until the packet arrives or is stopped. */
+    const predicted = (src: string, dst: string, dport: number, start: LabNode | undefined, ownProcess: boolean): string => {
+      let packet = { src, dst, protocol: 'tcp' as const, dport } as Parameters<typeof walk>[1];
+      let at = start ?? nodeOf(dst);
+      for (let from: 'node' | 'wire' = ownProcess ? 'node' : 'wire'; at !== undefined; from = 'wire') {
+        const result = walk(models.get(at.name)!.view(), packet, { from });
+        if (result.verdict === 'dropped') return 'timeout';
+        if (result.verdict === 'rejected') return 'ECONNREFUSED';
+        if (result.verdict === 'delivered') return 'ECONNREFUSED';
+        packet = result.packet;
+        const next = nodeOf(packet.dst);
+        if (next === at) return packet.dport === 5432 ? names.get(packet.dst)! : 'ECONNREFUSED';
+        at = next;
+      }
+      return 'nowhere';
+    };
+    const clients: [string, string, LabNode | undefined, Worker, boolean][] = [
+      ['api', api.ip, one, api.worker, false],
+      ['postgres-0', postgres.ip, one, postgres.worker, false],
+      ['postgres-1', remote.ip, two, remote.worker, false],
+      ['node one', one.ip, one, one.worker, true],
+      ['laptop', '192.168.77.100', undefined, laptop, false],
+    ];
+    const targets: [string, number][] = [
+      [api.ip, 5432],
+      [postgres.ip, 5432],
+      [remote.ip, 5432],
+      [remote.ip, 81],
+      ['10.96.42.1', 5432],
+      ['10.96.42.2', 5432],
+      ['10.96.42.4', 5432],
+      ['10.96.42.5', 5432],
+      ['10.96.42.9', 5432],
+      ['10.96.42.1', 80],
+      [one.ip, 30432],
+      [two.ip, 30432],
+      [one.ip, 30433],
+      [two.ip, 30434],
+    ];
+    for (const [who, address, start, worker, own] of clients) {
+      for (const [host, port] of targets) {
+        // The laptop has no route to pods and cluster IPs, as in a real cluster; a pod's own address does not leave it.
+        if ((who === 'laptop' && host.startsWith('10.')) || host === address) continue;
+        const seen = (await worker.reach(host, port, { timeoutMs: 300 })).split(' ')[0];
+        assert.equal(seen, predicted(address, host, port, start, own), `${who} to ${host}:${port}`);
+      }
+    }
+    await removed('networkpolicies', 'db/guard');
+  });
+
+  it('keeps serving while the agent is away, and takes up what changed meanwhile', async () => {
+    await lab.restartWorker(one);
+    assert.equal(await api.worker.reach('10.96.42.2', 5432), `postgres-1 from ${api.ip}`);
+    const moved = slice('local', [{ ip: remote.ip, nodeName: 'two' }]);
+    let lost = 0;
+    let tried = 0;
+    const started = lab.startNetwork(one, [...base.filter((p) => p.object.metadata.name !== 'local-1'), moved]).then(() => (tried = Math.max(tried, 20)));
+    do {
+      if (!(await api.worker.reach('10.96.42.2', 5432)).startsWith('postgres-1')) lost++;
+      tried++;
+    } while (tried < 20);
+    await started;
+    assert.equal(lost, 0);
+    assert.equal(await eventually(() => api.worker.reach('10.96.42.1', 5432), (a) => a.startsWith('postgres-1')), `postgres-1 from ${api.ip}`);
   });
 
   it('writes the CNI configuration of its own range', async () => {
