@@ -11,7 +11,9 @@ export const BOOTSTRAP_CONTROLLER_ROLES: readonly BootstrapRole[] = [
       rule('patch update', 'core', 'nodes/status'),
       rule('list watch', 'core', 'pods'),
       rule('create patch update', 'core events.k8s.io', 'events'),
-      rule('create delete get list watch', 'storage.k8s.io', 'volumeattachments'),
+      rule('create delete get list patch watch', 'storage.k8s.io', 'volumeattachments'),
+      // Beyond upstream: this controller attaches by itself, no external-attacher does.
+      rule('patch', 'storage.k8s.io', 'volumeattachments/status'),
       rule('get list watch', 'storage.k8s.io', 'csidrivers'),
       rule('get list watch', 'storage.k8s.io', 'csinodes'),
     ],
@@ -198,6 +200,16 @@ export const BOOTSTRAP_CONTROLLER_ROLES: readonly BootstrapRole[] = [
       rule('list watch', 'core', 'nodes'),
       rule('create patch update', 'core events.k8s.io', 'events'),
       rule('watch', 'core', 'events'),
+    ],
+  },
+  {
+    // Beyond upstream, where every driver brings its own provisioner.
+    name: 'system:controller:volume-provisioner',
+    rules: [
+      rule('create delete get list watch', 'core', 'persistentvolumes'),
+      rule('get list watch', 'core', 'persistentvolumeclaims'),
+      rule('get list watch', 'storage.k8s.io', 'storageclasses volumeattachments'),
+      rule('create patch update', 'core events.k8s.io', 'events'),
     ],
   },
   {
