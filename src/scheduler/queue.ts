@@ -39,6 +39,8 @@ export interface QueueDeps {
 export class SchedulingQueue {
   readonly #deps: QueueDeps;
   readonly #entries = new Map<ObjectKey, Entry>();
+  /** Of the entries, those that wait for an event. */
+  readonly #unschedulable = new Set<Entry>();
   readonly #active: Heap<Entry>;
   readonly #backoff = new Heap<Entry>((a, b) => a.readyMs - b.readyMs || a.order - b.order);
   /** Plugin → what it waits for. */
@@ -62,9 +64,7 @@ export class SchedulingQueue {
     const flush = () => {
       this.#flushTimer = this.#deps.clock.setTimer(FLUSH_MS, flush);
       const nowMs = this.#deps.clock.now();
-      for (const entry of this.#entries.values()) {
-        if (entry.where === 'unschedulable' && nowMs - entry.sinceMs > MAX_UNSCHEDULABLE_MS) this.#requeue(entry);
-      }
+      for (const entry of this.#unschedulable) if (nowMs - entry.sinceMs > MAX_UNSCHEDULABLE_MS) this.#requeue(entry);
     };
     this.#flushTimer = this.#deps.clock.setTimer(FLUSH_MS, flush);
   }
@@ -106,6 +106,7 @@ export class SchedulingQueue {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    this.#unschedulable.delete(entry);
     // The heaps drop it when it comes up.
     entry.where = 'gated';
   }
@@ -129,6 +130,7 @@ export class SchedulingQueue {
     this.#leaveTry(entry);
     entry.plugins = plugins;
     entry.where = 'unschedulable';
+    this.#unschedulable.add(entry);
   }
 
   /** Something failed that had nothing to do with the cluster's state: tried again after its back-off. */
@@ -142,9 +144,7 @@ export class SchedulingQueue {
 
   /** Something changed in the cluster: wakes the pods that it may help. */
   event(event: ClusterEvent): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.where === 'unschedulable' && this.#mayHelp(entry, event)) this.#requeue(entry);
-    }
+    for (const entry of this.#unschedulable) if (this.#mayHelp(entry, event)) this.#requeue(entry);
   }
 
   #update(entry: Entry, pod: Pod): void {
@@ -156,6 +156,7 @@ export class SchedulingQueue {
 
   /** Into the active queue, unless a gate holds it. */
   #activate(entry: Entry): void {
+    this.#unschedulable.delete(entry);
     entry.sinceMs = this.#deps.clock.now();
     const closed = this.#gates.some((plugin) => plugin.preEnqueue!(entry.info.pod) !== undefined);
     entry.where = closed ? 'gated' : 'active';
@@ -166,6 +167,7 @@ export class SchedulingQueue {
 
   #requeue(entry: Entry): void {
     if (entry.readyMs <= this.#deps.clock.now()) return this.#activate(entry);
+    this.#unschedulable.delete(entry);
     entry.where = 'backoff';
     entry.sinceMs = this.#deps.clock.now();
     this.#backoff.push(entry);
