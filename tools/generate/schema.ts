@@ -64,14 +64,14 @@ function extras(property: SwaggerSchema): Record<string, unknown> | undefined {
 }
 
 export function generateSchema(swagger: Swagger, dump: FieldDump): string {
-  const names = Object.keys(swagger.definitions).filter((n) => SCALARS[n] === undefined && swagger.definitions[n]!.properties !== undefined);
+  const names = Object.keys(swagger.definitions).filter((n) => SCALARS[n] === undefined && swagger.definitions[n]!.type === 'object');
   const index = new Map(names.map((n, i) => [n, i]));
   const rows = names.map((name) => {
     const schema = swagger.definitions[name]!;
     const required = new Set(schema.required ?? []);
-    const order = dump[name] ?? Object.keys(schema.properties!).map((p) => [p, 'string', required.has(p) ? '' : 'e'] as const);
+    const order = dump[name] ?? Object.keys(schema.properties ?? {}).map((p) => [p, 'string', required.has(p) ? '' : 'e'] as const);
     const fields = order
-      .filter(([field]) => schema.properties![field] !== undefined)
+      .filter(([field]) => schema.properties?.[field] !== undefined)
       .map(([field, kind, flags]) => {
         const property = schema.properties![field]!;
         const more = extras(property);
