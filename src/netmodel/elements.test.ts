@@ -35,7 +35,9 @@ describe('Elements', () => {
 
   it('keeps a kernel that applies every transaction equal to what is wanted', () => {
     const owner = fc.constantFrom('a', 'b', 'c');
-    const list = fc.uniqueArray(fc.record({ key: fc.constantFrom('x', 'y', 'z'), value: fc.constantFrom('1', '2') }), { selector: (e) => e.key });
+    const list = fc.uniqueArray(fc.record({ key: fc.constantFrom('x', 'y', 'z'), value: fc.constantFrom('1', '2') }), {
+      selector: (e) => e.key,
+    });
     fc.assert(
       fc.property(fc.array(fc.record({ owner, list, flush: fc.boolean() })), (steps) => {
         const elements = new Elements('t');
@@ -52,7 +54,10 @@ describe('Elements', () => {
           }
         };
         for (const step of steps) {
-          elements.replace(step.owner, step.list.map((e) => el(e.key, e.value)));
+          elements.replace(
+            step.owner,
+            step.list.map((e) => el(e.key, e.value)),
+          );
           if (step.flush) flush();
         }
         flush();

@@ -6,7 +6,8 @@ import { clusterSearch, Names, type RecordType, type Resolution, searchNames } f
 const makeNames = () => {
   const names = new Names({ domain: 'cluster.local', dnsAddress: '10.96.0.10' });
   names.setNamespace('db', true);
-  const service = (name: string, spec: Service['spec']) => names.setService(`db/${name}`, { metadata: { namespace: 'db', name }, spec });
+  const service = (name: string, spec: Service['spec']) =>
+    names.setService(`db/${name}`, { metadata: { namespace: 'db', name }, spec });
   const slice = (service: string, endpoints: readonly { ip: string; hostname?: string; ready?: boolean }[]) =>
     names.setSlice(
       `db/${service}-1`,
@@ -14,7 +15,11 @@ const makeNames = () => {
         metadata: { namespace: 'db', name: `${service}-1`, labels: { 'kubernetes.io/service-name': service } },
         addressType: 'IPv4',
         ports: [{ name: 'pg', port: 5432, protocol: 'TCP' }],
-        endpoints: endpoints.map(({ ip, hostname, ready = true }) => ({ addresses: [ip], conditions: { ready }, ...(hostname === undefined ? {} : { hostname }) })),
+        endpoints: endpoints.map(({ ip, hostname, ready = true }) => ({
+          addresses: [ip],
+          conditions: { ready },
+          ...(hostname === undefined ? {} : { hostname }),
+        })),
       },
       undefined,
     );
@@ -54,7 +59,12 @@ describe('Names', () => {
     ['pod that is not ready', `postgres-2.postgres.${s}`, 'A', 'no name'],
     ['endpoint without host name', `10-244-3-9.postgres.${s}`, 'A', '10.244.3.9'],
     ['port of a service', `_pg._tcp.postgres-primary.${s}`, 'SRV', `postgres-primary.${s}:5432`],
-    ['ports of headless endpoints', `_pg._tcp.postgres.${s}`, 'SRV', `postgres-0.postgres.${s}:5432 postgres-1.postgres.${s}:5432 10-244-3-9.postgres.${s}:5432`],
+    [
+      'ports of headless endpoints',
+      `_pg._tcp.postgres.${s}`,
+      'SRV',
+      `postgres-0.postgres.${s}:5432 postgres-1.postgres.${s}:5432 10-244-3-9.postgres.${s}:5432`,
+    ],
     ['port that does not exist', `_http._tcp.postgres-primary.${s}`, 'SRV', 'no name'],
     ['port of another protocol', `_pg._udp.postgres-primary.${s}`, 'SRV', 'no name'],
     ['service that does not exist', `mysql.${s}`, 'A', 'no name'],
@@ -81,7 +91,10 @@ describe('Names', () => {
 
   it('follows endpoints and services that change', () => {
     const own = makeNames();
-    own.setService('db/postgres-primary', { metadata: { namespace: 'db', name: 'postgres-primary' }, spec: { clusterIP: '10.96.0.99' } });
+    own.setService('db/postgres-primary', {
+      metadata: { namespace: 'db', name: 'postgres-primary' },
+      spec: { clusterIP: '10.96.0.99' },
+    });
     assert.equal(say(own.resolve(`postgres-primary.${s}`, 'A')), '10.96.0.99');
     assert.equal(say(own.resolve('7.42.96.10.in-addr.arpa', 'PTR')), 'elsewhere');
     own.setService('db/postgres', undefined);
@@ -97,7 +110,10 @@ describe('Names', () => {
 describe('searchNames', () => {
   const search = clusterSearch('app', 'cluster.local');
   it('tries the search list first for short names', () => {
-    assert.deepEqual(searchNames('postgres.db', search).slice(0, 2), ['postgres.db.app.svc.cluster.local', 'postgres.db.svc.cluster.local']);
+    assert.deepEqual(searchNames('postgres.db', search).slice(0, 2), [
+      'postgres.db.app.svc.cluster.local',
+      'postgres.db.svc.cluster.local',
+    ]);
   });
   it('tries a name with five dots, or a last dot, as it is', () => {
     assert.equal(searchNames('a.b.c.d.e.f', search)[0], 'a.b.c.d.e.f');

@@ -8,9 +8,24 @@ import { SERVICE_NAME_LABEL } from './services.ts';
 export type RecordData =
   | { readonly type: 'A' | 'AAAA'; readonly address: string }
   | { readonly type: 'CNAME' | 'PTR' | 'NS'; readonly name: string }
-  | { readonly type: 'SRV'; readonly priority: number; readonly weight: number; readonly port: number; readonly target: string }
+  | {
+      readonly type: 'SRV';
+      readonly priority: number;
+      readonly weight: number;
+      readonly port: number;
+      readonly target: string;
+    }
   | { readonly type: 'TXT'; readonly text: string }
-  | { readonly type: 'SOA'; readonly mname: string; readonly rname: string; readonly serial: number; readonly refresh: number; readonly retry: number; readonly expire: number; readonly minimum: number };
+  | {
+      readonly type: 'SOA';
+      readonly mname: string;
+      readonly rname: string;
+      readonly serial: number;
+      readonly refresh: number;
+      readonly retry: number;
+      readonly expire: number;
+      readonly minimum: number;
+    };
 
 export type RecordType = RecordData['type'];
 
@@ -139,7 +154,13 @@ export class Names {
     if (front.length === 1) {
       if (front[0] === '_tcp' || front[0] === '_udp' || front[0] === '_sctp') return this.#none('no data');
       const found = names.endpoints.filter((e) => e.hostname === front[0]);
-      return found.length === 0 ? this.#none('no name') : this.#addresses(name, found.map((e) => e.ip), type);
+      return found.length === 0
+        ? this.#none('no name')
+        : this.#addresses(
+            name,
+            found.map((e) => e.ip),
+            type,
+          );
     }
     if (front.length === 2 && front[0]!.startsWith('_') && front[1]!.startsWith('_')) {
       return this.#whole(name, base, names, { port: front[0]!.slice(1), protocol: front[1]!.slice(1) }, type);
@@ -148,7 +169,13 @@ export class Names {
   }
 
   /** The service itself, or with `wanted` one of its ports. */
-  #whole(name: string, base: string, names: ServiceNames, wanted: { port: string; protocol: string } | undefined, type: string): Resolution {
+  #whole(
+    name: string,
+    base: string,
+    names: ServiceNames,
+    wanted: { port: string; protocol: string } | undefined,
+    type: string,
+  ): Resolution {
     const fits = (p: { readonly name: string; readonly protocol: string }) =>
       wanted === undefined || (p.name === wanted.port && p.protocol.toLowerCase() === wanted.protocol);
     const srv: { target: string; port: number; ip: string }[] = [];
@@ -157,9 +184,14 @@ export class Names {
       const found = names.endpoints.filter((e) => wanted === undefined || e.ports.some(fits));
       if (found.length === 0) return this.#none('no name');
       addresses = found.map((e) => e.ip);
-      for (const e of found) for (const p of e.ports.filter(fits)) srv.push({ target: `${e.hostname}.${base}`, port: p.port, ip: e.ip });
+      for (const e of found)
+        for (const p of e.ports.filter(fits)) srv.push({ target: `${e.hostname}.${base}`, port: p.port, ip: e.ip });
     } else {
-      const ports = (names.service.spec?.ports ?? []).map((p) => ({ name: p.name ?? '', protocol: p.protocol ?? 'TCP', port: p.port }));
+      const ports = (names.service.spec?.ports ?? []).map((p) => ({
+        name: p.name ?? '',
+        protocol: p.protocol ?? 'TCP',
+        port: p.port,
+      }));
       if (wanted !== undefined && !ports.some(fits)) return this.#none('no name');
       addresses = clusterIPsOf(names.service);
       for (const p of ports.filter(fits)) for (const ip of addresses) srv.push({ target: base, port: p.port, ip });
@@ -185,7 +217,9 @@ export class Names {
     if (labels.length === 1) return this.#none('no data');
     if (labels.length > 2) return this.#none('no name');
     const text = labels[0]!;
-    const ip = parseIP(text.replaceAll('-', '.')) ?? (text.includes('--') || text.split('-').length === 8 ? parseIP(text.replaceAll('-', ':')) : undefined);
+    const ip =
+      parseIP(text.replaceAll('-', '.')) ??
+      (text.includes('--') || text.split('-').length === 8 ? parseIP(text.replaceAll('-', ':')) : undefined);
     return ip === undefined ? this.#none('no name') : this.#addresses(name, [formatIP(ip)], type);
   }
 
@@ -200,7 +234,11 @@ export class Names {
       else for (const e of names.endpoints) if (e.ip === address) found.push(`${e.hostname}.${base}`);
     }
     if (found.length === 0) return { kind: 'elsewhere' };
-    return this.#typed(name, [...new Set(found)].map((n) => ({ type: 'PTR', name: n })), type);
+    return this.#typed(
+      name,
+      [...new Set(found)].map((n) => ({ type: 'PTR', name: n })),
+      type,
+    );
   }
 
   #addresses(name: string, ips: readonly string[], type: string): Resolution {
@@ -259,7 +297,11 @@ export class Names {
 function endpointsOf(slices: readonly EndpointSlice[]): EndpointName[] {
   const out = new Map<string, EndpointName>();
   for (const slice of slices) {
-    const ports = (slice.ports ?? []).map((p) => ({ name: p.name ?? '', protocol: p.protocol ?? 'TCP', port: p.port ?? 0 }));
+    const ports = (slice.ports ?? []).map((p) => ({
+      name: p.name ?? '',
+      protocol: p.protocol ?? 'TCP',
+      port: p.port ?? 0,
+    }));
     for (const endpoint of slice.endpoints ?? []) {
       if (!(endpoint.conditions?.ready ?? true)) continue;
       for (const ip of endpoint.addresses) {

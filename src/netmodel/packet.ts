@@ -54,7 +54,15 @@ interface State {
 
 export function walk(node: NodeView, packet: Packet, options: WalkOptions): Walk {
   const lookups = node.tables.map(({ table, elements }) => new TableWalker(table, elements, node));
-  const state: State = { packet, input: options, metaMark: 0, ctMark: 0, translated: undefined, masqueraded: false, trace: [] };
+  const state: State = {
+    packet,
+    input: options,
+    metaMark: 0,
+    ctMark: 0,
+    translated: undefined,
+    masqueraded: false,
+    trace: [],
+  };
   const end = (verdict: Walk['verdict']): Walk => ({
     verdict,
     packet: state.packet,
@@ -79,7 +87,9 @@ export function walk(node: NodeView, packet: Packet, options: WalkOptions): Walk
 }
 
 function runHook(tables: readonly TableWalker[], hook: Hook, state: State): 'accept' | 'drop' | 'reject' {
-  const chains = tables.flatMap((t) => t.table.chains.filter((c) => c.base?.hook === hook).map((chain) => ({ walker: t, chain })));
+  const chains = tables.flatMap((t) =>
+    t.table.chains.filter((c) => c.base?.hook === hook).map((chain) => ({ walker: t, chain })),
+  );
   chains.sort((a, b) => a.chain.base!.priority - b.chain.base!.priority);
   for (const { walker, chain } of chains) {
     if (chain.base!.type === 'nat' && state.input.state === 'established') continue;
@@ -122,10 +132,10 @@ class TableWalker {
 
   #runRule(chain: Chain, rule: Rule, state: State): Verdict {
     for (const match of rule.match ?? []) if (!this.#matches(match, state)) return 'continue';
-    for (const action of rule.then) {
+    for (const action of rule.actions) {
       const outcome = this.#act(action, state);
       if (outcome === 'miss') return 'continue';
-      if (rule.why !== undefined && action === rule.then[0]) state.trace.push(`${chain.name}: ${rule.why}`);
+      if (rule.why !== undefined && action === rule.actions[0]) state.trace.push(`${chain.name}: ${rule.why}`);
       if (outcome !== 'continue') return outcome;
     }
     return 'continue';
@@ -208,7 +218,7 @@ class TableWalker {
       case 'dnatted':
         return state.translated !== undefined;
       case 'ct mark bit':
-        return ((state.ctMark & match.mask) >>> 0) === match.mask;
+        return (state.ctMark & match.mask) >>> 0 === match.mask;
       case 'proto':
         return (match.protocols as readonly string[]).includes(state.packet.protocol);
       case 'within':

@@ -5,7 +5,12 @@ import { walk, type Packet, type Walk } from './packet.ts';
 import { blockRanges, compilePolicy, disjointBoxes, formatRange, mergePorts, type PolicyPod } from './policies.ts';
 import { PolicyElements, policyTable } from './policy-rules.ts';
 
-const makePod = (key: string, ip: string, labels: Record<string, string> = {}, namedPorts: PolicyPod['namedPorts'] = []): PolicyPod => ({
+const makePod = (
+  key: string,
+  ip: string,
+  labels: Record<string, string> = {},
+  namedPorts: PolicyPod['namedPorts'] = [],
+): PolicyPod => ({
   key,
   namespace: key.split('/')[0]!,
   labels,
@@ -25,14 +30,32 @@ function cluster(...policies: readonly { namespace: string; spec: NetworkPolicy[
   for (const ns of ['db', 'app', 'other', 'kube-system']) model.setNamespace(ns, { name: ns });
   for (const pod of [DB, PEER, API, WEB, IMPOSTOR]) model.setPod(pod.key, pod);
   for (const pod of [DB, API]) model.setLocalPod(pod.key, pod);
-  policies.forEach((p, i) => model.setPolicy(`${p.namespace}/p${i}`, compilePolicy({ metadata: { namespace: p.namespace, name: `p${i}` }, spec: p.spec })));
+  policies.forEach((p, i) =>
+    model.setPolicy(
+      `${p.namespace}/p${i}`,
+      compilePolicy({ metadata: { namespace: p.namespace, name: `p${i}` }, spec: p.spec }),
+    ),
+  );
   return model;
 }
 
-function send(model: PolicyElements, src: string, dst: string, options: Partial<Packet> & { from?: 'node'; state?: 'established' } = {}): Walk['verdict'] {
-  const node = { tables: [{ table: policyTable(), elements: model.elements.all() }], localAddresses: ['192.168.77.1', '10.96.0.10'], primaryAddress: '192.168.77.1' };
+function send(
+  model: PolicyElements,
+  src: string,
+  dst: string,
+  options: Partial<Packet> & { from?: 'node'; state?: 'established' } = {},
+): Walk['verdict'] {
+  const node = {
+    tables: [{ table: policyTable(), elements: model.elements.all() }],
+    localAddresses: ['192.168.77.1', '10.96.0.10'],
+    primaryAddress: '192.168.77.1',
+  };
   const { from, state, ...packet } = options;
-  return walk(node, { src, dst, protocol: 'tcp', dport: 5432, ...packet }, { from: from ?? 'wire', ...(state === undefined ? {} : { state }) }).verdict;
+  return walk(
+    node,
+    { src, dst, protocol: 'tcp', dport: 5432, ...packet },
+    { from: from ?? 'wire', ...(state === undefined ? {} : { state }) },
+  ).verdict;
 }
 
 const ip = (pod: PolicyPod) => pod.ips[0]!;
@@ -60,21 +83,44 @@ describe('PolicyElements', () => {
   });
 
   const peers: readonly [string, object, Record<string, Walk['verdict']>][] = [
-    ['pod selector: own namespace only', { podSelector: { matchLabels: { app: 'postgres' } } }, { PEER: 'sent', API: 'dropped', IMPOSTOR: 'dropped', OUTSIDE: 'dropped' }],
-    ['namespace selector: every pod of it', { namespaceSelector: { matchLabels: { name: 'app' } } }, { API: 'sent', WEB: 'sent', PEER: 'dropped' }],
+    [
+      'pod selector: own namespace only',
+      { podSelector: { matchLabels: { app: 'postgres' } } },
+      { PEER: 'sent', API: 'dropped', IMPOSTOR: 'dropped', OUTSIDE: 'dropped' },
+    ],
+    [
+      'namespace selector: every pod of it',
+      { namespaceSelector: { matchLabels: { name: 'app' } } },
+      { API: 'sent', WEB: 'sent', PEER: 'dropped' },
+    ],
     [
       'both together: both must hold',
       { namespaceSelector: { matchLabels: { name: 'app' } }, podSelector: { matchLabels: { role: 'api' } } },
       { API: 'sent', WEB: 'dropped', IMPOSTOR: 'dropped', PEER: 'dropped' },
     ],
-    ['empty namespace selector: every pod, nobody outside', { namespaceSelector: {} }, { API: 'sent', IMPOSTOR: 'sent', OUTSIDE: 'dropped' }],
-    ['block with exception', { ipBlock: { cidr: '10.244.2.0/24', except: ['10.244.2.9/32'] } }, { WEB: 'sent', IMPOSTOR: 'dropped', API: 'dropped', OUTSIDE: 'dropped' }],
+    [
+      'empty namespace selector: every pod, nobody outside',
+      { namespaceSelector: {} },
+      { API: 'sent', IMPOSTOR: 'sent', OUTSIDE: 'dropped' },
+    ],
+    [
+      'block with exception',
+      { ipBlock: { cidr: '10.244.2.0/24', except: ['10.244.2.9/32'] } },
+      { WEB: 'sent', IMPOSTOR: 'dropped', API: 'dropped', OUTSIDE: 'dropped' },
+    ],
   ];
-  const sources: Record<string, string> = { PEER: ip(PEER), API: ip(API), WEB: ip(WEB), IMPOSTOR: ip(IMPOSTOR), OUTSIDE };
+  const sources: Record<string, string> = {
+    PEER: ip(PEER),
+    API: ip(API),
+    WEB: ip(WEB),
+    IMPOSTOR: ip(IMPOSTOR),
+    OUTSIDE,
+  };
   for (const [name, peer, wanted] of peers) {
     it(`admits by peer: ${name}`, () => {
       const model = cluster({ namespace: 'db', spec: { podSelector: {}, ingress: [{ from: [peer] }] } });
-      for (const [who, verdict] of Object.entries(wanted)) assert.equal(send(model, sources[who]!, ip(DB)), verdict, who);
+      for (const [who, verdict] of Object.entries(wanted))
+        assert.equal(send(model, sources[who]!, ip(DB)), verdict, who);
     });
   }
 
@@ -110,7 +156,9 @@ describe('PolicyElements', () => {
   });
 
   it('follows pods and namespaces that change their labels', () => {
-    const from = [{ namespaceSelector: { matchLabels: { name: 'app' } }, podSelector: { matchLabels: { role: 'api' } } }];
+    const from = [
+      { namespaceSelector: { matchLabels: { name: 'app' } }, podSelector: { matchLabels: { role: 'api' } } },
+    ];
     const model = cluster({ namespace: 'db', spec: { podSelector: {}, ingress: [{ from }] } });
     model.setPod(API.key, { ...API, labels: { role: 'web' } });
     assert.equal(send(model, ip(API), ip(DB)), 'dropped');
@@ -127,28 +175,56 @@ describe('PolicyElements', () => {
     model.setPod(dns.key, dns);
     const ask = () => send(model, ip(API), '10.96.0.10', { protocol: 'udp', dport: 53 });
     assert.equal(ask(), 'dropped');
-    assert.equal(send(model, ip(API), '192.168.77.1', { dport: 10250 }), 'dropped', 'the node is a destination like others');
-    const to = [{ namespaceSelector: { matchLabels: { name: 'kube-system' } }, podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } } }];
-    model.setPolicy('app/dns', compilePolicy({ metadata: { namespace: 'app', name: 'dns' }, spec: { podSelector: {}, policyTypes: ['Egress'], egress: [{ to, ports: [{ protocol: 'UDP', port: 53 }] }] } }));
+    assert.equal(
+      send(model, ip(API), '192.168.77.1', { dport: 10250 }),
+      'dropped',
+      'the node is a destination like others',
+    );
+    const to = [
+      {
+        namespaceSelector: { matchLabels: { name: 'kube-system' } },
+        podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+      },
+    ];
+    model.setPolicy(
+      'app/dns',
+      compilePolicy({
+        metadata: { namespace: 'app', name: 'dns' },
+        spec: { podSelector: {}, policyTypes: ['Egress'], egress: [{ to, ports: [{ protocol: 'UDP', port: 53 }] }] },
+      }),
+    );
     assert.equal(ask(), 'delivered');
     assert.equal(send(model, ip(API), ip(DB)), 'dropped');
   });
 
   it('reads named ports of an egress rule at each destination', () => {
-    const model = cluster({ namespace: 'app', spec: { podSelector: {}, policyTypes: ['Egress'], egress: [{ to: [{ namespaceSelector: {} }], ports: [{ port: 'pg' }] }] } });
+    const model = cluster({
+      namespace: 'app',
+      spec: {
+        podSelector: {},
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ namespaceSelector: {} }], ports: [{ port: 'pg' }] }],
+      },
+    });
     assert.equal(send(model, ip(API), ip(DB)), 'sent');
     assert.equal(send(model, ip(API), ip(PEER)), 'dropped');
   });
 
   it('leaves nothing behind when pods go', () => {
-    const model = cluster({ namespace: 'db', spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }] } });
+    const model = cluster({
+      namespace: 'db',
+      spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }] },
+    });
     assert.notEqual(model.elements.all().length, 0);
     model.setLocalPod(DB.key, undefined);
     assert.deepEqual(model.elements.all(), []);
   });
 
   it('costs one element for one more peer', () => {
-    const model = cluster({ namespace: 'db', spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }] } });
+    const model = cluster({
+      namespace: 'db',
+      spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }] },
+    });
     model.elements.take();
     model.setPod('app/new', makePod('app/new', '10.244.2.77'));
     const { remove, add } = model.elements.take();
@@ -163,7 +239,8 @@ describe('compilePolicy', () => {
     ['egress alone', { podSelector: {}, policyTypes: ['Egress'] }, ['egress']],
   ];
   for (const [name, spec, want] of types) {
-    it(`finds the directions: ${name}`, () => assert.deepEqual([...compilePolicy({ metadata: { namespace: 'a', name: 'b' }, spec }).directions], want));
+    it(`finds the directions: ${name}`, () =>
+      assert.deepEqual([...compilePolicy({ metadata: { namespace: 'a', name: 'b' }, spec }).directions], want));
   }
 });
 
@@ -171,7 +248,10 @@ describe('blockRanges', () => {
   it('cuts exceptions out', () => {
     const text = (cidr: string, ...except: string[]) => blockRanges(cidr, except).map(formatRange);
     assert.deepEqual(text('10.0.0.0/24'), ['10.0.0.0-10.0.0.255']);
-    assert.deepEqual(text('10.0.0.0/24', '10.0.0.16/28', '10.0.0.0/32'), ['10.0.0.1-10.0.0.15', '10.0.0.32-10.0.0.255']);
+    assert.deepEqual(text('10.0.0.0/24', '10.0.0.16/28', '10.0.0.0/32'), [
+      '10.0.0.1-10.0.0.15',
+      '10.0.0.32-10.0.0.255',
+    ]);
     assert.deepEqual(text('10.0.0.0/24', '10.0.0.0/16'), []);
     assert.deepEqual(text('2001:db8::/32'), []);
   });

@@ -30,7 +30,9 @@ export interface PortRange {
   readonly to: number;
 }
 
-export type PortRule = { readonly kind: 'range'; readonly range: PortRange } | { readonly kind: 'named'; readonly protocol: Protocol; readonly name: string };
+export type PortRule =
+  | { readonly kind: 'range'; readonly range: PortRange }
+  | { readonly kind: 'named'; readonly protocol: Protocol; readonly name: string };
 
 /** Inclusive address range as numbers. */
 export interface AddressRange {
@@ -39,7 +41,12 @@ export interface AddressRange {
 }
 
 export type PeerRule =
-  | { readonly kind: 'pods'; readonly namespace: string | undefined; readonly namespaces: LabelMatcher; readonly pods: LabelMatcher }
+  | {
+      readonly kind: 'pods';
+      readonly namespace: string | undefined;
+      readonly namespaces: LabelMatcher;
+      readonly pods: LabelMatcher;
+    }
   | { readonly kind: 'block'; readonly ranges: readonly AddressRange[] };
 
 /** One `ingress` or `egress` entry of a policy. */
@@ -77,7 +84,11 @@ export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
   };
 }
 
-function compileRule(peers: readonly NetworkPolicyPeer[] | undefined, ports: readonly NetworkPolicyPort[] | undefined, namespace: string): CompiledRule {
+function compileRule(
+  peers: readonly NetworkPolicyPeer[] | undefined,
+  ports: readonly NetworkPolicyPort[] | undefined,
+  namespace: string,
+): CompiledRule {
   return {
     ports: ports === undefined || ports.length === 0 ? undefined : ports.map(compilePort),
     peers: peers === undefined || peers.length === 0 ? undefined : peers.map((p) => compilePeer(p, namespace)),
@@ -92,7 +103,8 @@ function compilePort(port: NetworkPolicyPort): PortRule {
 }
 
 function compilePeer(peer: NetworkPolicyPeer, namespace: string): PeerRule {
-  if (peer.ipBlock !== undefined) return { kind: 'block', ranges: blockRanges(peer.ipBlock.cidr, peer.ipBlock.except ?? []) };
+  if (peer.ipBlock !== undefined)
+    return { kind: 'block', ranges: blockRanges(peer.ipBlock.cidr, peer.ipBlock.except ?? []) };
   const anywhere = peer.namespaceSelector !== undefined;
   return {
     kind: 'pods',
@@ -128,7 +140,11 @@ export function selectsPod(policy: CompiledPolicy, pod: PolicyPod): boolean {
   return policy.namespace === pod.namespace && matchesLabels(policy.selects, pod.labels);
 }
 
-export function peerIsPod(peer: PeerRule, pod: PolicyPod, namespaceLabels: (namespace: string) => Labels | undefined): boolean {
+export function peerIsPod(
+  peer: PeerRule,
+  pod: PolicyPod,
+  namespaceLabels: (namespace: string) => Labels | undefined,
+): boolean {
   if (peer.kind !== 'pods') return false;
   if (peer.namespace !== undefined) return peer.namespace === pod.namespace && matchesLabels(peer.pods, pod.labels);
   const labels = namespaceLabels(pod.namespace);
@@ -167,13 +183,17 @@ export interface Box {
 
 /** The same space cut so that no two boxes share an address: the kernel refuses overlapping elements. */
 export function disjointBoxes(boxes: readonly Box[]): Box[] {
-  const cuts = [...new Set(boxes.flatMap((b) => [b.addresses.from, b.addresses.to + 1n]))].sort((a, b) => (a < b ? -1 : 1));
+  const cuts = [...new Set(boxes.flatMap((b) => [b.addresses.from, b.addresses.to + 1n]))].sort((a, b) =>
+    a < b ? -1 : 1,
+  );
   const out: Box[] = [];
   for (let i = 0; i + 1 < cuts.length; i++) {
     const from = cuts[i]!;
     const here = boxes.filter((b) => b.addresses.from <= from && b.addresses.to >= from);
     if (here.length === 0) continue;
-    const ports = here.some((b) => b.ports === 'all') ? 'all' : mergePorts(here.flatMap((b) => b.ports as readonly PortRange[]));
+    const ports = here.some((b) => b.ports === 'all')
+      ? 'all'
+      : mergePorts(here.flatMap((b) => b.ports as readonly PortRange[]));
     out.push({ addresses: { from, to: cuts[i + 1]! - 1n }, ports });
   }
   return out;

@@ -3,7 +3,15 @@
 // Local pods that the same policies select (with the same named ports) share a profile, a number in `meta mark`. What a
 // profile lets through is elements: peers by exact address, blocks and port ranges in interval sets. A remote pod that
 // comes or goes costs the number of rules in force on this node, not the number of pods.
-import { type Action, type Chain, type Element, elementKey, type Field, type SetDeclaration, type Table } from './rules.ts';
+import {
+  type Action,
+  type Chain,
+  type Element,
+  elementKey,
+  type Field,
+  type SetDeclaration,
+  type Table,
+} from './rules.ts';
 import type { Labels } from '#machinery/selectors.ts';
 import { Elements } from './elements.ts';
 import {
@@ -39,16 +47,26 @@ export function policyTable(): Table {
     return {
       name: `check_${direction}`,
       rules: [
-        ...sets.map(([set, key]) => ({ match: [{ is: 'in' as const, key, set }], then: [pass] })),
-        { match: [{ is: 'in', key: [own], set: `${direction}_denied` }], then: [{ do: 'drop' }], why: `no ${direction} rule allows it` },
+        ...sets.map(([set, key]) => ({ match: [{ is: 'in' as const, key, set }], actions: [pass] })),
+        {
+          match: [{ is: 'in', key: [own], set: `${direction}_denied` }],
+          actions: [{ do: 'drop' }],
+          why: `no ${direction} rule allows it`,
+        },
       ],
     };
   };
-  const known: Chain['rules'][number] = { match: [{ is: 'ct state', states: ['established', 'related'] }], then: [{ do: 'accept' }] };
+  const known: Chain['rules'][number] = {
+    match: [{ is: 'ct state', states: ['established', 'related'] }],
+    actions: [{ do: 'accept' }],
+  };
   // "A pod cannot block access to itself": its own packets come back through a service.
-  const itself: Chain['rules'][number] = { match: [{ is: 'in', key: ['ip saddr', 'ip daddr'], set: 'itself' }], then: [{ do: 'accept' }] };
+  const itself: Chain['rules'][number] = {
+    match: [{ is: 'in', key: ['ip saddr', 'ip daddr'], set: 'itself' }],
+    actions: [{ do: 'accept' }],
+  };
   const into = (direction: Direction, own: Field) => ({
-    then: [
+    actions: [
       { do: 'mark' as const, mark: 'meta mark' as const, key: [own], map: `${direction}_profiles` },
       { do: 'jump' as const, chain: `check_${direction}` },
     ],
@@ -70,9 +88,17 @@ export function policyTable(): Table {
       check('ingress', 'ip daddr', 'ip saddr'),
       check('egress', 'ip saddr', 'ip daddr'),
       // After translation: policies speak of pods, not of cluster IPs.
-      { name: 'passing', base: { type: 'filter', hook: 'forward', priority: 0 }, rules: [known, itself, into('egress', 'ip saddr'), into('ingress', 'ip daddr')] },
+      {
+        name: 'passing',
+        base: { type: 'filter', hook: 'forward', priority: 0 },
+        rules: [known, itself, into('egress', 'ip saddr'), into('ingress', 'ip daddr')],
+      },
       // Pods towards the node itself, the cluster's DNS among it. The node reaches its own pods freely (probes): no output chain.
-      { name: 'to_node', base: { type: 'filter', hook: 'input', priority: 0 }, rules: [known, into('egress', 'ip saddr')] },
+      {
+        name: 'to_node',
+        base: { type: 'filter', hook: 'input', priority: 0 },
+        rules: [known, into('egress', 'ip saddr')],
+      },
     ],
   };
 }
@@ -160,7 +186,9 @@ export class PolicyElements {
   /** Keys of the policies that isolate a local pod in a direction. */
   policiesFor(pod: PolicyPod, direction: Direction): readonly CompiledPolicy[] {
     const here = [...(this.#byNamespace.get(pod.namespace) ?? [])];
-    return here.filter((p) => p.directions.has(direction) && selectsPod(p, pod)).sort((a, b) => (a.key < b.key ? -1 : 1));
+    return here
+      .filter((p) => p.directions.has(direction) && selectsPod(p, pod))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   #place(pod: PolicyPod): void {
@@ -174,7 +202,10 @@ export class PolicyElements {
       profile.users++;
       profiles[direction] = this.#profileKey(direction, policies, pod);
       for (const ip of pod.ips) {
-        mine.push({ set: `${direction}_profiles`, key: ip, value: String(profile.id) }, { set: `${direction}_denied`, key: ip, value: '' });
+        mine.push(
+          { set: `${direction}_profiles`, key: ip, value: String(profile.id) },
+          { set: `${direction}_denied`, key: ip, value: '' },
+        );
       }
     }
     if (mine.length > 0) for (const ip of pod.ips) mine.push({ set: 'itself', key: elementKey(ip, ip), value: '' });
@@ -205,7 +236,13 @@ export class PolicyElements {
     const known = this.#profiles.get(key);
     if (known !== undefined) return known;
     const subject = direction === 'ingress' ? pod : undefined;
-    const profile: Profile = { id: this.#nextId++, direction, rules: policies.flatMap((p) => p.rules[direction]), subject, users: 0 };
+    const profile: Profile = {
+      id: this.#nextId++,
+      direction,
+      rules: policies.flatMap((p) => p.rules[direction]),
+      subject,
+      users: 0,
+    };
     this.#profiles.set(key, profile);
     this.#elements.replace(`profile ${profile.id}`, fixedElements(profile));
     if (profile.rules.some(namesPods)) for (const ip of this.#byAddress.keys()) this.#peerOf(profile, ip);
@@ -217,7 +254,8 @@ export class PolicyElements {
       if (profile.users > 0) continue;
       this.#profiles.delete(key);
       this.#elements.replace(`profile ${profile.id}`, []);
-      if (profile.rules.some(namesPods)) for (const ip of this.#byAddress.keys()) this.#elements.replace(`peer ${profile.id} ${ip}`, []);
+      if (profile.rules.some(namesPods))
+        for (const ip of this.#byAddress.keys()) this.#elements.replace(`peer ${profile.id} ${ip}`, []);
     }
   }
 
@@ -227,7 +265,10 @@ export class PolicyElements {
 
   #peerOf(profile: Profile, ip: string): void {
     const pods = [...(this.#byAddress.get(ip) ?? [])];
-    this.#elements.replace(`peer ${profile.id} ${ip}`, peerElements(profile, ip, pods, (ns) => this.#namespaceLabels.get(ns)));
+    this.#elements.replace(
+      `peer ${profile.id} ${ip}`,
+      peerElements(profile, ip, pods, (ns) => this.#namespaceLabels.get(ns)),
+    );
   }
 }
 
@@ -250,7 +291,8 @@ function fixedElements(profile: Profile): Element[] {
     if (rule.peers === undefined) {
       if (ports === undefined) return [{ set: `${direction}_open`, key: elementKey(id), value: '' }];
       for (const r of ports) {
-        if (r.from === r.to) out.push({ set: `${direction}_ports`, key: elementKey(id, r.protocol, r.from), value: '' });
+        if (r.from === r.to)
+          out.push({ set: `${direction}_ports`, key: elementKey(id, r.protocol, r.from), value: '' });
         else boxes.push({ addresses: ALL_ADDRESSES, ports: [r] });
       }
     }
@@ -260,13 +302,21 @@ function fixedElements(profile: Profile): Element[] {
   }
   for (const { addresses, ports } of disjointBoxes(boxes)) {
     const where = formatRange(addresses);
-    if (ports === 'all') out.push({ set: `${direction}_blocks`, key: elementKey(id, where, '0-255', '0-65535'), value: '' });
-    else for (const r of ports) out.push({ set: `${direction}_blocks`, key: elementKey(id, where, r.protocol, portText(r)), value: '' });
+    if (ports === 'all')
+      out.push({ set: `${direction}_blocks`, key: elementKey(id, where, '0-255', '0-65535'), value: '' });
+    else
+      for (const r of ports)
+        out.push({ set: `${direction}_blocks`, key: elementKey(id, where, r.protocol, portText(r)), value: '' });
   }
   return out;
 }
 
-function peerElements(profile: Profile, ip: string, pods: readonly PolicyPod[], namespaceLabels: (ns: string) => Labels | undefined): Element[] {
+function peerElements(
+  profile: Profile,
+  ip: string,
+  pods: readonly PolicyPod[],
+  namespaceLabels: (ns: string) => Labels | undefined,
+): Element[] {
   const { direction, id } = profile;
   const ranges = [];
   for (const rule of profile.rules) {

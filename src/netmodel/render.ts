@@ -18,7 +18,10 @@ export function renderTable(table: Table, elements: readonly Element[]): string 
 }
 
 export function renderChanges(changes: ElementChanges): string {
-  const lines = [...renderElements('delete', changes.table, changes.remove), ...renderElements('add', changes.table, changes.add)];
+  const lines = [
+    ...renderElements('delete', changes.table, changes.remove),
+    ...renderElements('add', changes.table, changes.add),
+  ];
   return `${lines.join('\n')}\n`;
 }
 
@@ -65,14 +68,14 @@ function renderChain(chain: Chain): string[] {
 function renderRule(rule: Rule): string[] {
   const match = (rule.match ?? []).map(renderMatch);
   const comment = rule.why === undefined ? [] : [`comment "${rule.why}"`];
-  if (rule.then.some((a) => a.do === 'reject')) {
-    const before = rule.then.filter((a) => a.do !== 'reject').map(renderAction);
+  if (rule.actions.some((a) => a.do === 'reject')) {
+    const before = rule.actions.filter((a) => a.do !== 'reject').map(renderAction);
     return [
       [...match, 'meta l4proto tcp', ...before, 'reject with tcp reset', ...comment].join(' '),
       [...match, ...before, 'reject with icmp port-unreachable', ...comment].join(' '),
     ];
   }
-  return [[...match, ...rule.then.map(renderAction), ...comment].join(' ')];
+  return [[...match, ...rule.actions.map(renderAction), ...comment].join(' ')];
 }
 
 function renderMatch(match: Match): string {
@@ -92,7 +95,9 @@ function renderMatch(match: Match): string {
     case 'ct mark bit':
       return `ct mark and ${match.mask} == ${match.mask}`;
     case 'proto':
-      return match.protocols.length === 1 ? `meta l4proto ${match.protocols[0]}` : `meta l4proto { ${match.protocols.join(', ')} }`;
+      return match.protocols.length === 1
+        ? `meta l4proto ${match.protocols[0]}`
+        : `meta l4proto { ${match.protocols.join(', ')} }`;
     case 'within':
       return `${match.field} ${match.cidr}`;
     case 'outside':

@@ -36,7 +36,12 @@ export type Action =
   /** The verdict that the map holds for the key; no entry: the rule ends. */
   | { readonly do: 'verdict'; readonly key: readonly Field[]; readonly map: string }
   /** Takes the mark from a map; no entry: the rule ends and later actions are skipped. */
-  | { readonly do: 'mark'; readonly mark: 'meta mark' | 'ct mark'; readonly key: readonly Field[]; readonly map: string }
+  | {
+      readonly do: 'mark';
+      readonly mark: 'meta mark' | 'ct mark';
+      readonly key: readonly Field[];
+      readonly map: string;
+    }
   | { readonly do: 'random'; readonly below: number }
   /** Keeps `meta mark` in a learned map for as long. */
   | { readonly do: 'remember'; readonly key: readonly Field[]; readonly map: string; readonly seconds: number }
@@ -44,7 +49,7 @@ export type Action =
 
 export interface Rule {
   readonly match?: readonly Match[];
-  readonly then: readonly Action[];
+  readonly actions: readonly Action[];
   /** For people and for the explainer: what this rule means. */
   readonly why?: string;
 }

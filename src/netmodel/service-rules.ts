@@ -48,74 +48,113 @@ export function serviceTable(options: ServiceTableOptions): Table {
     { do: 'goto', chain: 'balance' },
   ];
   const chains: Chain[] = [
-    ...counts.map((n): Chain => ({ name: `pick_${n}`, rules: [{ then: [{ do: 'random', below: n }] }] })),
+    ...counts.map((n): Chain => ({ name: `pick_${n}`, rules: [{ actions: [{ do: 'random', below: n }] }] })),
     ...options.affinitySeconds.map(
       (seconds): Chain => ({
         name: `keep_${seconds}`,
         rules: [
-          { then: [{ do: 'remember', key: ['ct mark', 'ip saddr'], map: 'affinity', seconds }] },
-          { then: [{ do: 'dnat', key: ['meta mark'], map: 'sticky_targets' }] },
+          { actions: [{ do: 'remember', key: ['ct mark', 'ip saddr'], map: 'affinity', seconds }] },
+          { actions: [{ do: 'dnat', key: ['meta mark'], map: 'sticky_targets' }] },
         ],
       }),
     ),
     {
       name: 'sticky',
       rules: [
-        { then: [{ do: 'mark', mark: 'meta mark', key: ['ct mark', 'ip saddr'], map: 'affinity' }, { do: 'verdict', key: ['meta mark'], map: 'sticky_keep' }], why: 'the endpoint this client had' },
-        { then: [{ do: 'verdict', key: ['ct mark'], map: 'pick' }] },
-        { then: [{ do: 'mark', mark: 'meta mark', key: ['ct mark', 'meta mark'], map: 'sticky_slots' }, { do: 'verdict', key: ['meta mark'], map: 'sticky_keep' }] },
+        {
+          actions: [
+            { do: 'mark', mark: 'meta mark', key: ['ct mark', 'ip saddr'], map: 'affinity' },
+            { do: 'verdict', key: ['meta mark'], map: 'sticky_keep' },
+          ],
+          why: 'the endpoint this client had',
+        },
+        { actions: [{ do: 'verdict', key: ['ct mark'], map: 'pick' }] },
+        {
+          actions: [
+            { do: 'mark', mark: 'meta mark', key: ['ct mark', 'meta mark'], map: 'sticky_slots' },
+            { do: 'verdict', key: ['meta mark'], map: 'sticky_keep' },
+          ],
+        },
       ],
     },
     {
       name: 'balance',
       rules: [
-        { match: [{ is: 'in', key: ['ct mark'], set: 'sticky_services' }], then: [{ do: 'goto', chain: 'sticky' }] },
-        { then: [{ do: 'verdict', key: ['ct mark'], map: 'pick' }] },
-        { then: [{ do: 'dnat', key: ['ct mark', 'meta mark'], map: 'endpoints' }] },
+        { match: [{ is: 'in', key: ['ct mark'], set: 'sticky_services' }], actions: [{ do: 'goto', chain: 'sticky' }] },
+        { actions: [{ do: 'verdict', key: ['ct mark'], map: 'pick' }] },
+        { actions: [{ do: 'dnat', key: ['ct mark', 'meta mark'], map: 'endpoints' }] },
       ],
     },
     {
       // A policy Local is for clients outside the cluster; those within reach all endpoints.
       name: 'outside_client',
       rules: [
-        { match: [{ is: 'within', field: 'ip saddr', cidr: clusterCIDR }], then: [{ do: 'return' }] },
-        { match: [{ is: 'local', field: 'saddr' }], then: [{ do: 'return' }] },
-        { then: enter('local_addresses') },
-        { match: onNode, then: enter('local_node_ports', PORT) },
+        { match: [{ is: 'within', field: 'ip saddr', cidr: clusterCIDR }], actions: [{ do: 'return' }] },
+        { match: [{ is: 'local', field: 'saddr' }], actions: [{ do: 'return' }] },
+        { actions: enter('local_addresses') },
+        { match: onNode, actions: enter('local_node_ports', PORT) },
       ],
     },
     {
       name: 'services',
       rules: [
-        { then: enter('cluster_addresses'), why: 'cluster IP' },
-        { then: [{ do: 'jump', chain: 'outside_client' }] },
-        { then: enter('external_addresses'), why: 'external IP' },
-        { match: onNode, then: enter('node_ports', PORT), why: 'node port' },
-        { then: [{ do: 'dnat', key: TUPLE, map: 'host_ports_on' }], why: 'host port' },
-        { match: onNode, then: [{ do: 'dnat', key: PORT, map: 'host_ports' }], why: 'host port' },
+        { actions: enter('cluster_addresses'), why: 'cluster IP' },
+        { actions: [{ do: 'jump', chain: 'outside_client' }] },
+        { actions: enter('external_addresses'), why: 'external IP' },
+        { match: onNode, actions: enter('node_ports', PORT), why: 'node port' },
+        { actions: [{ do: 'dnat', key: TUPLE, map: 'host_ports_on' }], why: 'host port' },
+        { match: onNode, actions: [{ do: 'dnat', key: PORT, map: 'host_ports' }], why: 'host port' },
       ],
     },
     {
       name: 'refuse',
       rules: [
-        { match: [{ is: 'ct state', states: ['established', 'related'] }], then: [{ do: 'return' }] },
-        { then: [{ do: 'verdict', key: TUPLE, map: 'refused' }] },
-        { match: onNode, then: [{ do: 'verdict', key: PORT, map: 'refused_node_ports' }] },
-        { match: [{ is: 'in', key: ['ip daddr'], set: 'cluster_ips' }], then: [{ do: 'goto', chain: 'reject_it' }], why: 'no such port' },
-        { match: [{ is: 'within', field: 'ip daddr', cidr: `${dnsAddress}/32` }], then: [{ do: 'return' }] },
-        { match: [{ is: 'within', field: 'ip daddr', cidr: serviceCIDR }], then: [{ do: 'drop' }], why: 'no such service' },
+        { match: [{ is: 'ct state', states: ['established', 'related'] }], actions: [{ do: 'return' }] },
+        { actions: [{ do: 'verdict', key: TUPLE, map: 'refused' }] },
+        { match: onNode, actions: [{ do: 'verdict', key: PORT, map: 'refused_node_ports' }] },
+        {
+          match: [{ is: 'in', key: ['ip daddr'], set: 'cluster_ips' }],
+          actions: [{ do: 'goto', chain: 'reject_it' }],
+          why: 'no such port',
+        },
+        { match: [{ is: 'within', field: 'ip daddr', cidr: `${dnsAddress}/32` }], actions: [{ do: 'return' }] },
+        {
+          match: [{ is: 'within', field: 'ip daddr', cidr: serviceCIDR }],
+          actions: [{ do: 'drop' }],
+          why: 'no such service',
+        },
       ],
     },
-    { name: 'reject_it', rules: [{ then: [{ do: 'count' }, { do: 'reject' }], why: 'no endpoints' }] },
-    { name: 'arriving', base: { type: 'nat', hook: 'prerouting', priority: -100 }, rules: [{ then: [{ do: 'jump', chain: 'services' }] }] },
-    { name: 'local_out', base: { type: 'nat', hook: 'output', priority: -100 }, rules: [{ then: [{ do: 'jump', chain: 'services' }] }] },
+    { name: 'reject_it', rules: [{ actions: [{ do: 'count' }, { do: 'reject' }], why: 'no endpoints' }] },
+    {
+      name: 'arriving',
+      base: { type: 'nat', hook: 'prerouting', priority: -100 },
+      rules: [{ actions: [{ do: 'jump', chain: 'services' }] }],
+    },
+    {
+      name: 'local_out',
+      base: { type: 'nat', hook: 'output', priority: -100 },
+      rules: [{ actions: [{ do: 'jump', chain: 'services' }] }],
+    },
     {
       name: 'leaving',
       base: { type: 'nat', hook: 'postrouting', priority: 100 },
       rules: [
-        { match: [{ is: 'dnatted' }, { is: 'in', key: ['ip saddr', 'ip daddr'], set: 'hairpin' }], then: [{ do: 'masquerade' }], why: 'a pod reaches itself' },
-        { match: [{ is: 'dnatted' }, { is: 'ct mark bit', mask: MASQUERADE_BIT }], then: [{ do: 'masquerade' }], why: 'entered from outside' },
-        { match: [{ is: 'dnatted' }, { is: 'within', field: 'ip saddr', cidr: '127.0.0.0/8' }], then: [{ do: 'masquerade' }], why: 'loopback client' },
+        {
+          match: [{ is: 'dnatted' }, { is: 'in', key: ['ip saddr', 'ip daddr'], set: 'hairpin' }],
+          actions: [{ do: 'masquerade' }],
+          why: 'a pod reaches itself',
+        },
+        {
+          match: [{ is: 'dnatted' }, { is: 'ct mark bit', mask: MASQUERADE_BIT }],
+          actions: [{ do: 'masquerade' }],
+          why: 'entered from outside',
+        },
+        {
+          match: [{ is: 'dnatted' }, { is: 'within', field: 'ip saddr', cidr: '127.0.0.0/8' }],
+          actions: [{ do: 'masquerade' }],
+          why: 'loopback client',
+        },
         {
           match: [
             { is: 'in', key: ['ip saddr'], set: 'local_pods' },
@@ -123,7 +162,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
             { is: 'outside', field: 'ip daddr', cidr: '224.0.0.0/4' },
             { is: 'not in', key: ['ip daddr'], set: 'node_addresses' },
           ],
-          then: [{ do: 'masquerade' }],
+          actions: [{ do: 'masquerade' }],
           why: 'leaves the cluster',
         },
       ],
@@ -132,13 +171,29 @@ export function serviceTable(options: ServiceTableOptions): Table {
       name: 'refuse_in',
       base: { type: 'filter', hook: 'input', priority: -110 },
       rules: [
-        { match: [{ is: 'not from loopback' }, { is: 'within', field: 'ip daddr', cidr: '127.0.0.0/8' }, { is: 'ct state', states: ['new'] }], then: [{ do: 'drop' }], why: 'loopback is reached from the node only' },
-        { then: [{ do: 'jump', chain: 'refuse' }] },
+        {
+          match: [
+            { is: 'not from loopback' },
+            { is: 'within', field: 'ip daddr', cidr: '127.0.0.0/8' },
+            { is: 'ct state', states: ['new'] },
+          ],
+          actions: [{ do: 'drop' }],
+          why: 'loopback is reached from the node only',
+        },
+        { actions: [{ do: 'jump', chain: 'refuse' }] },
       ],
     },
-    { name: 'refuse_through', base: { type: 'filter', hook: 'forward', priority: -110 }, rules: [{ then: [{ do: 'jump', chain: 'refuse' }] }] },
+    {
+      name: 'refuse_through',
+      base: { type: 'filter', hook: 'forward', priority: -110 },
+      rules: [{ actions: [{ do: 'jump', chain: 'refuse' }] }],
+    },
     // After translation of the node's own packets: what still has a cluster IP then has no service.
-    { name: 'refuse_out', base: { type: 'filter', hook: 'output', priority: -90 }, rules: [{ then: [{ do: 'jump', chain: 'refuse' }] }] },
+    {
+      name: 'refuse_out',
+      base: { type: 'filter', hook: 'output', priority: -90 },
+      rules: [{ actions: [{ do: 'jump', chain: 'refuse' }] }],
+    },
   ];
   const tuple = ['ipv4_addr', 'inet_proto', 'inet_service'] as const;
   const port = ['inet_proto', 'inet_service'] as const;
@@ -189,10 +244,19 @@ export class ServiceElements {
   readonly #slots = new Map<string, SlotTable>();
 
   /** The elements of a port as it is now. `isLocalPod` tells which targets may reach themselves through the service. */
-  elementsOf(port: ServicePortModel, facts: { readonly dnsAddress: string; readonly isLocalPod: (ip: string) => boolean }): Element[] {
+  elementsOf(
+    port: ServicePortModel,
+    facts: { readonly dnsAddress: string; readonly isLocalPod: (ip: string) => boolean },
+  ): Element[] {
     const out: Element[] = [];
     const put = (set: string, key: string, value: string | number = '') => out.push({ set, key, value: String(value) });
-    const enter = (entrance: Entrance, destination: Destination, tuples: readonly string[], nodePort: boolean, maps: { tuple: string; port: string }) => {
+    const enter = (
+      entrance: Entrance,
+      destination: Destination,
+      tuples: readonly string[],
+      nodePort: boolean,
+      maps: { tuple: string; port: string },
+    ) => {
       if (tuples.length === 0 && !nodePort) return;
       const portKey = elementKey(port.protocol, port.nodePort ?? 0);
       if (destination.to !== 'targets') {
@@ -215,13 +279,15 @@ export class ServiceElements {
       for (const t of tuples) put(maps.tuple, t, table.id);
       if (nodePort) put(maps.port, portKey, table.id);
       put('pick', elementKey(table.id), `jump pick_${table.slots.length}`);
-      for (const target of destination.targets) if (facts.isLocalPod(target.ip)) put('hairpin', elementKey(target.ip, target.ip));
+      for (const target of destination.targets)
+        if (facts.isLocalPod(target.ip)) put('hairpin', elementKey(target.ip, target.ip));
       if (port.affinitySeconds === undefined) {
         table.slots.forEach((t, slot) => put('endpoints', elementKey(table.id, slot), elementKey(t.ip, t.port)));
         return;
       }
       put('sticky_services', elementKey(table.id));
-      for (const [slot, t] of table.slots.entries()) put('sticky_slots', elementKey(table.id, slot), this.#numberOf(table, t));
+      for (const [slot, t] of table.slots.entries())
+        put('sticky_slots', elementKey(table.id, slot), this.#numberOf(table, t));
       for (const t of destination.targets) {
         const number = elementKey(this.#numberOf(table, t));
         put('sticky_keep', number, `goto keep_${port.affinitySeconds}`);
@@ -233,16 +299,23 @@ export class ServiceElements {
     for (const ip of clusterIPs) put('cluster_ips', ip);
     enter('internal', port.internal, tuplesOf(clusterIPs), false, { tuple: 'cluster_addresses', port: '' });
     const hasNodePort = port.nodePort !== undefined;
-    enter('external', port.external, tuplesOf(port.externalIPs), hasNodePort, { tuple: 'external_addresses', port: 'node_ports' });
+    enter('external', port.external, tuplesOf(port.externalIPs), hasNodePort, {
+      tuple: 'external_addresses',
+      port: 'node_ports',
+    });
     if (port.externalLocal !== undefined) {
-      enter('external-local', port.externalLocal, tuplesOf(port.externalIPs), hasNodePort, { tuple: 'local_addresses', port: 'local_node_ports' });
+      enter('external-local', port.externalLocal, tuplesOf(port.externalIPs), hasNodePort, {
+        tuple: 'local_addresses',
+        port: 'local_node_ports',
+      });
     }
     return out;
   }
 
   /** The port is gone: its ids may be used no more. */
   forget(port: ServicePortModel): void {
-    for (const entrance of ['internal', 'external', 'external-local'] as const) this.#slots.delete(slotKey(port, entrance));
+    for (const entrance of ['internal', 'external', 'external-local'] as const)
+      this.#slots.delete(slotKey(port, entrance));
   }
 
   #tableOf(port: ServicePortModel, entrance: Entrance): SlotTable {

@@ -8,14 +8,19 @@ const makeService = (spec: Service['spec'], metadata: object = {}): Service => (
   metadata: { namespace: 'db', name: 'postgres', ...metadata },
   spec: { type: 'ClusterIP', clusterIP: '10.96.42.7', ports: [{ name: 'pg', port: 5432 }], ...spec },
 });
-const endpoint = (ip: string, nodeName: string, conditions: object = { ready: true }) => ({ addresses: [ip], nodeName, conditions });
+const endpoint = (ip: string, nodeName: string, conditions: object = { ready: true }) => ({
+  addresses: [ip],
+  nodeName,
+  conditions,
+});
 const makeSlice = (...endpoints: ReturnType<typeof endpoint>[]): EndpointSlice => ({
   metadata: { namespace: 'db', name: 'postgres-1' },
   addressType: 'IPv4',
   ports: [{ name: 'pg', port: 15432, protocol: 'TCP' }],
   endpoints,
 });
-const targets = (d: { readonly to: string; readonly targets?: readonly { ip: string; port: number }[] }) => d.targets?.map((t) => `${t.ip}:${t.port}`) ?? d.to;
+const targets = (d: { readonly to: string; readonly targets?: readonly { ip: string; port: number }[] }) =>
+  d.targets?.map((t) => `${t.ip}:${t.port}`) ?? d.to;
 
 describe('servicePorts', () => {
   it('takes ready endpoints with the port of the slice', () => {
@@ -26,25 +31,46 @@ describe('servicePorts', () => {
   });
 
   const fallbacks = [
-    { name: 'serving while terminating counts when nothing is ready', conditions: { ready: false, serving: true, terminating: true }, want: ['10.244.1.5:15432'] },
-    { name: 'terminating without serving never counts', conditions: { ready: false, serving: false, terminating: true }, want: 'reject' },
+    {
+      name: 'serving while terminating counts when nothing is ready',
+      conditions: { ready: false, serving: true, terminating: true },
+      want: ['10.244.1.5:15432'],
+    },
+    {
+      name: 'terminating without serving never counts',
+      conditions: { ready: false, serving: false, terminating: true },
+      want: 'reject',
+    },
     { name: 'serving but not ready never counts', conditions: { ready: false, serving: true }, want: 'reject' },
     { name: 'unset conditions mean ready', conditions: {}, want: ['10.244.1.5:15432'] },
   ];
   for (const { name, conditions, want } of fallbacks) {
     it(`says: ${name}`, () => {
-      assert.deepEqual(targets(servicePorts(makeService({}), [makeSlice(endpoint('10.244.1.5', 'one', conditions))], 'one')[0]!.internal), want);
+      assert.deepEqual(
+        targets(
+          servicePorts(makeService({}), [makeSlice(endpoint('10.244.1.5', 'one', conditions))], 'one')[0]!.internal,
+        ),
+        want,
+      );
     });
   }
 
   it('prefers ready endpoints over terminating ones', () => {
-    const slice = makeSlice(endpoint('10.244.1.5', 'one', { ready: false, serving: true, terminating: true }), endpoint('10.244.1.6', 'one'));
+    const slice = makeSlice(
+      endpoint('10.244.1.5', 'one', { ready: false, serving: true, terminating: true }),
+      endpoint('10.244.1.6', 'one'),
+    );
     assert.deepEqual(targets(servicePorts(makeService({}), [slice], 'one')[0]!.internal), ['10.244.1.6:15432']);
   });
 
   it('keeps to the node under policy Local, and drops where only others have endpoints', () => {
     const slice = makeSlice(endpoint('10.244.1.5', 'one'), endpoint('10.244.2.5', 'two'));
-    const service = makeService({ type: 'NodePort', internalTrafficPolicy: 'Local', externalTrafficPolicy: 'Local', ports: [{ name: 'pg', port: 5432, nodePort: 30001 }] });
+    const service = makeService({
+      type: 'NodePort',
+      internalTrafficPolicy: 'Local',
+      externalTrafficPolicy: 'Local',
+      ports: [{ name: 'pg', port: 5432, nodePort: 30001 }],
+    });
     const at = (node: string) => servicePorts(service, [slice], node)[0]!;
     assert.deepEqual(targets(at('one').internal), ['10.244.1.5:15432']);
     assert.deepEqual(targets(at('two').externalLocal!), ['10.244.2.5:15432']);
@@ -59,7 +85,8 @@ describe('servicePorts', () => {
     ['ExternalName', makeService({ type: 'ExternalName', externalName: 'db.example.org' })],
     ['of another proxy', makeService({}, { labels: { 'service.kubernetes.io/service-proxy-name': 'other' } })],
   ];
-  for (const [name, service] of none) it(`has no ports for a service that is ${name}`, () => assert.deepEqual(servicePorts(service, [], 'one'), []));
+  for (const [name, service] of none)
+    it(`has no ports for a service that is ${name}`, () => assert.deepEqual(servicePorts(service, [], 'one'), []));
 
   it('knows the affinity time, with upstream default', () => {
     assert.equal(servicePorts(makeService({ sessionAffinity: 'ClientIP' }), [], 'one')[0]!.affinitySeconds, 10_800);
@@ -67,7 +94,10 @@ describe('servicePorts', () => {
   });
 
   it('delivers load balancer addresses unless a proxy answers for them', () => {
-    const service = { ...makeService({ type: 'LoadBalancer' }), status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }, { ip: '192.0.2.2', ipMode: 'Proxy' }] } } };
+    const service = {
+      ...makeService({ type: 'LoadBalancer' }),
+      status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }, { ip: '192.0.2.2', ipMode: 'Proxy' }] } },
+    };
     assert.deepEqual(servicePorts(service, [], 'one')[0]!.externalIPs, ['192.0.2.1']);
   });
 });

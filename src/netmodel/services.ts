@@ -12,7 +12,10 @@ export interface Target {
 }
 
 /** Where one kind of entrance leads. `drop` is a Local policy without local endpoints, `reject` nothing anywhere. */
-export type Destination = { readonly to: 'targets'; readonly targets: readonly Target[] } | { readonly to: 'drop' } | { readonly to: 'reject' };
+export type Destination =
+  | { readonly to: 'targets'; readonly targets: readonly Target[] }
+  | { readonly to: 'drop' }
+  | { readonly to: 'reject' };
 
 export interface ServicePortModel {
   /** `namespace/name:port`, upstream's form. */
@@ -52,11 +55,15 @@ export function servicePorts(service: Service, slices: readonly EndpointSlice[],
   const clusterIPs = (spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP])).filter(isIPv4);
   if (spec.type === 'ExternalName' || clusterIPs.length === 0) return [];
   if (service.metadata.labels?.[PROXY_NAME_LABEL] !== undefined) return [];
-  const ingress = (service.status?.loadBalancer?.ingress ?? []).filter((i) => i.ipMode !== 'Proxy').map((i) => i.ip ?? '');
+  const ingress = (service.status?.loadBalancer?.ingress ?? [])
+    .filter((i) => i.ipMode !== 'Proxy')
+    .map((i) => i.ip ?? '');
   const externalIPs = [...new Set([...(spec.externalIPs ?? []), ...ingress])].filter(isIPv4);
   const exposed = spec.type === 'NodePort' || spec.type === 'LoadBalancer' || externalIPs.length > 0;
   const affinitySeconds =
-    spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS) : undefined;
+    spec.sessionAffinity === 'ClientIP'
+      ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
+      : undefined;
   return (spec.ports ?? []).map((port) => {
     const candidates = candidatesOf(port.name ?? '', slices, nodeName);
     const anywhere = destination(candidates, false);
@@ -65,7 +72,8 @@ export function servicePorts(service: Service, slices: readonly EndpointSlice[],
       protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
       clusterIPs,
       port: port.port,
-      nodePort: port.nodePort === undefined || port.nodePort === 0 || spec.type === 'ClusterIP' ? undefined : port.nodePort,
+      nodePort:
+        port.nodePort === undefined || port.nodePort === 0 || spec.type === 'ClusterIP' ? undefined : port.nodePort,
       externalIPs,
       affinitySeconds,
       internal: spec.internalTrafficPolicy === 'Local' ? destination(candidates, true) : anywhere,
@@ -92,7 +100,13 @@ function candidatesOf(portName: string, slices: readonly EndpointSlice[], nodeNa
       const ready = endpoint.conditions?.ready ?? true;
       const serving = endpoint.conditions?.serving ?? ready;
       const terminating = endpoint.conditions?.terminating ?? false;
-      const candidate = { ip, port, ready, terminatingButServing: serving && terminating, local: endpoint.nodeName === nodeName };
+      const candidate = {
+        ip,
+        port,
+        ready,
+        terminatingButServing: serving && terminating,
+        local: endpoint.nodeName === nodeName,
+      };
       const key = `${ip}:${port}`;
       if (!found.get(key)?.ready) found.set(key, candidate);
     }
@@ -104,7 +118,8 @@ function destination(candidates: readonly Candidate[], localOnly: boolean): Dest
   const near = localOnly ? candidates.filter((c) => c.local) : candidates;
   const ready = near.filter((c) => c.ready);
   const usable = ready.length > 0 ? ready : near.filter((c) => c.terminatingButServing);
-  if (usable.length > 0) return { to: 'targets', targets: usable.map(({ ip, port }) => ({ ip, port })).sort(byAddress) };
+  if (usable.length > 0)
+    return { to: 'targets', targets: usable.map(({ ip, port }) => ({ ip, port })).sort(byAddress) };
   const elsewhere = localOnly && candidates.some((c) => c.ready || c.terminatingButServing);
   return elsewhere ? { to: 'drop' } : { to: 'reject' };
 }

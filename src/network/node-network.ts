@@ -17,6 +17,7 @@ import { type Nft, NftProgram } from './nftables/nft.ts';
 import { PodNetwork } from './podnetwork/pod-network.ts';
 import { PolicyEnforcer } from './policy/policy-enforcer.ts';
 import { ServiceProxy } from './proxy/service-proxy.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface NodeNetworkDeps {
   readonly informers: Informers;
@@ -61,13 +62,40 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
   const podNetwork = new PodNetwork({ nodes: of.nodes, run, clock, log, nodeName, cni: ours ? cni : undefined });
   const common = { nft, clock, log, metrics, nodeName };
   const proxy = parts.proxy
-    ? new ServiceProxy({ ...common, run, services: of.services, slices: of.slices, nodes: of.nodes, pods: of.pods, nodeIPs, clusterCIDR, serviceCIDR, dnsAddress: parts.dns ? dns.address : NO_ADDRESS })
+    ? new ServiceProxy({
+        ...common,
+        run,
+        services: of.services,
+        slices: of.slices,
+        nodes: of.nodes,
+        pods: of.pods,
+        nodeIPs,
+        clusterCIDR,
+        serviceCIDR,
+        dnsAddress: parts.dns ? dns.address : NO_ADDRESS,
+      })
     : undefined;
   const policy = parts.policy
-    ? new PolicyEnforcer({ ...common, policies: of.policies, namespaces: of.namespaces, pods: of.pods, dnsAddress: parts.dns ? dns.address : undefined })
+    ? new PolicyEnforcer({
+        ...common,
+        policies: of.policies,
+        namespaces: of.namespaces,
+        pods: of.pods,
+        dnsAddress: parts.dns ? dns.address : undefined,
+      })
     : undefined;
   const dnsServer = parts.dns
-    ? new DnsServer({ ...dns, services: of.services, slices: of.slices, namespaces: of.namespaces, run, clock, random, log, metrics })
+    ? new DnsServer({
+        ...dns,
+        services: of.services,
+        slices: of.slices,
+        namespaces: of.namespaces,
+        run,
+        clock,
+        random,
+        log,
+        metrics,
+      })
     : undefined;
   // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection.
   const components: Component[] = [dnsServer, policy, proxy, podNetwork].filter((c) => c !== undefined);
@@ -101,15 +129,3 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
 
 /** No service has this cluster IP: with DNS in real pods, its service is one like any other. */
 const NO_ADDRESS = '255.255.255.255';
-
-function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    void promise.then(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    });
-  });
-}

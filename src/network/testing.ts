@@ -45,10 +45,22 @@ export async function makeFakeNode(
   const api = new TestApi();
   const clock = new SteppedClock();
   for (const { ref, object } of objects) api.put(ref, object);
-  const client = createClient({ transport: createInProcessTransport(api.exchange, { name: 'node', groups: [] }), clock, userAgent: 'test' });
+  const client = createClient({
+    transport: createInProcessTransport(api.exchange, { name: 'node', groups: [] }),
+    clock,
+    userAgent: 'test',
+  });
   const informers = createInformers({ client, clock, random: new SeededRandom(1), log: silentLog }, { freeze: true });
   const nft = new FakeNft();
-  const common = { nft, clock, log: silentLog, metrics: new MetricsRegistry(), nodeName, dnsAddress: PLAN.dnsAddress, pods: informers.informer(pods) };
+  const common = {
+    nft,
+    clock,
+    log: silentLog,
+    metrics: new MetricsRegistry(),
+    nodeName,
+    dnsAddress: PLAN.dnsAddress,
+    pods: informers.informer(pods),
+  };
   const proxy = new ServiceProxy({
     ...common,
     run: async () => ({ code: 0, stdout: '', stderr: '' }),
@@ -59,7 +71,11 @@ export async function makeFakeNode(
     clusterCIDR: PLAN.clusterCIDR,
     serviceCIDR: PLAN.serviceCIDR,
   });
-  const policy = new PolicyEnforcer({ ...common, policies: informers.informer(networkpolicies), namespaces: informers.informer(namespaces) });
+  const policy = new PolicyEnforcer({
+    ...common,
+    policies: informers.informer(networkpolicies),
+    namespaces: informers.informer(namespaces),
+  });
   const learned = new Map<string, Map<string, string>>();
   const pass = async () => {
     await settle();

@@ -35,7 +35,13 @@ export class Worker {
 
   constructor(namespace: string) {
     const script = join(import.meta.dirname, 'worker.ts');
-    this.#child = spawn('nsenter', [`--net=/var/run/netns/${namespace}`, '--', process.execPath, '--no-warnings', script]);
+    this.#child = spawn('nsenter', [
+      `--net=/var/run/netns/${namespace}`,
+      '--',
+      process.execPath,
+      '--no-warnings',
+      script,
+    ]);
     this.#child.stderr.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const { id, reply } = JSON.parse(line) as { id: number; reply: Reply };
@@ -56,8 +62,18 @@ export class Worker {
   }
 
   /** What a client sees: `name` of who answered and `from` as seen there, or the error. */
-  async reach(host: string, port: number, options: { protocol?: 'tcp' | 'udp'; timeoutMs?: number } = {}): Promise<string> {
-    const reply = await this.do({ do: 'connect', host, port, protocol: options.protocol ?? 'tcp', timeoutMs: options.timeoutMs ?? 700 });
+  async reach(
+    host: string,
+    port: number,
+    options: { protocol?: 'tcp' | 'udp'; timeoutMs?: number } = {},
+  ): Promise<string> {
+    const reply = await this.do({
+      do: 'connect',
+      host,
+      port,
+      protocol: options.protocol ?? 'tcp',
+      timeoutMs: options.timeoutMs ?? 700,
+    });
     if ('reached' in reply) return `${reply.reached} from ${reply.sawClient}`;
     return 'failed' in reply ? reply.failed : JSON.stringify(reply);
   }
@@ -118,7 +134,12 @@ export class Lab {
     const full = await this.#namespace(name);
     const port = `p${this.#links++}`;
     const wire = `${this.#prefix}-switch`;
-    await this.#in(wire, `link add ${port} type veth peer name eth0 netns ${full}`, `link set ${port} master br0`, `link set ${port} up`);
+    await this.#in(
+      wire,
+      `link add ${port} type veth peer name eth0 netns ${full}`,
+      `link set ${port} master br0`,
+      `link set ${port} up`,
+    );
     await this.#in(full, `address add ${ip}/24 dev eth0`, 'link set eth0 up', 'route add default via 192.168.77.254');
     return full;
   }
@@ -136,9 +157,20 @@ export class Lab {
     const full = await this.#namespace(name);
     const onNode = `${this.#prefix}-${node.name}`;
     const [ip, gateway, veth] = [`${node.podPrefix}.${number}`, `${node.podPrefix}.1`, `veth${number}`];
-    await this.#in(onNode, `link add ${veth} type veth peer name eth0 netns ${full}`, `address add ${gateway}/32 dev ${veth}`, `link set ${veth} up`);
+    await this.#in(
+      onNode,
+      `link add ${veth} type veth peer name eth0 netns ${full}`,
+      `address add ${gateway}/32 dev ${veth}`,
+      `link set ${veth} up`,
+    );
     await this.#in(onNode, `route add ${ip}/32 dev ${veth} src ${gateway}`);
-    await this.#in(full, `address add ${ip}/24 dev eth0`, 'link set eth0 up', `route del ${node.podPrefix}.0/24`, `route add ${gateway} dev eth0`);
+    await this.#in(
+      full,
+      `address add ${ip}/24 dev eth0`,
+      'link set eth0 up',
+      `route del ${node.podPrefix}.0/24`,
+      `route add ${gateway} dev eth0`,
+    );
     await this.#in(full, `route add ${node.podPrefix}.0/24 via ${gateway}`, `route add default via ${gateway}`);
     return { name, ip, worker: this.#worker(full) };
   }
@@ -179,7 +211,11 @@ export class Lab {
 }
 
 /** Asks until it says what is wanted; gives the last answer. */
-export async function eventually(ask: () => Promise<string>, wanted: (answer: string) => boolean, tries = 40): Promise<string> {
+export async function eventually(
+  ask: () => Promise<string>,
+  wanted: (answer: string) => boolean,
+  tries = 40,
+): Promise<string> {
   let answer = await ask();
   for (let i = 0; i < tries && !wanted(answer); i++) {
     await new Promise((resolve) => setTimeout(resolve, 50));

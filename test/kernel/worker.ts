@@ -20,9 +20,27 @@ import { createNodeNetwork, type NodeNetworkOptions } from '#network/node-networ
 import * as resources from '#generated/resources.ts';
 
 type Command =
-  | { readonly do: 'listen'; readonly port: number; readonly protocol: 'tcp' | 'udp'; readonly name: string; readonly address?: string }
-  | { readonly do: 'connect'; readonly host: string; readonly port: number; readonly protocol: 'tcp' | 'udp'; readonly timeoutMs: number }
-  | { readonly do: 'resolve'; readonly server: string; readonly name: string; readonly type: keyof typeof TYPES; readonly transport: 'udp' | 'tcp' }
+  | {
+      readonly do: 'listen';
+      readonly port: number;
+      readonly protocol: 'tcp' | 'udp';
+      readonly name: string;
+      readonly address?: string;
+    }
+  | {
+      readonly do: 'connect';
+      readonly host: string;
+      readonly port: number;
+      readonly protocol: 'tcp' | 'udp';
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly do: 'resolve';
+      readonly server: string;
+      readonly name: string;
+      readonly type: keyof typeof TYPES;
+      readonly transport: 'udp' | 'tcp';
+    }
   | { readonly do: 'network'; readonly options: NodeNetworkOptions; readonly objects: readonly Put[] }
   | { readonly do: 'put'; readonly objects: readonly Put[] }
   | { readonly do: 'remove'; readonly resource: keyof typeof resources; readonly key: string }
@@ -34,7 +52,11 @@ export interface Put {
 }
 
 /** `reached` says which listener answered and which address it saw. */
-export type Reply = { readonly reached: string; readonly sawClient: string } | { readonly failed: string } | { readonly rcode: number; readonly answers: readonly string[] } | { readonly done: true };
+export type Reply =
+  | { readonly reached: string; readonly sawClient: string }
+  | { readonly failed: string }
+  | { readonly rcode: number; readonly answers: readonly string[] }
+  | { readonly done: true };
 
 const clock = new SystemClock();
 const api = new TestApi();
@@ -48,17 +70,32 @@ async function perform(command: Command): Promise<Reply> {
     case 'connect':
       return command.protocol === 'tcp' ? connectTcp(command) : sendUdp(command);
     case 'resolve': {
-      const bytes = await createAsk(clock)(`${command.server}:53`, encodeQuery(7, command.name, TYPES[command.type]), command.transport);
+      const bytes = await createAsk(clock)(
+        `${command.server}:53`,
+        encodeQuery(7, command.name, TYPES[command.type]),
+        command.transport,
+      );
       const answer = decodeAnswer(bytes);
       return { rcode: answer.rcode, answers: answer.answers.map((r) => JSON.stringify(r.data)) };
     }
     case 'network': {
       for (const { resource, object } of command.objects) api.put(resources[resource], object);
-      const client = createClient({ transport: createInProcessTransport(api.exchange, { name: 'node', groups: [] }), clock, userAgent: 'lab' });
+      const client = createClient({
+        transport: createInProcessTransport(api.exchange, { name: 'node', groups: [] }),
+        clock,
+        userAgent: 'lab',
+      });
       const log = createLog({ write: (line) => process.stderr.write(line) }, { level: 'warn' });
       const random = new SeededRandom(1);
       const informers = createInformers({ client, clock, random, log });
-      const made = createNodeNetwork(command.options, { informers, clock, random, log, metrics: new MetricsRegistry(), run });
+      const made = createNodeNetwork(command.options, {
+        informers,
+        clock,
+        random,
+        log,
+        metrics: new MetricsRegistry(),
+        run,
+      });
       const signal = AbortSignal.timeout(10_000);
       await Promise.all([informers.start(signal), made.start(signal)]);
       await made.ready(signal);
@@ -81,7 +118,9 @@ function listen(command: Extract<Command, { do: 'listen' }>): Promise<void> {
   return new Promise((resolve, reject) => {
     if (command.protocol === 'udp') {
       const socket = createSocket('udp4');
-      socket.on('message', (_, from) => socket.send(JSON.stringify({ reached: command.name, sawClient: from.address }), from.port, from.address));
+      socket.on('message', (_, from) =>
+        socket.send(JSON.stringify({ reached: command.name, sawClient: from.address }), from.port, from.address),
+      );
       socket.on('error', reject);
       socket.bind(command.port, command.address, () => resolve());
       return;
@@ -95,7 +134,15 @@ function listen(command: Extract<Command, { do: 'listen' }>): Promise<void> {
   });
 }
 
-function connectTcp({ host, port, timeoutMs }: { readonly host: string; readonly port: number; readonly timeoutMs: number }): Promise<Reply> {
+function connectTcp({
+  host,
+  port,
+  timeoutMs,
+}: {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}): Promise<Reply> {
   return new Promise((resolve) => {
     const socket = connect(port, host);
     const timer = clock.setTimer(timeoutMs, () => end({ failed: 'timeout' }));
@@ -111,7 +158,15 @@ function connectTcp({ host, port, timeoutMs }: { readonly host: string; readonly
   });
 }
 
-function sendUdp({ host, port, timeoutMs }: { readonly host: string; readonly port: number; readonly timeoutMs: number }): Promise<Reply> {
+function sendUdp({
+  host,
+  port,
+  timeoutMs,
+}: {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}): Promise<Reply> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
     const timer = clock.setTimer(timeoutMs, () => end({ failed: 'timeout' }));

@@ -40,11 +40,19 @@ export class DnsServer {
     this.#deps = deps;
     const { address, domain, clock, random, log, metrics, services, slices, namespaces } = deps;
     this.#names = new Names({ domain, dnsAddress: address });
-    const upstreams = deps.upstreams.map((u) => (u.includes(':') ? u : `${u}:${DNS_PORT}`)).filter((u) => u !== `${address}:${DNS_PORT}`);
+    const upstreams = deps.upstreams
+      .map((u) => (u.includes(':') ? u : `${u}:${DNS_PORT}`))
+      .filter((u) => u !== `${address}:${DNS_PORT}`);
     const forwarder = new Forwarder({ ask: createAsk(clock), clock, random, upstreams });
     const synced = () => services.synced && slices.synced && namespaces.synced;
     const resolver = new Resolver({ names: this.#names, forwarder, metrics, clock, synced });
-    this.#sockets = new DnsSockets({ address, port: DNS_PORT, clock, log, answer: (query, transport) => resolver.answer(query, transport) });
+    this.#sockets = new DnsSockets({
+      address,
+      port: DNS_PORT,
+      clock,
+      log,
+      answer: (query, transport) => resolver.answer(query, transport),
+    });
   }
 
   async start(signal: AbortSignal): Promise<void> {

@@ -60,7 +60,16 @@ export class Forwarder {
     } catch {
       return [];
     }
-    const query: Query = { id: 0, opcode: 0, recursionDesired: true, name, type, class: 1, udpSize: undefined, dnssecOk: false };
+    const query: Query = {
+      id: 0,
+      opcode: 0,
+      recursionDesired: true,
+      name,
+      type,
+      class: 1,
+      udpSize: undefined,
+      dnssecOk: false,
+    };
     const found = await this.#lookup(bytes, query, 'udp');
     if (found === undefined || !found.answer.truncated) return found?.answer.answers ?? [];
     return (await this.#lookup(bytes, query, 'tcp'))?.answer.answers ?? [];
@@ -76,7 +85,8 @@ export class Forwarder {
     const asked = this.#askAll(bytes, query, transport).finally(() => this.#inFlight.delete(key));
     this.#inFlight.set(key, asked);
     const found = await asked;
-    if (found !== undefined && !found.answer.truncated && found.answer.rcode !== RCODES.serverFailure) this.#keep(key, found);
+    if (found !== undefined && !found.answer.truncated && found.answer.rcode !== RCODES.serverFailure)
+      this.#keep(key, found);
     return found;
   }
 
@@ -99,7 +109,12 @@ export class Forwarder {
     return last;
   }
 
-  async #askOne(upstream: string, bytes: Uint8Array, query: Query, transport: 'udp' | 'tcp'): Promise<Cached | undefined> {
+  async #askOne(
+    upstream: string,
+    bytes: Uint8Array,
+    query: Query,
+    transport: 'udp' | 'tcp',
+  ): Promise<Cached | undefined> {
     const { clock, random, ask } = this.#deps;
     const id = Math.floor(random.next() * 65_536);
     const sent = Uint8Array.from(bytes);
@@ -107,7 +122,8 @@ export class Forwarder {
     try {
       const received = await ask(upstream, sent, transport);
       const answer = decodeAnswer(received);
-      if (answer.id !== id || answer.type !== query.type || answer.name.toLowerCase() !== query.name.toLowerCase()) return undefined;
+      if (answer.id !== id || answer.type !== query.type || answer.name.toLowerCase() !== query.name.toLowerCase())
+        return undefined;
       const storedMs = clock.monotonic();
       const ttl = Math.min(answer.minTtl ?? EMPTY_TTL_SECONDS, LONGEST_TTL_SECONDS);
       return { bytes: received, answer, storedMs, untilMs: storedMs + ttl * 1000 };

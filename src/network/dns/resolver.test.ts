@@ -18,20 +18,49 @@ function setUp(options: { upstreams?: readonly string[]; dead?: readonly string[
     if (options.dead?.includes(upstream)) throw new Error('silence');
     const known = query.name.toLowerCase() === 'example.org';
     const answers = known ? [{ name: query.name, ttl: 20, data: { type: 'A', address: '203.0.113.5' } as const }] : [];
-    return encodeResponse({ query, rcode: known ? 0 : 3, authoritative: false, answers, authority: [], additional: [] }, 65_535);
+    return encodeResponse(
+      { query, rcode: known ? 0 : 3, authoritative: false, answers, authority: [], additional: [] },
+      65_535,
+    );
   };
   const names = new Names({ domain: 'cluster.local', dnsAddress: '10.96.0.10' });
   names.setNamespace('db', true);
-  names.setService('db/pg', { metadata: { namespace: 'db', name: 'pg' }, spec: { clusterIP: '10.96.42.7', ports: [{ port: 5432 }] } });
-  names.setService('db/alias', { metadata: { namespace: 'db', name: 'alias' }, spec: { type: 'ExternalName', externalName: 'example.org' } });
-  names.setService('db/inner', { metadata: { namespace: 'db', name: 'inner' }, spec: { type: 'ExternalName', externalName: 'pg.db.svc.cluster.local' } });
-  names.setService('db/loop', { metadata: { namespace: 'db', name: 'loop' }, spec: { type: 'ExternalName', externalName: 'loop.db.svc.cluster.local' } });
-  const forwarder = new Forwarder({ ask, clock, random: new SeededRandom(1), upstreams: options.upstreams ?? ['192.0.2.53:53'] });
-  const resolver = new Resolver({ names, forwarder, clock, metrics: new MetricsRegistry(), synced: () => options.synced ?? true });
+  names.setService('db/pg', {
+    metadata: { namespace: 'db', name: 'pg' },
+    spec: { clusterIP: '10.96.42.7', ports: [{ port: 5432 }] },
+  });
+  names.setService('db/alias', {
+    metadata: { namespace: 'db', name: 'alias' },
+    spec: { type: 'ExternalName', externalName: 'example.org' },
+  });
+  names.setService('db/inner', {
+    metadata: { namespace: 'db', name: 'inner' },
+    spec: { type: 'ExternalName', externalName: 'pg.db.svc.cluster.local' },
+  });
+  names.setService('db/loop', {
+    metadata: { namespace: 'db', name: 'loop' },
+    spec: { type: 'ExternalName', externalName: 'loop.db.svc.cluster.local' },
+  });
+  const forwarder = new Forwarder({
+    ask,
+    clock,
+    random: new SeededRandom(1),
+    upstreams: options.upstreams ?? ['192.0.2.53:53'],
+  });
+  const resolver = new Resolver({
+    names,
+    forwarder,
+    clock,
+    metrics: new MetricsRegistry(),
+    synced: () => options.synced ?? true,
+  });
   const resolve = async (name: string, type: number = TYPES.A) => {
     const answer = decodeAnswer((await resolver.answer(encodeQuery(9, name, type), 'udp'))!);
     assert.equal(answer.id, 9);
-    return [answer.rcode, ...answer.answers.map((r) => ('address' in r.data ? r.data.address : 'name' in r.data ? r.data.name : ''))].join(' ');
+    return [
+      answer.rcode,
+      ...answer.answers.map((r) => ('address' in r.data ? r.data.address : 'name' in r.data ? r.data.name : '')),
+    ].join(' ');
   };
   return { clock, asked, resolve, resolver };
 }

@@ -42,19 +42,35 @@ export class Resolver {
     const limit = transport === 'tcp' ? TCP_BYTES : Math.max(PLAIN_UDP_BYTES, query.udpSize ?? 0);
     if (query.opcode !== 0) return this.#reply({ ...empty(query), rcode: RCODES.notImplemented }, limit);
     const type = typeName(query.type);
-    const resolution = query.class === 1 ? this.#deps.names.resolve(query.name.toLowerCase(), type) : ({ kind: 'elsewhere' } as const);
-    if (resolution.kind !== 'elsewhere' && !this.#deps.synced()) return this.#reply({ ...empty(query), rcode: RCODES.serverFailure }, limit);
+    const resolution =
+      query.class === 1 ? this.#deps.names.resolve(query.name.toLowerCase(), type) : ({ kind: 'elsewhere' } as const);
+    if (resolution.kind !== 'elsewhere' && !this.#deps.synced())
+      return this.#reply({ ...empty(query), rcode: RCODES.serverFailure }, limit);
     switch (resolution.kind) {
       case 'elsewhere':
         return this.#forward(bytes, query, transport, limit);
       case 'answer':
-        return this.#reply({ ...empty(query), authoritative: true, answers: inCaseOf(query, resolution.records), additional: resolution.extra }, limit);
+        return this.#reply(
+          {
+            ...empty(query),
+            authoritative: true,
+            answers: inCaseOf(query, resolution.records),
+            additional: resolution.extra,
+          },
+          limit,
+        );
       case 'no data':
         return this.#reply({ ...empty(query), authoritative: true, authority: [resolution.soa] }, limit);
       case 'no name':
-        return this.#reply({ ...empty(query), authoritative: true, rcode: RCODES.noName, authority: [resolution.soa] }, limit);
+        return this.#reply(
+          { ...empty(query), authoritative: true, rcode: RCODES.noName, authority: [resolution.soa] },
+          limit,
+        );
       case 'alias': {
-        const answers = [resolution.record, ...(type === 'CNAME' ? [] : await this.#follow(resolution.target, query.type))];
+        const answers = [
+          resolution.record,
+          ...(type === 'CNAME' ? [] : await this.#follow(resolution.target, query.type)),
+        ];
         return this.#reply({ ...empty(query), authoritative: true, answers: inCaseOf(query, answers) }, limit);
       }
     }
@@ -105,7 +121,11 @@ export class Resolver {
 const RCODE_TEXT = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
 
 /** More than any plain UDP answer holds: makes the encoder truncate. */
-const TOO_LONG: readonly NameRecord[] = Array.from({ length: 3 }, () => ({ name: 'x', ttl: 0, data: { type: 'TXT', text: 'x'.repeat(255) } as const }));
+const TOO_LONG: readonly NameRecord[] = Array.from({ length: 3 }, () => ({
+  name: 'x',
+  ttl: 0,
+  data: { type: 'TXT', text: 'x'.repeat(255) } as const,
+}));
 
 function empty(query: Query): Response {
   return { query, rcode: RCODES.ok, authoritative: false, answers: [], authority: [], additional: [] };

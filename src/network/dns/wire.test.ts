@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { NameRecord, RecordData } from '#netmodel/names.ts';
-import { decodeAnswer, decodeQuery, DnsFormatError, encodeFormatError, encodeQuery, encodeResponse, type Response, TYPES } from './wire.ts';
+import {
+  decodeAnswer,
+  decodeQuery,
+  DnsFormatError,
+  encodeFormatError,
+  encodeQuery,
+  encodeResponse,
+  type Response,
+  TYPES,
+} from './wire.ts';
 
 const rec = (data: RecordData, name = 'postgres.db.svc.cluster.local'): NameRecord => ({ name, ttl: 5, data });
 const makeResponse = (parts: Partial<Response> = {}): Response => ({
@@ -18,7 +27,10 @@ const makeResponse = (parts: Partial<Response> = {}): Response => ({
 describe('decodeQuery', () => {
   it('reads the question, keeping its case', () => {
     const query = decodeQuery(encodeQuery(513, 'PostGres.db', TYPES.SRV));
-    assert.deepEqual([query.id, query.name, query.type, query.recursionDesired, query.udpSize], [513, 'PostGres.db', 33, true, undefined]);
+    assert.deepEqual(
+      [query.id, query.name, query.type, query.recursionDesired, query.udpSize],
+      [513, 'PostGres.db', 33, true, undefined],
+    );
   });
 
   it('reads how much the client takes from EDNS', () => {
@@ -36,7 +48,8 @@ describe('decodeQuery', () => {
     ['an answer', [0, 1, 0x81, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]],
     ['nothing', []],
   ];
-  for (const [name, bytes] of bad) it(`refuses ${name}`, () => assert.throws(() => decodeQuery(Uint8Array.from(bytes)), DnsFormatError));
+  for (const [name, bytes] of bad)
+    it(`refuses ${name}`, () => assert.throws(() => decodeQuery(Uint8Array.from(bytes)), DnsFormatError));
 
   it('throws nothing but DnsFormatError on any bytes', () => {
     fc.assert(
@@ -61,7 +74,16 @@ describe('encodeResponse', () => {
       { type: 'NS', name: 'ns.dns.cluster.local' },
       { type: 'SRV', priority: 0, weight: 33, port: 5432, target: 'postgres-0.postgres.db.svc.cluster.local' },
       { type: 'TXT', text: '1.1.0' },
-      { type: 'SOA', mname: 'ns.dns.cluster.local', rname: 'hostmaster.cluster.local', serial: 4_000_000_000, refresh: 7200, retry: 1800, expire: 86_400, minimum: 5 },
+      {
+        type: 'SOA',
+        mname: 'ns.dns.cluster.local',
+        rname: 'hostmaster.cluster.local',
+        serial: 4_000_000_000,
+        refresh: 7200,
+        retry: 1800,
+        expire: 86_400,
+        minimum: 5,
+      },
     ];
     const answers = datas.map((d) => rec(d));
     const decoded = decodeAnswer(encodeResponse(makeResponse({ answers }), 65_535));
@@ -82,7 +104,9 @@ describe('encodeResponse', () => {
 
   it('drops additional records before it cuts answers', () => {
     const additional = Array.from({ length: 60 }, (_, i) => rec({ type: 'A', address: `10.244.1.${i}` }));
-    const lean = decodeAnswer(encodeResponse(makeResponse({ answers: [rec({ type: 'A', address: '10.96.0.1' })], additional }), 512));
+    const lean = decodeAnswer(
+      encodeResponse(makeResponse({ answers: [rec({ type: 'A', address: '10.96.0.1' })], additional }), 512),
+    );
     assert.deepEqual([lean.truncated, lean.answers.length], [false, 1]);
   });
 });

@@ -191,7 +191,15 @@ function readRecordHead(bytes: Uint8Array, start: number) {
   if (next + 10 > bytes.length) throw new DnsFormatError('short record');
   const end = next + 10 + view.getUint16(next + 8);
   if (end > bytes.length) throw new DnsFormatError('short record data');
-  return { name, type: view.getUint16(next), class: view.getUint16(next + 2), ttl: view.getUint32(next + 4), ttlAt: next + 4, dataAt: next + 10, end };
+  return {
+    name,
+    type: view.getUint16(next),
+    class: view.getUint16(next + 2),
+    ttl: view.getUint32(next + 4),
+    ttlAt: next + 4,
+    dataAt: next + 10,
+    end,
+  };
 }
 
 /** Pointers must lead backwards, so that no message can make this loop. */
@@ -232,7 +240,10 @@ function readData(bytes: Uint8Array, type: number, at: number, end: number): Rec
       return end - at === 4 ? { type: 'A', address: [...bytes.subarray(at, end)].join('.') } : undefined;
     case TYPES.AAAA: {
       if (end - at !== 16) return undefined;
-      return { type: 'AAAA', address: formatIP({ family: 6, value: (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8) }) };
+      return {
+        type: 'AAAA',
+        address: formatIP({ family: 6, value: (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8) }),
+      };
     }
     case TYPES.CNAME:
       return { type: 'CNAME', name: readName(bytes, at).name };
@@ -250,7 +261,16 @@ function readData(bytes: Uint8Array, type: number, at: number, end: number): Rec
       const mname = readName(bytes, at);
       const rname = readName(bytes, mname.next);
       const n = (i: number) => view.getUint32(rname.next + 4 * i);
-      return { type: 'SOA', mname: mname.name, rname: rname.name, serial: n(0), refresh: n(1), retry: n(2), expire: n(3), minimum: n(4) };
+      return {
+        type: 'SOA',
+        mname: mname.name,
+        rname: rname.name,
+        serial: n(0),
+        refresh: n(1),
+        retry: n(2),
+        expire: n(3),
+        minimum: n(4),
+      };
     }
     default:
       return undefined;

@@ -21,7 +21,9 @@ export class FakeNft implements Nft {
     this.#failIfTold();
     const held = this.tables.get(changes.table)?.elements;
     if (held === undefined) throw new Error(`no table ${changes.table}`);
-    for (const element of changes.remove) if (!held.delete(elementKey(element.set, element.key))) throw new Error(`no element ${element.set} ${element.key}`);
+    for (const element of changes.remove)
+      if (!held.delete(elementKey(element.set, element.key)))
+        throw new Error(`no element ${element.set} ${element.key}`);
     this.#add(changes.table, changes.add);
     this.changes.push(changes);
   }
@@ -43,9 +45,11 @@ export class FakeNft implements Nft {
     for (const element of elements) {
       const set = table.sets.find((s) => s.name === element.set);
       if (set === undefined) throw new Error(`no set ${element.set}`);
-      if ((set.value === undefined) !== (element.value === '')) throw new Error(`${element.set} ${element.key}: wrong kind of element`);
+      if ((set.value === undefined) !== (element.value === ''))
+        throw new Error(`${element.set} ${element.key}: wrong kind of element`);
       const verdict = set.value === 'verdict' ? element.value.split(' ')[1] : undefined;
-      if (verdict !== undefined && !table.chains.some((c) => c.name === verdict)) throw new Error(`no chain ${verdict}`);
+      if (verdict !== undefined && !table.chains.some((c) => c.name === verdict))
+        throw new Error(`no chain ${verdict}`);
       const identity = elementKey(element.set, element.key);
       if (held.has(identity)) throw new Error(`element ${element.set} ${element.key} exists`);
       held.set(identity, element);

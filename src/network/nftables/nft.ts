@@ -31,25 +31,24 @@ export interface NftProgramDeps {
   readonly folder: string;
 }
 
-/** nft as a program, one process a transaction. */
+/** nft as a program, one process a transaction. Callers keep to one transaction a table at a time. */
 export class NftProgram implements Nft {
   readonly #deps: NftProgramDeps;
-  #serial = 0;
 
   constructor(deps: NftProgramDeps) {
     this.#deps = deps;
   }
 
   load(table: Table, elements: readonly Element[]): Promise<void> {
-    return this.#apply(renderTable(table, elements));
+    return this.#apply(table.name, renderTable(table, elements));
   }
 
   async change(changes: ElementChanges): Promise<void> {
-    if (changes.remove.length + changes.add.length > 0) await this.#apply(renderChanges(changes));
+    if (changes.remove.length + changes.add.length > 0) await this.#apply(changes.table, renderChanges(changes));
   }
 
   remove(table: string): Promise<void> {
-    return this.#apply(`add table ip ${table}\ndelete table ip ${table}\n`);
+    return this.#apply(table, `add table ip ${table}\ndelete table ip ${table}\n`);
   }
 
   async counters(table: string, set: string): Promise<readonly ElementCounter[]> {
@@ -61,9 +60,9 @@ export class NftProgram implements Nft {
     }));
   }
 
-  async #apply(script: string): Promise<void> {
-    // Two names in turn: a script that failed stays for whoever looks into it.
-    const path = `${this.#deps.folder}/rules-${this.#serial++ % 2}.nft`;
+  /** One file a table, since one transaction a table is in flight; the last stays for whoever looks into it. */
+  async #apply(table: string, script: string): Promise<void> {
+    const path = `${this.#deps.folder}/${table}.nft`;
     writeFileAtomic(path, script, 0o600);
     await mustRun(this.#deps.run, this.#deps.nft, ['-f', path]);
   }

@@ -6,6 +6,7 @@ import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Elements } from '#netmodel/elements.ts';
 import type { Table } from '#netmodel/rules.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import type { Nft } from './nft.ts';
 
 export interface TableSyncDeps {
@@ -71,16 +72,7 @@ export class TableSync {
   inForce(signal: AbortSignal): Promise<void> {
     this.poke();
     const upTo = this.#asked;
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = () => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      const done = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      this.#waiting.push({ upTo, resolve: done });
-    });
+    return unlessAborted(new Promise((resolve) => this.#waiting.push({ upTo, resolve })), signal);
   }
 
   #schedule(delayMs: number): void {
@@ -110,14 +102,17 @@ export class TableSync {
       this.#failures = 0;
       this.#done = upTo;
       this.#deps.written?.();
-      metrics.histogram('coracle_network_sync_duration_seconds', 'Time one transaction took.', { table: name }).observe((clock.monotonic() - began) / 1000);
+      metrics
+        .histogram('coracle_network_sync_duration_seconds', 'Time one transaction took.', { table: name })
+        .observe((clock.monotonic() - began) / 1000);
     } catch (error) {
       this.#mustLoad = true;
       this.#failures++;
       log.error('rules were not accepted; the whole table is loaded again', { table: name, error });
     }
     this.#running = false;
-    for (let i = this.#waiting.length - 1; i >= 0; i--) if (this.#waiting[i]!.upTo <= this.#done) this.#waiting.splice(i, 1)[0]!.resolve();
+    for (let i = this.#waiting.length - 1; i >= 0; i--)
+      if (this.#waiting[i]!.upTo <= this.#done) this.#waiting.splice(i, 1)[0]!.resolve();
     if (this.#failures > 0) this.#schedule(backoffMs(this.#failures, RETRY));
     else if (this.#asked > this.#done) this.#schedule(0);
   }

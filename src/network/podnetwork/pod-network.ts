@@ -7,6 +7,7 @@ import type { Log } from '#base/log.ts';
 import type { Informer } from '#client/client.ts';
 import { ensureFolder, readTextIfExists, writeFileAtomic } from '#host/files.ts';
 import { mustRun, type Run } from '#host/process.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { cniConflist, parseRoutes, podCIDROf, ROUTE_PROTOCOL, routeChanges, routesFor } from './routes.ts';
 
 export interface PodNetworkDeps {
@@ -43,18 +44,23 @@ export class PodNetwork {
   #again = false;
   #stopped = false;
   #failures = 0;
-  #ready = false;
-  readonly #waiting = new Set<() => void>();
+  /** Resolves `#wired`; calling it again does nothing. */
+  #markWired: () => void = () => {};
+  readonly #wired = new Promise<void>((resolve) => {
+    this.#markWired = resolve;
+  });
 
   constructor(deps: PodNetworkDeps) {
     this.#deps = deps;
   }
 
-  async start(_signal: AbortSignal): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
     const { run, nodes } = this.#deps;
-    const script = SETTINGS.map(([key, value]) => `for f in /proc/sys/${key}; do echo ${value} > $f || exit 1; done`).join('\n');
+    const script = SETTINGS.map(
+      ([key, value]) => `for f in /proc/sys/${key}; do echo ${value} > $f || exit 1; done`,
+    ).join('\n');
     await mustRun(run, 'sh', ['-c', script]);
-    await nodes.whenSynced();
+    await unlessAborted(nodes.whenSynced(), signal);
     this.#unsubscribe = nodes.subscribe(() => this.#schedule(0));
     this.#schedule(0);
   }
@@ -68,20 +74,7 @@ export class PodNetwork {
 
   /** Resolves when the configuration is written and the routes known by then stand. */
   ready(signal: AbortSignal): Promise<void> {
-    if (this.#ready) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = () => {
-        this.#waiting.delete(done);
-        reject(signal.reason);
-      };
-      const done = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.add(done);
-    });
+    return unlessAborted(this.#wired, signal);
   }
 
   #schedule(delayMs: number): void {
@@ -102,11 +95,7 @@ export class PodNetwork {
     try {
       const complete = await this.#bringUp();
       this.#failures = 0;
-      if (complete && !this.#ready) {
-        this.#ready = true;
-        for (const done of this.#waiting) done();
-        this.#waiting.clear();
-      }
+      if (complete) this.#markWired();
     } catch (error) {
       this.#failures++;
       this.#deps.log.error('pod network not complete', { error });
@@ -124,7 +113,9 @@ export class PodNetwork {
     const all = nodes.list();
     const podCIDR = podCIDROf(nodes.get(nodeName));
     if (podCIDR === undefined) return false;
-    const present = parseRoutes(await mustRun(run, 'ip', ['-j', '-4', 'route', 'show', 'proto', String(ROUTE_PROTOCOL)]));
+    const present = parseRoutes(
+      await mustRun(run, 'ip', ['-j', '-4', 'route', 'show', 'proto', String(ROUTE_PROTOCOL)]),
+    );
     const lines = routeChanges(routesFor(nodeName, all), present);
     // -force: one node with a wrong address must not keep the others from being reached.
     if (lines.length > 0) await mustRun(run, 'ip', ['-force', '-batch', '-'], { input: `${lines.join('\n')}\n` });

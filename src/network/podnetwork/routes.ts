@@ -13,7 +13,9 @@ export interface Route {
 export function routesFor(nodeName: string, nodes: readonly Node[]): Route[] {
   const routes: Route[] = [];
   for (const node of nodes) {
-    const ranges = (node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])).filter((c) => parseCIDR(c)?.family === 4);
+    const ranges = (node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])).filter(
+      (c) => parseCIDR(c)?.family === 4,
+    );
     if (node.metadata.name === nodeName) routes.push(...ranges.map((to) => ({ to, via: undefined })));
     else {
       const via = internalIPv4(node);
@@ -24,12 +26,15 @@ export function routesFor(nodeName: string, nodes: readonly Node[]): Route[] {
 }
 
 export function internalIPv4(node: Node): string | undefined {
-  return (node.status?.addresses ?? []).find((a) => a.type === 'InternalIP' && parseIP(a.address)?.family === 4)?.address;
+  return (node.status?.addresses ?? []).find((a) => a.type === 'InternalIP' && parseIP(a.address)?.family === 4)
+    ?.address;
 }
 
 export function podCIDROf(node: Node | undefined): string | undefined {
   if (node === undefined) return undefined;
-  return (node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])).find((c) => parseCIDR(c)?.family === 4);
+  return (node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])).find(
+    (c) => parseCIDR(c)?.family === 4,
+  );
 }
 
 /** Marks our routes among others in the kernel's table (rtnetlink protocol number, free for local use). */
@@ -51,14 +56,19 @@ export function routeChanges(wanted: readonly Route[], present: readonly Route[]
 }
 
 function routeText(r: Route): string {
-  return r.via === undefined ? `unreachable ${r.to} proto ${ROUTE_PROTOCOL}` : `${r.to} via ${r.via} proto ${ROUTE_PROTOCOL}`;
+  return r.via === undefined
+    ? `unreachable ${r.to} proto ${ROUTE_PROTOCOL}`
+    : `${r.to} via ${r.via} proto ${ROUTE_PROTOCOL}`;
 }
 
 /** The answer of `ip -j -4 route show proto N`. */
 export function parseRoutes(json: string): Route[] {
   if (json.trim() === '') return [];
   const rows = JSON.parse(json) as { type?: string; dst: string; gateway?: string }[];
-  return rows.map((r) => ({ to: r.dst.includes('/') ? r.dst : `${r.dst}/32`, via: r.type === 'unreachable' ? undefined : r.gateway }));
+  return rows.map((r) => ({
+    to: r.dst.includes('/') ? r.dst : `${r.dst}/32`,
+    via: r.type === 'unreachable' ? undefined : r.gateway,
+  }));
 }
 
 export interface CniOptions {
@@ -70,7 +80,12 @@ export interface CniOptions {
 
 /** The CNI configuration: a routed veth pair per pod, addresses from the node's range, no translation and no port map. */
 export function cniConflist(options: CniOptions): string {
-  const ipam = { type: 'host-local', ranges: [[{ subnet: options.podCIDR }]], routes: [{ dst: '0.0.0.0/0' }], dataDir: options.dataDir };
+  const ipam = {
+    type: 'host-local',
+    ranges: [[{ subnet: options.podCIDR }]],
+    routes: [{ dst: '0.0.0.0/0' }],
+    dataDir: options.dataDir,
+  };
   const plugin = { type: 'ptp', ipMasq: false, mtu: options.mtu, ipam };
   return `${JSON.stringify({ cniVersion: '1.0.0', name: 'coracle', plugins: [plugin] }, undefined, 2)}\n`;
 }

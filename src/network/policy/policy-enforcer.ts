@@ -12,6 +12,7 @@ import { PolicyElements, policyTable } from '#netmodel/policy-rules.ts';
 import type { Protocol } from '#netmodel/rules.ts';
 import type { ElementCounter, Nft } from '../nftables/nft.ts';
 import { TableSync } from '../nftables/table-sync.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 
 export interface PolicyEnforcerDeps {
   readonly policies: Informer<NetworkPolicy>;
@@ -38,12 +39,20 @@ export class PolicyEnforcer {
   constructor(deps: PolicyEnforcerDeps) {
     this.#deps = deps;
     const { nft, clock, log, metrics } = deps;
-    this.#sync = new TableSync({ nft, clock, log, metrics, elements: this.#model.elements, table: policyTable, prepare: () => {} });
+    this.#sync = new TableSync({
+      nft,
+      clock,
+      log,
+      metrics,
+      elements: this.#model.elements,
+      table: policyTable,
+      prepare: () => {},
+    });
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const { policies, namespaces, pods, dnsAddress } = this.#deps;
-    for (const informer of [policies, namespaces, pods]) await informer.whenSynced();
+    for (const informer of [policies, namespaces, pods]) await unlessAborted(informer.whenSynced(), signal);
     if (dnsAddress !== undefined) this.#model.setPod(DNS_POD_KEY, dnsPod(dnsAddress));
     this.#unsubscribe.push(
       namespaces.subscribe(({ key, object }) => {
@@ -112,7 +121,13 @@ export class PolicyEnforcer {
       const same = pod?.metadata.uid === announced.uid;
       const labels = same ? (pod?.metadata.labels ?? {}) : announced.labels;
       const namedPorts = same && pod !== undefined ? namedPortsOf(pod) : [];
-      this.#model.setLocalPod(key, { key, namespace: announced.namespace, labels, ips: announced.ips.filter(isIPv4), namedPorts });
+      this.#model.setLocalPod(key, {
+        key,
+        namespace: announced.namespace,
+        labels,
+        ips: announced.ips.filter(isIPv4),
+        namedPorts,
+      });
       return;
     }
     const here = pod?.spec?.nodeName === this.#deps.nodeName;
@@ -142,11 +157,20 @@ export function dnsPod(address: string): PolicyPod {
 
 /** Undefined for pods that policies do not see: on the host's network, finished, or without address. */
 export function policyPodOf(pod: Pod): PolicyPod | undefined {
-  if (pod.spec?.hostNetwork === true || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return undefined;
-  const ips = (pod.status?.podIPs ?? (pod.status?.podIP === undefined ? [] : [{ ip: pod.status.podIP }])).map((i) => i.ip).filter(isIPv4);
+  if (pod.spec?.hostNetwork === true || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed')
+    return undefined;
+  const ips = (pod.status?.podIPs ?? (pod.status?.podIP === undefined ? [] : [{ ip: pod.status.podIP }]))
+    .map((i) => i.ip)
+    .filter(isIPv4);
   if (ips.length === 0) return undefined;
   const namespace = pod.metadata.namespace ?? '';
-  return { key: `${namespace}/${pod.metadata.name}`, namespace, labels: pod.metadata.labels ?? {}, ips, namedPorts: namedPortsOf(pod) };
+  return {
+    key: `${namespace}/${pod.metadata.name}`,
+    namespace,
+    labels: pod.metadata.labels ?? {},
+    ips,
+    namedPorts: namedPortsOf(pod),
+  };
 }
 
 function namedPortsOf(pod: Pod): NamedPort[] {
@@ -154,7 +178,11 @@ function namedPortsOf(pod: Pod): NamedPort[] {
   return [...(pod.spec?.containers ?? []), ...staying].flatMap((c) =>
     (c.ports ?? [])
       .filter((p) => p.name !== undefined && p.name !== '')
-      .map((p) => ({ name: p.name!, protocol: (p.protocol ?? 'TCP').toLowerCase() as Protocol, port: p.containerPort })),
+      .map((p) => ({
+        name: p.name!,
+        protocol: (p.protocol ?? 'TCP').toLowerCase() as Protocol,
+        port: p.containerPort,
+      })),
   );
 }
 

@@ -25,7 +25,9 @@ export class Conntrack {
       const { code, stderr } = await this.#deps.run('conntrack', args);
       if (code === 127) {
         this.#missing = true;
-        this.#deps.log.info('no conntrack program: UDP clients of removed endpoints keep their connection until it is silent');
+        this.#deps.log.info(
+          'no conntrack program: UDP clients of removed endpoints keep their connection until it is silent',
+        );
       } else if (code !== 0 && !stderr.includes('0 flow entries')) this.#deps.log.warn('conntrack', { stderr });
     }
   }

@@ -11,8 +11,22 @@ const LOCAL = '10.244.1.6';
 const REMOTE = '10.244.2.7';
 const CLIENT = '10.244.1.5';
 
-const nodeOne = { ref: nodes, object: { metadata: { name: 'one' }, spec: { podCIDR: '10.244.1.0/24' }, status: { addresses: [{ type: 'InternalIP', address: PLAN.nodeOne }] } } };
-const nodeTwo = { ref: nodes, object: { metadata: { name: 'two' }, spec: { podCIDR: '10.244.2.0/24' }, status: { addresses: [{ type: 'InternalIP', address: PLAN.nodeTwo }] } } };
+const nodeOne = {
+  ref: nodes,
+  object: {
+    metadata: { name: 'one' },
+    spec: { podCIDR: '10.244.1.0/24' },
+    status: { addresses: [{ type: 'InternalIP', address: PLAN.nodeOne }] },
+  },
+};
+const nodeTwo = {
+  ref: nodes,
+  object: {
+    metadata: { name: 'two' },
+    spec: { podCIDR: '10.244.2.0/24' },
+    status: { addresses: [{ type: 'InternalIP', address: PLAN.nodeTwo }] },
+  },
+};
 
 const makeService = (spec: Service['spec'] = {}): Service => ({
   metadata: { namespace: 'db', name: 'pg' },
@@ -22,17 +36,36 @@ const makeSlice = (...ips: string[]): EndpointSlice => ({
   metadata: { namespace: 'db', name: 'pg-1', labels: { 'kubernetes.io/service-name': 'pg' } },
   addressType: 'IPv4',
   ports: [{ port: 15432, protocol: 'TCP' }],
-  endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: ip.startsWith('10.244.1.') ? 'one' : 'two', conditions: { ready: true } })),
+  endpoints: ips.map((ip) => ({
+    addresses: [ip],
+    nodeName: ip.startsWith('10.244.1.') ? 'one' : 'two',
+    conditions: { ready: true },
+  })),
 });
 
 async function makeNode(spec: Service['spec'], ...ips: string[]): Promise<FakeNode> {
-  return makeFakeNode([nodeOne, nodeTwo, { ref: services, object: makeService(spec) }, { ref: endpointslices, object: makeSlice(...ips) }]);
+  return makeFakeNode([
+    nodeOne,
+    nodeTwo,
+    { ref: services, object: makeService(spec) },
+    { ref: endpointslices, object: makeSlice(...ips) },
+  ]);
 }
 
 /** What becomes of a packet, in one line. */
-function trace(node: FakeNode, src: string, dst: string, dport: number, options: Partial<WalkOptions> & Partial<Packet> = {}): string {
+function trace(
+  node: FakeNode,
+  src: string,
+  dst: string,
+  dport: number,
+  options: Partial<WalkOptions> & Partial<Packet> = {},
+): string {
   const { from = 'wire', state, random, protocol = 'tcp' } = options;
-  const result = walk(node.view(), { src, dst, protocol, dport }, { from, ...(state ? { state } : {}), ...(random ? { random } : {}) });
+  const result = walk(
+    node.view(),
+    { src, dst, protocol, dport },
+    { from, ...(state ? { state } : {}), ...(random ? { random } : {}) },
+  );
   if (result.verdict === 'dropped' || result.verdict === 'rejected') return result.verdict;
   return `${result.verdict} ${result.packet.src} > ${result.packet.dst}:${result.packet.dport}`;
 }
@@ -41,7 +74,10 @@ describe('ServiceProxy', () => {
   it('translates the cluster IP and keeps the client', async () => {
     const node = await makeNode({}, LOCAL);
     assert.equal(trace(node, CLIENT, '10.96.42.7', 5432), `sent ${CLIENT} > ${LOCAL}:15432`);
-    assert.equal(trace(node, PLAN.nodeOne, '10.96.42.7', 5432, { from: 'node' }), `sent ${PLAN.nodeOne} > ${LOCAL}:15432`);
+    assert.equal(
+      trace(node, PLAN.nodeOne, '10.96.42.7', 5432, { from: 'node' }),
+      `sent ${PLAN.nodeOne} > ${LOCAL}:15432`,
+    );
   });
 
   it('never translates pod to pod', async () => {
@@ -65,13 +101,23 @@ describe('ServiceProxy', () => {
   it('serves the node port on this node with the client replaced', async () => {
     const node = await makeNode({}, REMOTE);
     assert.equal(trace(node, PLAN.outside, PLAN.nodeOne, 30432), `sent ${PLAN.nodeOne} > ${REMOTE}:15432`);
-    assert.equal(trace(node, PLAN.outside, PLAN.nodeTwo, 30432), `sent ${PLAN.outside} > ${PLAN.nodeTwo}:30432`, 'another node is not ours');
-    assert.equal(trace(node, PLAN.outside, PLAN.dnsAddress, 30432), `delivered ${PLAN.outside} > ${PLAN.dnsAddress}:30432`);
+    assert.equal(
+      trace(node, PLAN.outside, PLAN.nodeTwo, 30432),
+      `sent ${PLAN.outside} > ${PLAN.nodeTwo}:30432`,
+      'another node is not ours',
+    );
+    assert.equal(
+      trace(node, PLAN.outside, PLAN.dnsAddress, 30432),
+      `delivered ${PLAN.outside} > ${PLAN.dnsAddress}:30432`,
+    );
   });
 
   it('keeps the client under externalTrafficPolicy Local, drops without a local endpoint, and serves pods all the same', async () => {
     const near = await makeNode({ externalTrafficPolicy: 'Local' }, LOCAL, REMOTE);
-    assert.equal(trace(near, PLAN.outside, PLAN.nodeOne, 30432, { random: () => 0 }), `sent ${PLAN.outside} > ${LOCAL}:15432`);
+    assert.equal(
+      trace(near, PLAN.outside, PLAN.nodeOne, 30432, { random: () => 0 }),
+      `sent ${PLAN.outside} > ${LOCAL}:15432`,
+    );
     const far = await makeNode({ externalTrafficPolicy: 'Local' }, REMOTE);
     assert.equal(trace(far, PLAN.outside, PLAN.nodeOne, 30432), 'dropped');
     assert.match(trace(far, CLIENT, PLAN.nodeOne, 30432), new RegExp(`> ${REMOTE}:15432`));
@@ -80,7 +126,8 @@ describe('ServiceProxy', () => {
 
   it('rejects without endpoints, drops where only other nodes have them under internal Local', async () => {
     const empty = await makeNode({});
-    for (const from of ['wire', 'node'] as const) assert.equal(trace(empty, CLIENT, '10.96.42.7', 5432, { from }), 'rejected');
+    for (const from of ['wire', 'node'] as const)
+      assert.equal(trace(empty, CLIENT, '10.96.42.7', 5432, { from }), 'rejected');
     assert.equal(trace(empty, PLAN.outside, PLAN.nodeOne, 30432), 'rejected');
     const far = await makeNode({ internalTrafficPolicy: 'Local' }, REMOTE);
     assert.equal(trace(far, CLIENT, '10.96.42.7', 5432), 'dropped');
@@ -90,7 +137,10 @@ describe('ServiceProxy', () => {
     const node = await makeNode({}, LOCAL);
     assert.equal(trace(node, CLIENT, '10.96.42.7', 80), 'rejected');
     assert.equal(trace(node, CLIENT, '10.96.200.1', 80), 'dropped');
-    assert.equal(trace(node, CLIENT, PLAN.dnsAddress, 53, { protocol: 'udp' }), `delivered ${CLIENT} > ${PLAN.dnsAddress}:53`);
+    assert.equal(
+      trace(node, CLIENT, PLAN.dnsAddress, 53, { protocol: 'udp' }),
+      `delivered ${CLIENT} > ${PLAN.dnsAddress}:53`,
+    );
   });
 
   it('leaves the cluster DNS address alone when its service has endpoints', async () => {
@@ -117,12 +167,27 @@ describe('ServiceProxy', () => {
   });
 
   it('tells the kernel of one more endpoint in a few elements, whatever else there is', async () => {
-    const others = Array.from({ length: 50 }, (_, i) => ({ ref: services, object: { ...makeService({ clusterIP: `10.97.0.${i + 1}`, type: 'ClusterIP', ports: [{ port: 80 }] }), metadata: { namespace: 'x', name: `s${i}` } } }));
-    const node = await makeFakeNode([nodeOne, nodeTwo, ...others, { ref: services, object: makeService({ type: 'ClusterIP' }) }, { ref: endpointslices, object: makeSlice(LOCAL) }]);
+    const others = Array.from({ length: 50 }, (_, i) => ({
+      ref: services,
+      object: {
+        ...makeService({ clusterIP: `10.97.0.${i + 1}`, type: 'ClusterIP', ports: [{ port: 80 }] }),
+        metadata: { namespace: 'x', name: `s${i}` },
+      },
+    }));
+    const node = await makeFakeNode([
+      nodeOne,
+      nodeTwo,
+      ...others,
+      { ref: services, object: makeService({ type: 'ClusterIP' }) },
+      { ref: endpointslices, object: makeSlice(LOCAL) },
+    ]);
     node.nft.changes.length = 0;
     node.put(endpointslices, makeSlice(LOCAL, REMOTE));
     await node.pass();
-    assert.deepEqual(node.nft.changes.map((c) => [c.remove.map((e) => e.set), c.add.map((e) => e.set)]), [[['pick'], ['pick', 'endpoints']]]);
+    assert.deepEqual(
+      node.nft.changes.map((c) => [c.remove.map((e) => e.set), c.add.map((e) => e.set)]),
+      [[['pick'], ['pick', 'endpoints']]],
+    );
   });
 
   it('loads the whole table again after the kernel refused a change', async () => {
@@ -140,17 +205,26 @@ describe('ServiceProxy', () => {
     node.api.remove(services, 'db/pg');
     await node.pass();
     assert.equal(trace(node, CLIENT, '10.96.42.7', 5432), 'dropped');
-    assert.deepEqual(new Set(node.nft.elements(SERVICE_TABLE).map((e) => e.set)), new Set(['node_addresses', 'local_pods']));
+    assert.deepEqual(
+      new Set(node.nft.elements(SERVICE_TABLE).map((e) => e.set)),
+      new Set(['node_addresses', 'local_pods']),
+    );
   });
 
   it('opens announced host ports until the pod is gone', async () => {
     const node = await makeNode({}, LOCAL);
     const pod = { uid: 'u', namespace: 'db', name: 'p', labels: {}, ips: [LOCAL], netnsPath: undefined };
-    const inForce = node.proxy.hostPortsInForce({ ...pod, hostPorts: [{ protocol: 'TCP', hostIP: '', hostPort: 8080, containerPort: 80 }] }, new AbortController().signal);
+    const inForce = node.proxy.hostPortsInForce(
+      { ...pod, hostPorts: [{ protocol: 'TCP', hostIP: '', hostPort: 8080, containerPort: 80 }] },
+      new AbortController().signal,
+    );
     await node.pass();
     await inForce;
     assert.equal(trace(node, PLAN.outside, PLAN.nodeOne, 8080), `sent ${PLAN.outside} > ${LOCAL}:80`);
-    assert.match(trace(node, '127.0.0.1', '127.0.0.1', 8080, { from: 'node' }), new RegExp(`sent ${PLAN.nodeOne} > ${LOCAL}:80`));
+    assert.match(
+      trace(node, '127.0.0.1', '127.0.0.1', 8080, { from: 'node' }),
+      new RegExp(`sent ${PLAN.nodeOne} > ${LOCAL}:80`),
+    );
     node.proxy.podGone('u');
     await node.pass();
     assert.equal(trace(node, PLAN.outside, PLAN.nodeOne, 8080), `delivered ${PLAN.outside} > ${PLAN.nodeOne}:8080`);

@@ -15,6 +15,7 @@ import { type ServicePortModel, servicePorts, type Target } from '#netmodel/serv
 import type { Run } from '#host/process.ts';
 import type { Nft } from '../nftables/nft.ts';
 import { TableSync } from '../nftables/table-sync.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { Conntrack } from './conntrack.ts';
 
 export interface ServiceProxyDeps {
@@ -60,14 +61,23 @@ export class ServiceProxy {
     this.#deps = deps;
     const { nft, clock, log, metrics } = deps;
     const table = () => serviceTable({ ...deps, affinitySeconds: [...this.#times].sort((a, b) => a - b) });
-    this.#sync = new TableSync({ nft, clock, log, metrics, elements: this.#elements, table, prepare: () => this.#prepare(), written: () => this.#written() });
+    this.#sync = new TableSync({
+      nft,
+      clock,
+      log,
+      metrics,
+      elements: this.#elements,
+      table,
+      prepare: () => this.#prepare(),
+      written: () => this.#written(),
+    });
     this.#conntrack = new Conntrack({ run: deps.run, log });
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const { services, slices, nodes, pods } = this.#deps;
     slices.addIndex(SLICES_OF_SERVICE, (slice) => [serviceKeyOf(slice) ?? '']);
-    for (const informer of [services, slices, nodes, pods]) await informer.whenSynced();
+    for (const informer of [services, slices, nodes, pods]) await unlessAborted(informer.whenSynced(), signal);
     this.#unsubscribe.push(
       services.subscribe(({ key }) => this.#changed(key)),
       slices.subscribe(({ old, object }) => {
@@ -81,7 +91,9 @@ export class ServiceProxy {
     );
     this.#elements.replace(
       'own addresses',
-      this.#deps.nodeIPs.filter((ip) => parseIP(ip)?.family === 4).map((ip) => ({ set: 'node_addresses', key: ip, value: '' })),
+      this.#deps.nodeIPs
+        .filter((ip) => parseIP(ip)?.family === 4)
+        .map((ip) => ({ set: 'node_addresses', key: ip, value: '' })),
     );
     await this.#sync.start(signal);
   }
@@ -112,7 +124,9 @@ export class ServiceProxy {
   }
 
   #nodeChanged(key: string, node: Node | undefined): void {
-    const addresses = (node?.status?.addresses ?? []).filter((a) => a.type !== 'Hostname' && parseIP(a.address)?.family === 4);
+    const addresses = (node?.status?.addresses ?? []).filter(
+      (a) => a.type !== 'Hostname' && parseIP(a.address)?.family === 4,
+    );
     this.#elements.replace(
       `node ${key}`,
       addresses.map((a) => ({ set: 'node_addresses', key: a.address, value: '' })),
@@ -127,7 +141,10 @@ export class ServiceProxy {
     if (range?.base === this.#podRange?.base && range?.prefix === this.#podRange?.prefix) return;
     this.#podRange = range;
     const last = range === undefined ? 0n : range.base + cidrSize(range) - 1n;
-    const key = range === undefined ? '' : `${formatIP({ family: 4, value: range.base })}-${formatIP({ family: 4, value: last })}`;
+    const key =
+      range === undefined
+        ? ''
+        : `${formatIP({ family: 4, value: range.base })}-${formatIP({ family: 4, value: last })}`;
     this.#elements.replace('own pods', range === undefined ? [] : [{ set: 'local_pods', key, value: '' }]);
     for (const service of this.#ports.keys()) this.#dirty.add(service);
   }
@@ -135,7 +152,11 @@ export class ServiceProxy {
   #podChanged(old: Pod | undefined, pod: Pod | undefined): void {
     const uid = (pod ?? old)!.metadata.uid ?? '';
     if (this.#announced.has(uid) || (pod ?? old)!.spec?.nodeName !== this.#deps.nodeName) return;
-    const finished = pod === undefined || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed' || pod.spec?.hostNetwork === true;
+    const finished =
+      pod === undefined ||
+      pod.status?.phase === 'Succeeded' ||
+      pod.status?.phase === 'Failed' ||
+      pod.spec?.hostNetwork === true;
     const ips = (pod?.status?.podIPs ?? []).map((i) => i.ip);
     const elements = finished ? [] : hostPortElements(ips, hostPortsOf(pod));
     this.#elements.replace(`host ports ${uid}`, elements);
@@ -170,7 +191,10 @@ export class ServiceProxy {
       this.#sync.reload();
     }
     const facts = { dnsAddress, isLocalPod: (ip: string) => this.#isLocalPod(ip) };
-    this.#elements.replace(`service ${key}`, ports.flatMap((port) => this.#model.elementsOf(port, facts)));
+    this.#elements.replace(
+      `service ${key}`,
+      ports.flatMap((port) => this.#model.elementsOf(port, facts)),
+    );
     log.debug('service', { key, ports: ports.length });
   }
 
@@ -181,7 +205,9 @@ export class ServiceProxy {
 }
 
 function udpTargets(ports: readonly ServicePortModel[]): Target[] {
-  return ports.filter((p) => p.protocol === 'udp').flatMap((p) => [p.internal, p.external].flatMap((d) => (d.to === 'targets' ? d.targets : [])));
+  return ports
+    .filter((p) => p.protocol === 'udp')
+    .flatMap((p) => [p.internal, p.external].flatMap((d) => (d.to === 'targets' ? d.targets : [])));
 }
 
 function targetText(target: Target): string {
@@ -203,7 +229,8 @@ function hostPortElements(ips: readonly string[], ports: readonly HostPort[]): E
   for (const { protocol, hostIP, hostPort, containerPort } of ports) {
     const [proto, value] = [protocol.toLowerCase(), elementKey(ip, containerPort)];
     if (hostIP === '' || hostIP === '0.0.0.0') out.push({ set: 'host_ports', key: elementKey(proto, hostPort), value });
-    else if (parseIP(hostIP)?.family === 4) out.push({ set: 'host_ports_on', key: elementKey(hostIP, proto, hostPort), value });
+    else if (parseIP(hostIP)?.family === 4)
+      out.push({ set: 'host_ports_on', key: elementKey(hostIP, proto, hostPort), value });
   }
   return out;
 }
@@ -214,6 +241,11 @@ export function hostPortsOf(pod: Pod): HostPort[] {
   return [...(pod.spec?.containers ?? []), ...staying].flatMap((c) =>
     (c.ports ?? [])
       .filter((p) => (p.hostPort ?? 0) > 0)
-      .map((p) => ({ protocol: (p.protocol ?? 'TCP') as HostPort['protocol'], hostIP: p.hostIP ?? '', hostPort: p.hostPort!, containerPort: p.containerPort })),
+      .map((p) => ({
+        protocol: (p.protocol ?? 'TCP') as HostPort['protocol'],
+        hostIP: p.hostIP ?? '',
+        hostPort: p.hostPort!,
+        containerPort: p.containerPort,
+      })),
   );
 }
