@@ -84,7 +84,7 @@ export class PodCache {
 
   /** Follows the runtime until aborted. */
   async follow(signal: AbortSignal): Promise<void> {
-    const { clock, log, runtime } = this.#deps;
+    const { log, runtime } = this.#deps;
     let events = true;
     const listen = async () => {
       try {
@@ -107,20 +107,28 @@ export class PodCache {
     const listening = (async () => {
       while (!signal.aborted && events) {
         await listen();
-        if (!events || signal.aborted) break;
-        await sleep(clock, RELIST_MS, signal).catch(() => {});
+        if (events) await this.#pause(RELIST_MS, signal);
       }
     })();
     while (!signal.aborted) {
+      // The stream ends for good only where the runtime has none: then it is time for the first relist.
+      await (events ? Promise.race([this.#pause(RELIST_WITH_EVENTS_MS, signal), listening]) : this.#pause(RELIST_MS, signal));
       try {
-        await sleep(clock, events ? RELIST_WITH_EVENTS_MS : RELIST_MS, signal);
-        await this.relist();
+        if (!signal.aborted) await this.relist();
       } catch (error) {
-        if (!signal.aborted) log.warn('the runtime did not answer', { error });
+        log.warn('the runtime did not answer', { error });
       }
-      if (events) await Promise.race([listening, sleep(clock, RELIST_WITH_EVENTS_MS, signal).catch(() => {})]);
     }
     await listening;
+  }
+
+  /** Waits, and not past the end. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    try {
+      await sleep(this.#deps.clock, ms, signal);
+    } catch {
+      // stopped: the loop sees it
+    }
   }
 
   #set(pod: RuntimePod): void {

@@ -1,0 +1,57 @@
+// A hollow node: the same kubelet, with a runtime, files, mounts and control groups that exist in memory only. For machines that cannot
+// run containers, and for clusters of thousands of nodes.
+import type { FileSystem } from '#host/file-system.ts';
+import { FakeCgroups } from '#host/cgroups.ts';
+import { FakeMounts } from '#host/mounts.ts';
+import { noNetwork } from '#netmodel/node-network.ts';
+import { FakeRuntime } from '../cri/fake.ts';
+import { createKubelet, type Kubelet, type KubeletDeps, type KubeletOptions } from '../kubelet.ts';
+
+export interface HollowKubeletDeps extends Omit<KubeletDeps, 'network' | 'runtime' | 'files' | 'mounts' | 'cgroups' | 'options'> {
+  readonly options: Omit<KubeletOptions, 'hollow'>;
+  /** Facts of the machine are read through it; nothing is written. */
+  readonly machineFiles: Pick<FileSystem, 'readText'>;
+  /** Address of the n-th pod of this node. */
+  readonly ipOf: (n: number) => string;
+}
+
+export function createHollowKubelet(deps: HollowKubeletDeps): Kubelet {
+  const { machineFiles, ipOf, ...shared } = deps;
+  return createKubelet({
+    ...shared,
+    network: noNetwork,
+    runtime: new FakeRuntime({ clock: deps.clock, random: deps.random, ipOf }),
+    files: hollowFiles(machineFiles),
+    mounts: new FakeMounts(),
+    cgroups: new FakeCgroups(),
+    options: { ...deps.options, hollow: true },
+  });
+}
+
+/** Writes go nowhere, and what is asked for by volumes is there. */
+export function hollowFiles(machine: Pick<FileSystem, 'readText'>): FileSystem {
+  const folder = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, mtimeMs: 0, inode: 1 } as const;
+  const isMachine = (path: string) => path.startsWith('/proc/') || path.startsWith('/etc/') || path.startsWith('/sys/');
+  return {
+    mkdir() {},
+    write() {},
+    readText: (path) => (isMachine(path) ? machine.readText(path) : undefined),
+    symlink() {},
+    readlink: () => undefined,
+    rename() {},
+    list: () => [],
+    stat: () => folder,
+    realpath: (path) => path,
+    chown() {},
+    chmod() {},
+    truncate() {},
+    unlink() {},
+    rmdir() {},
+    async removeAll() {},
+    async statfs() {
+      return { totalBytes: 100 * 1024 ** 3, availableBytes: 90 * 1024 ** 3, inodes: 1e7, inodesFree: 9e6 };
+    },
+    open: () => undefined,
+    watch: () => () => {},
+  };
+}
