@@ -22,7 +22,7 @@ const QUALIFIED = new RegExp(`^${QUALIFIED_FMT}$`);
 /** `<msg> (e.g. 'a', or 'b', regex used for validation is '…')` */
 function regexError(message: string, format: string, ...examples: readonly string[]): string {
   if (examples.length === 0) return `${message} (regex used for validation is '${format}')`;
-  const shown = examples.map((e) => `'${e}', `).join('or ');
+  const shown = examples.map((e) => `'${e}', `).join(' or ');
   return `${message} (e.g. ${shown}regex used for validation is '${format}')`;
 }
 
