@@ -5,6 +5,7 @@ import { describeError, type Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
 import type { Exchange, UpgradeHandler } from '#machinery/exchange.ts';
+import { fieldManager } from '#merge/managed-fields.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import type { Store } from '#store/store.ts';
 import { ResourceCache } from '#watchcache/cache.ts';
@@ -20,6 +21,7 @@ import { Discovery } from './discovery.ts';
 import { Dispatcher } from './dispatch.ts';
 import { Handler } from './handler.ts';
 import { Health } from './health.ts';
+import { OpenApi } from './openapi.ts';
 import { patcher } from './patching.ts';
 import { PathHandler, type PathRoute } from './paths.ts';
 import type { AdmissionPlugin, AuditSink, Authenticator, Authorizer, RuleResolver } from './pipeline.ts';
@@ -76,6 +78,7 @@ export interface ApiServerDeps {
   /** In order. */
   readonly admission: readonly AdmissionPlugin[];
   readonly audit?: AuditSink;
+  /** Default: that of #merge. */
   readonly fieldManager?: FieldManager;
   readonly connect?: readonly ConnectHandler[];
   readonly routes?: readonly PathRoute[];
@@ -121,7 +124,7 @@ class Server implements ApiServer {
     const parsed = new ParsedObjects(PARSED_LIMIT);
     for (const kind of deps.kinds) this.#serve(kind as unknown as ResourceDefinition, options.runtimeConfig ?? {}, parsed);
 
-    const codec = new Codec(deps.fieldManager);
+    const codec = new Codec(deps.fieldManager ?? fieldManager);
     const admission = new AdmissionChain(deps.admission);
     this.#services = new ServiceAllocator(options, { clock, random, log, store, codec, resources: this.resources });
     const allocators = new Allocators([this.#services]);
@@ -134,7 +137,7 @@ class Server implements ApiServer {
       metrics,
       resources: this.resources,
       version: versionInfo(options),
-      routes: deps.routes ?? [],
+      routes: [new OpenApi(this.resources), ...(deps.routes ?? [])],
     });
     const dispatcher = new Dispatcher({
       clock, random, store, resources: this.resources, codec, writer, deleter, patcher, connect, admission, authorizer: deps.authorizer, paths,

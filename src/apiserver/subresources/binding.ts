@@ -38,7 +38,7 @@ export async function bind(pods: Served, context: RequestContext, name: string, 
   if (name !== '' && bodyName !== '' && bodyName !== name) throw StatusError.badRequest(`name in URL does not match name in Binding object`);
   const { uid, resourceVersion, annotations, labels } = object.metadata ?? {};
   await writer.write({
-    served: pods, context, subresource: 'binding', verb: 'create', mode: 'update', options, namespace: context.info.namespace, name: podName,
+    served: pods, context, subresource: 'binding', verb: 'create', mode: 'update', keepsGeneration: true, options, namespace: context.info.namespace, name: podName,
     desired: (old) => {
       const pod = old as Pod & KubeObject;
       if (uid !== undefined && uid !== '' && uid !== pod.metadata.uid) {

@@ -30,7 +30,7 @@ export async function watch(served: Served, context: RequestContext, deps: { rea
 
   const controller = new AbortController();
   const batches = await cacheOf(served).watch(
-    { selection, resourceVersion, sendInitialEvents: sendInitialEvents === true, allowBookmarks },
+    { selection, resourceVersion, sendInitialEvents, allowBookmarks },
     controller.signal,
   );
   const encode = encoderOf(served, context, accepted);

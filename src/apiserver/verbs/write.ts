@@ -53,6 +53,8 @@ export interface Write {
   /** Instead of the strategy's own, for subresources that have rules of their own. */
   readonly prepare?: (object: KubeObject, old: KubeObject) => KubeObject;
   readonly validate?: (object: KubeObject, old: KubeObject) => readonly FieldError[];
+  /** A change of spec that is no change of what is wanted (a pod's binding). */
+  readonly keepsGeneration?: boolean;
 }
 
 export interface Written {
@@ -181,7 +183,7 @@ export class Writer {
     if (write.prepare !== undefined) object = write.prepare(object, old);
     else if (write.subresource === 'status') object = statusOnly(object, old);
     else if (strategy.prepareForUpdate !== undefined) object = strategy.prepareForUpdate(object, old, this.#strategyContext(context));
-    if (served.generation && write.subresource !== 'status' && !equalJson((object as WithSpec).spec, (old as WithSpec).spec)) {
+    if (served.generation && write.subresource !== 'status' && write.keepsGeneration !== true && !equalJson((object as WithSpec).spec, (old as WithSpec).spec)) {
       object = { ...object, metadata: { ...object.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
     }
     const errors = [
