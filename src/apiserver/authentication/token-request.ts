@@ -112,7 +112,8 @@ export class TokenIssuer {
       ...request,
       spec: {
         audiences: audiences === undefined || audiences.length === 0 ? this.#deps.audiences : audiences,
-        expirationSeconds: expirationSeconds ?? DEFAULT_EXPIRATION_SECONDS,
+        // The normal form has 0 where the client said nothing.
+        expirationSeconds: expirationSeconds || DEFAULT_EXPIRATION_SECONDS,
         ...(boundObjectRef === undefined || boundObjectRef === null ? {} : { boundObjectRef }),
       },
     };

@@ -1,6 +1,7 @@
 // What a subresource is to the dispatcher. `list.ts` has all of them.
 import type { ExchangeResponse, UpgradeRequest } from '#machinery/exchange.ts';
 import type { KubeObject } from '#machinery/object.ts';
+import type { AdmissionChain } from '../admission-chain.ts';
 import type { RequestContext } from '../context.ts';
 import type { Served } from '../served.ts';
 import type { PatchDeps } from '../verbs/patch.ts';
@@ -14,6 +15,7 @@ export interface SubresourceDeps extends PatchDeps {
   readonly resources: ServedResources;
   readonly clock: Clock;
   readonly store: Store;
+  readonly admission: AdmissionChain;
 }
 
 export interface Subresource {
