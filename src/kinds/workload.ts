@@ -5,7 +5,7 @@ import { matcherOf, matchesLabels, SelectorError } from '#machinery/selectors.ts
 import { isValidPercent } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { defaultPodSpec } from './core/pod/defaults.ts';
-import { validatePodTemplateSpec } from './core/pod/validate-spec.ts';
+import { validatePodTemplateSpec, validateTemplateMetadata } from './core/pod/validate-spec.ts';
 import { type Errors, messages } from './rules.ts';
 import { isEmptySelector, validateLabelSelector } from './selectors.ts';
 
@@ -38,7 +38,9 @@ export function validateTemplateAndSelector(
       if (!(error instanceof SelectorError)) throw error;
     }
   }
-  validatePodTemplateSpec(template, 'spec.template', errors);
+  // As upstream, a StatefulSet's pod spec is judged only when pods are made: some of its volumes come from claim templates.
+  if (kindName === 'statefulset') validateTemplateMetadata(template, 'spec.template', errors);
+  else validatePodTemplateSpec(template, 'spec.template', errors);
   if (!always || template.spec === undefined) return;
   if (template.spec.restartPolicy !== 'Always') {
     errors.push(fieldError.notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']));

@@ -200,9 +200,13 @@ function validateSpread(spec: PodSpec, path: string, errors: Errors): void {
   }
 }
 
-export function validatePodTemplateSpec(template: PodTemplateSpec, path: string, errors: Errors): void {
+export function validateTemplateMetadata(template: PodTemplateSpec, path: string, errors: Errors): void {
   validateLabels(template.metadata?.labels, `${path}.labels`, errors);
   for (const key of Object.keys(template.metadata?.annotations ?? {})) messages(isQualifiedName(key.toLowerCase()), `${path}.annotations`, key, errors);
+}
+
+export function validatePodTemplateSpec(template: PodTemplateSpec, path: string, errors: Errors): void {
+  validateTemplateMetadata(template, path, errors);
   if (template.spec === undefined) {
     errors.push(fieldError.required(`${path}.spec`));
     return;
