@@ -50,27 +50,37 @@ class Walk {
 }
 
 /** A schema whose values have paths below them. */
-export function isGranular(schema: Schema | undefined): schema is ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }> {
+export function isGranular(
+  schema: Schema | undefined,
+): schema is ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }> {
   if (schema === undefined) return false;
   if (schema.type === 'object' || schema.type === 'map') return schema.atomic !== true;
   return schema.type === 'list' && (schema.listType === 'map' || schema.listType === 'set');
 }
 
-export function childSchema(schema: ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }>, element: string): Schema | undefined {
+export function childSchema(
+  schema: ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }>,
+  element: string,
+): Schema | undefined {
   if (schema.type === 'object') return schema.byName.get(element.slice(2))?.schema;
   if (schema.type === 'map') return schema.values;
   return schema.listType === 'map' ? schema.items : undefined;
 }
 
 /** Path element → value, of a granular value. Null and values of a wrong type have none. */
-export function elementsOf(schema: ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }>, value: unknown): Map<string, unknown> {
+export function elementsOf(
+  schema: ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }>,
+  value: unknown,
+): Map<string, unknown> {
   const out = new Map<string, unknown>();
   if (schema.type !== 'list') {
-    if (isObject(value)) for (const [key, member] of Object.entries(value)) if (member !== undefined) out.set(`f:${key}`, member);
+    if (isObject(value))
+      for (const [key, member] of Object.entries(value)) if (member !== undefined) out.set(`f:${key}`, member);
     return out;
   }
   if (!Array.isArray(value)) return out;
-  for (const item of value) out.set(schema.listType === 'set' ? `v:${JSON.stringify(item)}` : keyElement(schema, item), item);
+  for (const item of value)
+    out.set(schema.listType === 'set' ? `v:${JSON.stringify(item)}` : keyElement(schema, item), item);
   return out;
 }
 

@@ -26,17 +26,32 @@ export class FieldSet {
   union(other: FieldSet): FieldSet {
     if (other.empty) return this;
     if (this.empty) return other;
-    return combine(this, other, (a, b) => a || b, (a, b) => a.union(b));
+    return combine(
+      this,
+      other,
+      (a, b) => a || b,
+      (a, b) => a.union(b),
+    );
   }
 
   difference(other: FieldSet): FieldSet {
     if (other.empty || this.empty) return this;
-    return combine(this, other, (a, b) => a && !b, (a, b) => a.difference(b));
+    return combine(
+      this,
+      other,
+      (a, b) => a && !b,
+      (a, b) => a.difference(b),
+    );
   }
 
   intersection(other: FieldSet): FieldSet {
     if (this.empty || other.empty) return EMPTY;
-    return combine(this, other, (a, b) => a && b, (a, b) => a.intersection(b));
+    return combine(
+      this,
+      other,
+      (a, b) => a && b,
+      (a, b) => a.intersection(b),
+    );
   }
 
   /** Without these paths and all that is below them. */
@@ -75,7 +90,12 @@ const NO_MEMBERS: ReadonlySet<string> = new Set();
 const NO_CHILDREN: ReadonlyMap<string, FieldSet> = new Map();
 export const EMPTY = new FieldSet();
 
-function combine(a: FieldSet, b: FieldSet, member: (inA: boolean, inB: boolean) => boolean, child: (a: FieldSet, b: FieldSet) => FieldSet): FieldSet {
+function combine(
+  a: FieldSet,
+  b: FieldSet,
+  member: (inA: boolean, inB: boolean) => boolean,
+  child: (a: FieldSet, b: FieldSet) => FieldSet,
+): FieldSet {
   const members = new Set<string>();
   for (const element of a.members) if (member(true, b.members.has(element))) members.add(element);
   for (const element of b.members) if (!a.members.has(element) && member(false, true)) members.add(element);

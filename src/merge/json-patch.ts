@@ -11,7 +11,9 @@ const MAX_COPIED_BYTES = 10 * 3 * 1024 * 1024;
 /** The patched document; `document` stays as it is. `patch` is the parsed body. Throws StatusError 400, 413 or 422. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) {
-    throw StatusError.badRequest('error decoding patch: json: cannot unmarshal the patch into Go value of type jsonpatch.Patch: it must be a list of operations');
+    throw StatusError.badRequest(
+      'error decoding patch: json: cannot unmarshal the patch into Go value of type jsonpatch.Patch: it must be a list of operations',
+    );
   }
   if (patch.length > MAX_JSON_PATCH_OPERATIONS) {
     throw StatusError.requestEntityTooLarge(

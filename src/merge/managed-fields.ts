@@ -86,7 +86,16 @@ export function decodeManagers(object: KubeObject | undefined): ManagedSet[] {
     if (entry.fieldsV1 === undefined || (entry.operation !== 'Apply' && entry.operation !== 'Update')) return [];
     try {
       const { manager = '', operation, apiVersion = '', subresource = '', time } = entry;
-      return [{ manager, operation, apiVersion, subresource, time: time as string | undefined, set: decodeFieldSet(entry.fieldsV1) }];
+      return [
+        {
+          manager,
+          operation,
+          apiVersion,
+          subresource,
+          time: time as string | undefined,
+          set: decodeFieldSet(entry.fieldsV1),
+        },
+      ];
     } catch {
       return [];
     }
@@ -102,7 +111,12 @@ export function withManagers(object: KubeObject, managers: readonly ManagedSet[]
 }
 
 export function isSame(a: Manager, b: Manager): boolean {
-  return a.manager === b.manager && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource;
+  return (
+    a.manager === b.manager &&
+    a.operation === b.operation &&
+    a.apiVersion === b.apiVersion &&
+    a.subresource === b.subresource
+  );
 }
 
 /** Without what nobody owns, and without what the endpoint resets: status on the resource, everything else's spec on /status. */
@@ -140,7 +154,14 @@ function capped(managers: ManagedSet[]): ManagedSet[] {
   for (const m of merged) {
     const bucket = buckets.get(m.apiVersion);
     const set = (bucket?.set ?? EMPTY).union(m.set);
-    buckets.set(m.apiVersion, { manager: ANCIENT, operation: 'Update', apiVersion: m.apiVersion, subresource: '', time: m.time, set });
+    buckets.set(m.apiVersion, {
+      manager: ANCIENT,
+      operation: 'Update',
+      apiVersion: m.apiVersion,
+      subresource: '',
+      time: m.time,
+      set,
+    });
   }
   return [...kept, ...buckets.values()];
 }

@@ -19,13 +19,31 @@ describe('applyJsonPatch', () => {
 
   const refused: [string, unknown, number, RegExp][] = [
     ['a patch that is no list', {}, 400, /error decoding patch/],
-    ['a failing test', [{ op: 'test', path: '/a', value: 2 }], 422, /^the server rejected our request due to an error in our request$/],
+    [
+      'a failing test',
+      [{ op: 'test', path: '/a', value: 2 }],
+      422,
+      /^the server rejected our request due to an error in our request$/,
+    ],
     ['a path that is not there', [{ op: 'remove', path: '/x/y' }], 422, /rejected/],
     ['an unknown operation', [{ op: 'frobnicate', path: '/a' }], 422, /rejected/],
     ['an operation that is none', [null], 422, /rejected/],
     ['a way into the prototype', [{ op: 'add', path: '/__proto__/x', value: 1 }], 422, /rejected/],
-    ['more than 10,000 operations', Array(10_001).fill({ op: 'test', path: '/a', value: 1 }), 413, /maximum operations in a JSON patch is 10000, got 10001/],
-    ['copies that double without end', [{ op: 'add', path: '/l', value: ['x'.repeat(1000)] }, ...Array(40).fill({ op: 'copy', from: '/l', path: '/l/-' })], 422, /rejected/],
+    [
+      'more than 10,000 operations',
+      Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 })),
+      413,
+      /maximum operations in a JSON patch is 10000, got 10001/,
+    ],
+    [
+      'copies that double without end',
+      [
+        { op: 'add', path: '/l', value: ['x'.repeat(1000)] },
+        ...Array.from({ length: 40 }, () => ({ op: 'copy', from: '/l', path: '/l/-' })),
+      ],
+      422,
+      /rejected/,
+    ],
   ];
   for (const [title, patch, code, message] of refused) {
     it(`refuses ${title}`, () => assert.throws(() => applyJsonPatch({ a: 1 }, patch), { code, message }));
@@ -43,7 +61,11 @@ describe('mergePatch', () => {
     [{ a: 'c' }, { a: ['b'] }, { a: ['b'] }],
     [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
     [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
-    [['a', 'b'], ['c', 'd'], ['c', 'd']],
+    [
+      ['a', 'b'],
+      ['c', 'd'],
+      ['c', 'd'],
+    ],
     [{ a: 'b' }, ['c'], ['c']],
     [{ a: 'foo' }, null, null],
     [{ a: 'foo' }, 'bar', 'bar'],
@@ -52,7 +74,8 @@ describe('mergePatch', () => {
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
   ];
   for (const [target, patch, result] of examples) {
-    it(`merges ${JSON.stringify(patch)} into ${JSON.stringify(target)}`, () => assert.deepEqual(mergePatch(target, patch), result));
+    it(`merges ${JSON.stringify(patch)} into ${JSON.stringify(target)}`, () =>
+      assert.deepEqual(mergePatch(target, patch), result));
   }
 
   it('keeps a member called __proto__ a member', () => {
@@ -87,7 +110,12 @@ describe('applyStrategicMergePatch', () => {
     [
       'obeys $setElementOrder',
       containers({ name: 'a' }, { name: 'b' }),
-      { spec: { '$setElementOrder/containers': [{ name: 'b' }, { name: 'c' }, { name: 'a' }], containers: [{ name: 'c', image: 'x' }] } },
+      {
+        spec: {
+          '$setElementOrder/containers': [{ name: 'b' }, { name: 'c' }, { name: 'a' }],
+          containers: [{ name: 'c', image: 'x' }],
+        },
+      },
       containers({ name: 'b' }, { name: 'c', image: 'x' }, { name: 'a' }),
     ],
     [
@@ -96,16 +124,36 @@ describe('applyStrategicMergePatch', () => {
       { spec: { '$setElementOrder/containers': [{ name: 'a' }, { name: 'b' }] } },
       containers({ name: 'a' }, { name: 'injected' }, { name: 'b' }),
     ],
-    ['deletes an element by $patch: delete', containers({ name: 'a' }, { name: 'b' }), containers({ name: 'a', $patch: 'delete' }), containers({ name: 'b' })],
+    [
+      'deletes an element by $patch: delete',
+      containers({ name: 'a' }, { name: 'b' }),
+      containers({ name: 'a', $patch: 'delete' }),
+      containers({ name: 'b' }),
+    ],
     [
       'replaces a list by $patch: replace',
       containers({ name: 'a' }, { name: 'b' }),
       containers({ name: 'c' }, { $patch: 'replace' }),
       containers({ name: 'c' }),
     ],
-    ['replaces a map by $patch: replace', { metadata: { labels: { a: '1' } } }, { metadata: { labels: { $patch: 'replace', b: '2' } } }, { metadata: { labels: { b: '2' } } }],
-    ['empties a map by $patch: delete', { metadata: { labels: { a: '1' } } }, { metadata: { labels: { $patch: 'delete' } } }, { metadata: { labels: {} } }],
-    ['deletes by null', { metadata: { labels: { a: '1', b: '2' } } }, { metadata: { labels: { a: null, c: null } } }, { metadata: { labels: { b: '2' } } }],
+    [
+      'replaces a map by $patch: replace',
+      { metadata: { labels: { a: '1' } } },
+      { metadata: { labels: { $patch: 'replace', b: '2' } } },
+      { metadata: { labels: { b: '2' } } },
+    ],
+    [
+      'empties a map by $patch: delete',
+      { metadata: { labels: { a: '1' } } },
+      { metadata: { labels: { $patch: 'delete' } } },
+      { metadata: { labels: {} } },
+    ],
+    [
+      'deletes by null',
+      { metadata: { labels: { a: '1', b: '2' } } },
+      { metadata: { labels: { a: null, c: null } } },
+      { metadata: { labels: { b: '2' } } },
+    ],
     [
       'adds scalars to a merged list once',
       { metadata: { finalizers: ['a', 'b'] } },
@@ -133,20 +181,43 @@ describe('applyStrategicMergePatch', () => {
     [
       'drops directives and nulls from what it takes whole',
       {},
-      { spec: { containers: [{ name: 'a', image: null }, { name: 'b', $patch: 'delete' }], '$setElementOrder/containers': [{ name: 'a' }] } },
+      {
+        spec: {
+          containers: [
+            { name: 'a', image: null },
+            { name: 'b', $patch: 'delete' },
+          ],
+          '$setElementOrder/containers': [{ name: 'a' }],
+        },
+      },
       containers({ name: 'a' }),
     ],
     [
       'merges deep lists of merged elements',
-      containers({ name: 'a', env: [{ name: 'X', value: '1' }, { name: 'Y', value: '1' }] }),
+      containers({
+        name: 'a',
+        env: [
+          { name: 'X', value: '1' },
+          { name: 'Y', value: '1' },
+        ],
+      }),
       containers({ name: 'a', env: [{ name: 'Y', value: '2' }] }),
-      containers({ name: 'a', env: [{ name: 'X', value: '1' }, { name: 'Y', value: '2' }] }),
+      containers({
+        name: 'a',
+        env: [
+          { name: 'X', value: '1' },
+          { name: 'Y', value: '2' },
+        ],
+      }),
     ],
   ];
   for (const [title, original, patch, expected] of cases) {
     it(title, () => {
       const before = structuredClone(original);
-      assert.deepEqual(applyStrategicMergePatch(original, patch, title.includes('retainKeys') ? deployment : pod), expected);
+      assert.deepEqual(
+        applyStrategicMergePatch(original, patch, title.includes('retainKeys') ? deployment : pod),
+        expected,
+      );
       assert.deepEqual(original, before);
     });
   }
@@ -154,17 +225,29 @@ describe('applyStrategicMergePatch', () => {
   const refused: [string, object, object, number, RegExp][] = [
     ['a patch that is no object', {}, [], 400, /invalid JSON document/],
     ['an unknown directive', { metadata: {} }, { metadata: { $patch: 'frobnicate' } }, 422, /rejected/],
-    ['an element without its merge key', containers({ name: 'a' }), containers({ image: 'x' }), 500, /does not contain declared merge key: name/],
+    [
+      'an element without its merge key',
+      containers({ name: 'a' }),
+      containers({ image: 'x' }),
+      500,
+      /does not contain declared merge key: name/,
+    ],
     ['a bad $retainKeys', { spec: {} }, { spec: { $retainKeys: 'x' } }, 400, /invalid patch format of retainKeys/],
     [
       'elements in another order than they set',
       containers({ name: 'a' }),
-      { spec: { '$setElementOrder/containers': [{ name: 'a' }, { name: 'b' }], containers: [{ name: 'b' }, { name: 'a' }] } },
+      {
+        spec: {
+          '$setElementOrder/containers': [{ name: 'a' }, { name: 'b' }],
+          containers: [{ name: 'b' }, { name: 'a' }],
+        },
+      },
       400,
       /doesn't match \$setElementOrder list/,
     ],
   ];
   for (const [title, original, patch, code, message] of refused) {
-    it(`refuses ${title}`, () => assert.throws(() => applyStrategicMergePatch(original, patch, pod), { code, message }));
+    it(`refuses ${title}`, () =>
+      assert.throws(() => applyStrategicMergePatch(original, patch, pod), { code, message }));
   }
 });

@@ -49,7 +49,8 @@ function mergeMap(original: JsonObject, patch: JsonObject, schema: Schema | unde
   if (directive !== undefined) {
     if (directive === 'replace') return withoutDirectives(omit(patch, DIRECTIVE)) as JsonObject;
     if (directive === 'delete') return {};
-    if (directive !== 'merge') throw unprocessablePatch(new Error(`unknown patch type found: ${JSON.stringify(directive)}`));
+    if (directive !== 'merge')
+      throw unprocessablePatch(new Error(`unknown patch type found: ${JSON.stringify(directive)}`));
     patch = omit(patch, DIRECTIVE);
   }
   const out: Record<string, unknown> = {};
@@ -101,11 +102,20 @@ function deleteScalars(out: Record<string, unknown>, key: string, value: unknown
   const name = key.slice(DELETE_FROM_PRIMITIVE_LIST.length);
   if (name === '' || !Array.isArray(value)) throw StatusError.badRequest(BAD_PRIMITIVE_LIST);
   const current = out[name];
-  if (Array.isArray(current)) assign(out, name, current.filter((item) => !value.some((gone) => jsonEqual(item, gone))));
+  if (Array.isArray(current))
+    assign(
+      out,
+      name,
+      current.filter((item) => !value.some((gone) => jsonEqual(item, gone))),
+    );
 }
 
 /** Merges and orders the lists that `$setElementOrder` names; returns their names. */
-function applyElementOrders(out: Record<string, unknown>, patch: JsonObject, schema: Schema | undefined): ReadonlySet<string> {
+function applyElementOrders(
+  out: Record<string, unknown>,
+  patch: JsonObject,
+  schema: Schema | undefined,
+): ReadonlySet<string> {
   const done = new Set<string>();
   for (const [directive, order] of Object.entries(patch)) {
     if (!directive.startsWith(SET_ELEMENT_ORDER)) continue;
@@ -119,10 +129,12 @@ function applyElementOrders(out: Record<string, unknown>, patch: JsonObject, sch
     if (change !== undefined) checkOrder(change, order, merge.mergeKey);
     if (current === undefined && change === undefined) continue;
     // Scalars may be taken out of the list by a directive beside this one.
-    if (Object.hasOwn(patch, DELETE_FROM_PRIMITIVE_LIST + key)) deleteScalars(out, DELETE_FROM_PRIMITIVE_LIST + key, patch[DELETE_FROM_PRIMITIVE_LIST + key]);
+    if (Object.hasOwn(patch, DELETE_FROM_PRIMITIVE_LIST + key))
+      deleteScalars(out, DELETE_FROM_PRIMITIVE_LIST + key, patch[DELETE_FROM_PRIMITIVE_LIST + key]);
     const before = Array.isArray(out[key]) ? (out[key] as unknown[]) : [];
     let merged = before;
-    if (change !== undefined) merged = current === undefined ? (withoutDirectives(change) as unknown[]) : mergeList(before, change, merge);
+    if (change !== undefined)
+      merged = current === undefined ? (withoutDirectives(change) as unknown[]) : mergeList(before, change, merge);
     assign(out, key, inOrder(merged, order, before, merge.mergeKey));
     done.add(key);
   }
@@ -136,14 +148,17 @@ function checkOrder(change: readonly unknown[], order: readonly unknown[], merge
     if (isObject(item) && item[DIRECTIVE] !== undefined) continue;
     while (at < order.length && !same(order[at], item, mergeKey)) at++;
     if (at === order.length) {
-      throw StatusError.badRequest(`The order in patch list:\n${JSON.stringify(change)}\n doesn't match ${SET_ELEMENT_ORDER.slice(0, -1)} list:\n${JSON.stringify(order)}`);
+      throw StatusError.badRequest(
+        `The order in patch list:\n${JSON.stringify(change)}\n doesn't match ${SET_ELEMENT_ORDER.slice(0, -1)} list:\n${JSON.stringify(order)}`,
+      );
     }
   }
 }
 
 function mergeList(original: readonly unknown[], patch: readonly unknown[], merge: ListMerge): unknown[] {
   const { mergeKey, items } = merge;
-  if ([...original, ...patch].some(Array.isArray)) throw unprocessablePatch(new Error('lists of lists are not supported'));
+  if ([...original, ...patch].some(Array.isArray))
+    throw unprocessablePatch(new Error('lists of lists are not supported'));
   if (![...original, ...patch].some(isObject)) {
     const merged = [...original];
     for (const item of patch) if (!merged.some((m) => jsonEqual(m, item))) merged.push(item);
@@ -179,13 +194,19 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], merg
 
 function keyOf(item: JsonObject, mergeKey: string): unknown {
   const key = item[mergeKey];
-  if (key === undefined) throw StatusError.internal(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+  if (key === undefined)
+    throw StatusError.internal(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
   return key;
 }
 
 /** Upstream's normalizeElementOrder: what is in `order` in that order; what only the server has in the server's, each before the
  *  first element that stood behind it there. */
-function inOrder(merged: readonly unknown[], order: readonly unknown[], server: readonly unknown[], mergeKey: string | undefined): unknown[] {
+function inOrder(
+  merged: readonly unknown[],
+  order: readonly unknown[],
+  server: readonly unknown[],
+  mergeKey: string | undefined,
+): unknown[] {
   const place = (list: readonly unknown[], item: unknown) => list.findIndex((other) => same(other, item, mergeKey));
   const byPlace = (list: readonly unknown[]) => (a: unknown, b: unknown) => place(list, a) - place(list, b);
   const fromPatch = merged.filter((item) => place(order, item) >= 0).sort(byPlace(order));
@@ -194,7 +215,8 @@ function inOrder(merged: readonly unknown[], order: readonly unknown[], server: 
   let i = 0;
   for (const item of fromPatch) {
     const at = place(server, item);
-    while (i < serverOnly.length && at >= 0 && place(server, serverOnly[i]) >= 0 && place(server, serverOnly[i]) < at) out.push(serverOnly[i++]);
+    const isBefore = (other: unknown) => place(server, other) >= 0 && place(server, other) < at;
+    while (i < serverOnly.length && isBefore(serverOnly[i])) out.push(serverOnly[i++]);
     out.push(item);
   }
   return [...out, ...serverOnly.slice(i)];
@@ -212,13 +234,19 @@ function omit(object: JsonObject, gone: string): JsonObject {
 /** A value of the patch that is taken as it is: without directives, nulls of objects, and elements that only delete. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) {
-    return value.filter((item) => !isObject(item) || item[DIRECTIVE] === undefined || item[DIRECTIVE] === 'merge').map(withoutDirectives);
+    return value
+      .filter((item) => !isObject(item) || item[DIRECTIVE] === undefined || item[DIRECTIVE] === 'merge')
+      .map(withoutDirectives);
   }
   if (!isObject(value)) return value;
   if (value[DIRECTIVE] === 'delete') return {};
   const out: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) {
-    const isDirective = key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(SET_ELEMENT_ORDER) || key.startsWith(DELETE_FROM_PRIMITIVE_LIST);
+    const isDirective =
+      key === DIRECTIVE ||
+      key === RETAIN_KEYS ||
+      key.startsWith(SET_ELEMENT_ORDER) ||
+      key.startsWith(DELETE_FROM_PRIMITIVE_LIST);
     if (!isDirective && member !== null) assign(out, key, withoutDirectives(member));
   }
   return out;

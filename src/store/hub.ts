@@ -56,7 +56,7 @@ export class WatchHub {
   /** Ends every watch with this error, now and for ever. */
   fail(error: Error): void {
     this.#failure = error;
-    for (const set of [...this.#byPrefix.values()]) for (const watch of [...set]) watch.fail(error);
+    for (const set of this.#byPrefix.values()) for (const watch of set) watch.fail(error);
   }
 
   #push(prefix: string, event: StoreEvent): void {
@@ -167,7 +167,9 @@ export async function* watchThrough(
       const batch = await live.pull();
       if (batch === undefined) return;
       // A watch may start above the newest revision: what lies between does not concern it.
-      yield fromRevision <= joinedAt ? batch : { ...batch, events: batch.events.filter((e) => e.revision > fromRevision) };
+      yield fromRevision <= joinedAt
+        ? batch
+        : { ...batch, events: batch.events.filter((e) => e.revision > fromRevision) };
     }
   } finally {
     live.close();

@@ -65,7 +65,8 @@ class MemoryStore implements Store {
     this.#open();
     const { key, expected, value, ttlSeconds } = commit;
     const current = this.#newest.get(key);
-    if ((current?.modRevision ?? 0) !== expected || (value === undefined && current === undefined)) return { ok: false, current };
+    if ((current?.modRevision ?? 0) !== expected || (value === undefined && current === undefined))
+      return { ok: false, current };
     const revision = ++this.#revision;
     let entry: StoredEntry | undefined;
     if (value === undefined) {

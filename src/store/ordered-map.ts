@@ -139,7 +139,11 @@ export class OrderedMap<V> extends View<V> {
     // Keys that arrive in order fill the left chunk: cut near its end then.
     const appended = c === this.chunks.length - 1;
     const cut = appended ? 2 * CHUNK - 8 : CHUNK;
-    const right: Chunk<V> = { keys: chunk.keys.splice(cut), values: chunk.values.splice(cut), generation: this.#generation };
+    const right: Chunk<V> = {
+      keys: chunk.keys.splice(cut),
+      values: chunk.values.splice(cut),
+      generation: this.#generation,
+    };
     this.#ownList().splice(c + 1, 0, right);
   }
 

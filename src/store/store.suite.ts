@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { SteppedClock, type Clock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
-import { CompactedError, FutureRevisionError, StoreError, type Store, type StoreBatch, type StoreEvent } from './store.ts';
+import {
+  CompactedError,
+  FutureRevisionError,
+  StoreError,
+  type Store,
+  type StoreBatch,
+  type StoreEvent,
+} from './store.ts';
 
 const text = (value: Uint8Array | undefined) => (value === undefined ? undefined : Buffer.from(value).toString());
 const bytes = (value: string) => new Uint8Array(Buffer.from(value));
@@ -23,7 +30,8 @@ async function remove(store: Store, key: string): Promise<number> {
   return result.revision;
 }
 
-const line = (e: StoreEvent) => `${e.type} ${e.key} ${text(e.entry?.value) ?? '-'} before ${text(e.previous?.value) ?? '-'} @${e.revision}`;
+const line = (e: StoreEvent) =>
+  `${e.type} ${e.key} ${text(e.entry?.value) ?? '-'} before ${text(e.previous?.value) ?? '-'} @${e.revision}`;
 
 /** Reads a watch until everything up to `revision` has come. */
 async function readTo(watch: AsyncIterator<StoreBatch>, revision: number): Promise<StoreEvent[]> {
@@ -75,17 +83,32 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
     it('keeps createRevision over updates and renews it after a deletion', async () => {
       const created = await put(store, '/a', '1');
       const updated = await put(store, '/a', '2');
-      assert.deepEqual(shape(await store.get('/a')), { key: '/a', value: '2', createRevision: created, modRevision: updated });
+      assert.deepEqual(shape(await store.get('/a')), {
+        key: '/a',
+        value: '2',
+        createRevision: created,
+        modRevision: updated,
+      });
       await remove(store, '/a');
       const again = await put(store, '/a', '3');
-      assert.deepEqual(shape(await store.get('/a')), { key: '/a', value: '3', createRevision: again, modRevision: again });
+      assert.deepEqual(shape(await store.get('/a')), {
+        key: '/a',
+        value: '3',
+        createRevision: again,
+        modRevision: again,
+      });
     });
 
     it('refuses a creation where the key exists, and says what stands there', async () => {
       const revision = await put(store, '/a', '1');
       const result = await store.commit({ key: '/a', expected: 0, value: bytes('2') });
       assert.ok(!result.ok);
-      assert.deepEqual(shape(result.current), { key: '/a', value: '1', createRevision: revision, modRevision: revision });
+      assert.deepEqual(shape(result.current), {
+        key: '/a',
+        value: '1',
+        createRevision: revision,
+        modRevision: revision,
+      });
       assert.equal(await store.revision(), revision);
     });
 
@@ -98,9 +121,18 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
     });
 
     it('refuses to update or delete what is not there', async () => {
-      assert.deepEqual(await store.commit({ key: '/a', expected: 7, value: bytes('1') }), { ok: false, current: undefined });
-      assert.deepEqual(await store.commit({ key: '/a', expected: 7, value: undefined }), { ok: false, current: undefined });
-      assert.deepEqual(await store.commit({ key: '/a', expected: 0, value: undefined }), { ok: false, current: undefined });
+      assert.deepEqual(await store.commit({ key: '/a', expected: 7, value: bytes('1') }), {
+        ok: false,
+        current: undefined,
+      });
+      assert.deepEqual(await store.commit({ key: '/a', expected: 7, value: undefined }), {
+        ok: false,
+        current: undefined,
+      });
+      assert.deepEqual(await store.commit({ key: '/a', expected: 0, value: undefined }), {
+        ok: false,
+        current: undefined,
+      });
     });
 
     it('keeps empty values apart from deleted ones', async () => {
@@ -124,7 +156,10 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
         store.commit({ key: '/a', expected: i === 0 ? 0 : base + i, value: bytes(String(i)) }),
       );
       const results = await Promise.all(chain);
-      assert.deepEqual(results.map((r) => r.ok && r.revision), Array.from({ length: 10 }, (_, i) => base + i + 1));
+      assert.deepEqual(
+        results.map((r) => r.ok && r.revision),
+        Array.from({ length: 10 }, (_, i) => base + i + 1),
+      );
       assert.equal(text((await store.get('/a'))!.value), '9');
     });
 
@@ -144,13 +179,20 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
           if (result.ok) order.push(result.revision);
         }),
       );
-      assert.deepEqual(order, order.toSorted((a, b) => a - b));
+      assert.deepEqual(
+        order,
+        order.toSorted((a, b) => a - b),
+      );
     });
 
     it('lists a prefix in order of keys and nothing beside it', async () => {
-      for (const key of ['/pods/b/2', '/pods/a/1', '/podsx/a', '/pods/b/1', '/pod', '/pods/a/10', '/nodes/z']) await put(store, key, key);
+      for (const key of ['/pods/b/2', '/pods/a/1', '/podsx/a', '/pods/b/1', '/pod', '/pods/a/10', '/nodes/z'])
+        await put(store, key, key);
       const { entries, more, revision } = await store.list('/pods/');
-      assert.deepEqual(entries.map((e) => e.key), ['/pods/a/1', '/pods/a/10', '/pods/b/1', '/pods/b/2']);
+      assert.deepEqual(
+        entries.map((e) => e.key),
+        ['/pods/a/1', '/pods/a/10', '/pods/b/1', '/pods/b/2'],
+      );
       assert.equal(more, false);
       assert.equal(revision, await store.revision());
     });
@@ -162,10 +204,21 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
       await put(store, '/k/5', 'new');
       await remove(store, '/k/6');
       await put(store, '/k/55', 'new');
-      const second = await store.list('/k/', { limit: 4, from: `${first.entries[3]!.key}\0`, revision: first.revision });
-      assert.deepEqual(second.entries.map((e) => `${e.key} ${text(e.value)}`), ['/k/4 old', '/k/5 old', '/k/6 old', '/k/7 old']);
+      const second = await store.list('/k/', {
+        limit: 4,
+        from: `${first.entries[3]!.key}\0`,
+        revision: first.revision,
+      });
+      assert.deepEqual(
+        second.entries.map((e) => `${e.key} ${text(e.value)}`),
+        ['/k/4 old', '/k/5 old', '/k/6 old', '/k/7 old'],
+      );
       assert.equal(second.revision, first.revision);
-      const third = await store.list('/k/', { limit: 4, from: `${second.entries[3]!.key}\0`, revision: first.revision });
+      const third = await store.list('/k/', {
+        limit: 4,
+        from: `${second.entries[3]!.key}\0`,
+        revision: first.revision,
+      });
       assert.deepEqual([third.entries.map((e) => e.key), third.more], [['/k/8', '/k/9'], false]);
     });
 
@@ -241,9 +294,16 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
       for (let from = base; from <= middle; from += 3) {
         const resumed = watch('/r/', from);
         const past = from === middle ? [] : await readTo(resumed, middle);
-        assert.deepEqual(past.map(line), lines.filter((l) => revisionOf(l) > from), `from ${from}`);
+        assert.deepEqual(
+          past.map(line),
+          lines.filter((l) => revisionOf(l) > from),
+          `from ${from}`,
+        );
         const next = await put(store, '/r/live', String(from));
-        assert.deepEqual((await readTo(resumed, next)).map((e) => e.revision), [next]);
+        assert.deepEqual(
+          (await readTo(resumed, next)).map((e) => e.revision),
+          [next],
+        );
         lines.push(...(await readTo(all, next)).map(line));
         await resumed.return?.();
       }
@@ -251,28 +311,39 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
 
     it('joins history and live without a gap while writes pour in', async () => {
       const base = await store.revision();
-      let writing = true;
+      const writing = { on: true };
       const writer = (async () => {
-        for (let i = 0; writing; i++) await Promise.all([put(store, `/g/${i % 10}`, String(i)), put(store, `/h/${i % 10}`, 'x')]);
+        for (let i = 0; writing.on; i++)
+          await Promise.all([put(store, `/g/${i % 10}`, String(i)), put(store, `/h/${i % 10}`, 'x')]);
       })();
       for (let round = 0; round < 5; round++) {
         const until = (await store.revision()) + 40;
         const seen = (await readTo(watch('/g/', base), until)).map((e) => e.revision);
-        assert.deepEqual(seen, [...new Set(seen)].toSorted((a, b) => a - b));
+        assert.deepEqual(
+          seen,
+          [...new Set(seen)].toSorted((a, b) => a - b),
+        );
         const newestSeen = seen.at(-1)!;
-        const expected = (await readTo(watch('/g/', base), newestSeen)).map((e) => e.revision).filter((r) => r <= newestSeen);
+        const expected = (await readTo(watch('/g/', base), newestSeen))
+          .map((e) => e.revision)
+          .filter((r) => r <= newestSeen);
         assert.deepEqual(seen, expected);
       }
-      writing = false;
+      writing.on = false;
       await writer;
     });
 
     it('never splits a revision over batches and gives them in order', async () => {
       const base = await store.revision();
       const events = watch('/', base);
-      await Promise.all(Array.from({ length: 100 }, (_, i) => store.commit({ key: `/k${i}`, expected: 0, value: bytes('x') })));
+      await Promise.all(
+        Array.from({ length: 100 }, (_, i) => store.commit({ key: `/k${i}`, expected: 0, value: bytes('x') })),
+      );
       const seen = (await readTo(events, base + 100)).map((e) => e.revision);
-      assert.deepEqual(seen, Array.from({ length: 100 }, (_, i) => base + 1 + i));
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 100 }, (_, i) => base + 1 + i),
+      );
     });
 
     it('reports progress when asked, although nothing under the prefix changed', async () => {
@@ -308,7 +379,10 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
       await assert.rejects(store.list('/', { revision: first }), compacted);
       await assert.rejects(store.list('/', { revision: third - 1 }), compacted);
       await assert.rejects(watch('/', third - 1).next(), compacted);
-      assert.deepEqual((await store.list('/', { revision: third })).entries.map((e) => text(e.value)), ['3']);
+      assert.deepEqual(
+        (await store.list('/', { revision: third })).entries.map((e) => text(e.value)),
+        ['3'],
+      );
       assert.deepEqual((await readTo(watch('/', third), fourth)).map(line), [`put /a 4 before 3 @${fourth}`]);
     });
 
@@ -319,7 +393,10 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
       const kept = await put(store, '/once', 'x');
       await put(store, '/keep', 'new');
       await store.compact(await store.revision());
-      assert.deepEqual((await store.list('/')).entries.map((e) => `${e.key}=${text(e.value)}`), ['/keep=new', '/once=x']);
+      assert.deepEqual(
+        (await store.list('/')).entries.map((e) => `${e.key}=${text(e.value)}`),
+        ['/keep=new', '/once=x'],
+      );
       assert.equal((await store.get('/once'))!.modRevision, kept);
       const again = await put(store, '/gone', 'y');
       assert.deepEqual((await readTo(watch('/', again - 1), again)).map(line), [`put /gone y before - @${again}`]);
@@ -362,7 +439,10 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
       assert.equal((await store.list('/t/')).entries.length, 2);
       await clock.step(1_000);
       await readTo(events, newest + 1);
-      assert.deepEqual((await store.list('/t/')).entries.map((e) => e.key), ['/t/permanent']);
+      assert.deepEqual(
+        (await store.list('/t/')).entries.map((e) => e.key),
+        ['/t/permanent'],
+      );
     });
 
     it('fails what is asked of it after close, and ends its watches with an error', async () => {
@@ -400,7 +480,10 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
           }),
         );
         const listed = (await store.list('/m/')).entries.map((e) => `${e.key}=${text(e.value)}@${e.modRevision}`);
-        assert.deepEqual(listed, [...model].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([k, m]) => `${k}=${m.value}@${m.revision}`));
+        assert.deepEqual(
+          listed,
+          [...model].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([k, m]) => `${k}=${m.value}@${m.revision}`),
+        );
       }
     });
   });

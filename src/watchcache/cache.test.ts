@@ -30,7 +30,11 @@ function labels(key: string, value: string): LabelMatcher {
 }
 
 function fields(label: string, value: string): FieldMatcher {
-  return { text: `${label}=${value}`, matches: (field) => field(label) === value, exact: (l) => (l === label ? value : undefined) };
+  return {
+    text: `${label}=${value}`,
+    matches: (field) => field(label) === value,
+    exact: (l) => (l === label ? value : undefined),
+  };
 }
 
 describe('ResourceCache', () => {
@@ -59,21 +63,37 @@ describe('ResourceCache', () => {
     const [namespace, name] = key.split('/');
     const storeKey = `/registry/pods/${key}`;
     const value = Buffer.from(
-      JSON.stringify({ kind: 'Pod', apiVersion: 'v1', metadata: { name, namespace, uid: `uid-${name}`, labels: podLabels }, ...(nodeName === undefined ? {} : { spec: { nodeName } }) }),
+      JSON.stringify({
+        kind: 'Pod',
+        apiVersion: 'v1',
+        metadata: { name, namespace, uid: `uid-${name}`, labels: podLabels },
+        ...(nodeName === undefined ? {} : { spec: { nodeName } }),
+      }),
     );
-    const result = await store.commit({ key: storeKey, expected: (await store.get(storeKey))?.modRevision ?? 0, value });
+    const result = await store.commit({
+      key: storeKey,
+      expected: (await store.get(storeKey))?.modRevision ?? 0,
+      value,
+    });
     assert.ok(result.ok);
     return result.revision;
   }
 
   async function remove(key: string): Promise<number> {
     const storeKey = `/registry/pods/${key}`;
-    const result = await store.commit({ key: storeKey, expected: (await store.get(storeKey))!.modRevision, value: undefined });
+    const result = await store.commit({
+      key: storeKey,
+      expected: (await store.get(storeKey))!.modRevision,
+      value: undefined,
+    });
     assert.ok(result.ok);
     return result.revision;
   }
 
-  const line = (e: CacheEvent) => (e.type === 'BOOKMARK' ? `BOOKMARK@${e.revision}${e.initialEventsEnd ? ' end' : ''}` : `${e.type} ${e.entry.key}@${e.revision}`);
+  const line = (e: CacheEvent) =>
+    e.type === 'BOOKMARK'
+      ? `BOOKMARK@${e.revision}${e.initialEventsEnd ? ' end' : ''}`
+      : `${e.type} ${e.entry.key}@${e.revision}`;
 
   /** Reads `count` events. */
   async function take(watch: CacheWatch, count: number): Promise<CacheEvent[]> {
@@ -95,13 +115,18 @@ describe('ResourceCache', () => {
       const revision = await put('default/a');
       const entry = await cache.get('default', 'a');
       assert.equal(entry?.revision, revision);
-      assert.match(Buffer.from(entry!.bytes('v1')).toString(), new RegExp(`"uid":"uid-a","resourceVersion":"${revision}","labels"`));
+      assert.match(
+        Buffer.from(entry!.bytes('v1')).toString(),
+        new RegExp(`"uid":"uid-a","resourceVersion":"${revision}","labels"`),
+      );
       assert.equal(entry!.object.metadata.resourceVersion, String(revision));
       assert.equal(await cache.get('default', 'b'), undefined);
     });
 
     it('is consistent although only other resources were written since', async () => {
-      const { revision } = (await store.commit({ key: '/registry/other/y', expected: 0, value: Buffer.from('y') })) as { revision: number };
+      const { revision } = (await store.commit({ key: '/registry/other/y', expected: 0, value: Buffer.from('y') })) as {
+        revision: number;
+      };
       await cache.get('default', 'a');
       assert.equal(cache.revision, revision);
     });
@@ -113,7 +138,10 @@ describe('ResourceCache', () => {
       assert.equal((await coming)?.name, 'b');
       const never = assert.rejects(cache.get('default', 'a', { resourceVersion: '9999' }), (error) => {
         assert.ok(error instanceof StatusError);
-        assert.deepEqual([error.code, error.reason, error.message], [504, 'Timeout', `Timeout: Too large resource version: 9999, current: ${newest + 1}`]);
+        assert.deepEqual(
+          [error.code, error.reason, error.message],
+          [504, 'Timeout', `Timeout: Too large resource version: 9999, current: ${newest + 1}`],
+        );
         assert.equal(error.details?.causes?.[0]?.reason, 'ResourceVersionTooLarge');
         return true;
       });
@@ -130,8 +158,14 @@ describe('ResourceCache', () => {
     });
 
     it('uses the parsed object of the writer', async () => {
-      const object = { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'a', namespace: 'default', labels: { from: 'writer' } } };
-      const value = new Uint8Array(Buffer.from(JSON.stringify({ ...object, metadata: { name: 'a', labels: { from: 'bytes' } } })));
+      const object = {
+        kind: 'Pod',
+        apiVersion: 'v1',
+        metadata: { name: 'a', namespace: 'default', labels: { from: 'writer' } },
+      };
+      const value = new Uint8Array(
+        Buffer.from(JSON.stringify({ ...object, metadata: { name: 'a', labels: { from: 'bytes' } } })),
+      );
       cache.remember(value, object);
       const result = await store.commit({ key: '/registry/pods/default/a', expected: 0, value });
       const entry = await cache.get('default', 'a');
@@ -142,7 +176,8 @@ describe('ResourceCache', () => {
 
   describe('list', () => {
     beforeEach(async () => {
-      for (const key of ['a/1', 'a/2', 'ab/1', 'b/1', 'b/2', 'b/3']) await put(key, { odd: String(Number(key.at(-1)) % 2) }, `node-${key.at(-1)}`);
+      for (const key of ['a/1', 'a/2', 'ab/1', 'b/1', 'b/2', 'b/3'])
+        await put(key, { odd: String(Number(key.at(-1)) % 2) }, `node-${key.at(-1)}`);
     });
 
     it('gives everything in order, or one namespace', async () => {
@@ -153,16 +188,30 @@ describe('ResourceCache', () => {
 
     it('selects by labels and fields', async () => {
       assert.deepEqual(keys((await cache.list(only({ labels: labels('odd', '0') }))).entries), ['a/2', 'b/2']);
-      assert.deepEqual(keys((await cache.list(only({ fields: fields('spec.nodeName', 'node-1') }))).entries), ['a/1', 'ab/1', 'b/1']);
-      assert.deepEqual(keys((await cache.list(only({ fields: fields('spec.nodeName', 'node-1'), namespace: 'b' }))).entries), ['b/1']);
-      assert.deepEqual(keys((await cache.list(only({ fields: fields('metadata.name', '2'), namespace: 'b' }))).entries), ['b/2']);
-      assert.deepEqual(keys((await cache.list(only({ fields: fields('metadata.name', '2') }))).entries), ['a/2', 'b/2']);
+      assert.deepEqual(keys((await cache.list(only({ fields: fields('spec.nodeName', 'node-1') }))).entries), [
+        'a/1',
+        'ab/1',
+        'b/1',
+      ]);
+      assert.deepEqual(
+        keys((await cache.list(only({ fields: fields('spec.nodeName', 'node-1'), namespace: 'b' }))).entries),
+        ['b/1'],
+      );
+      assert.deepEqual(
+        keys((await cache.list(only({ fields: fields('metadata.name', '2'), namespace: 'b' }))).entries),
+        ['b/2'],
+      );
+      assert.deepEqual(keys((await cache.list(only({ fields: fields('metadata.name', '2') }))).entries), [
+        'a/2',
+        'b/2',
+      ]);
     });
 
     it('follows the trigger field when it changes and when the object goes', async () => {
       await put('a/1', {}, 'node-9');
       await remove('b/1');
-      const at = async (node: string) => keys((await cache.list(only({ fields: fields('spec.nodeName', node) }))).entries);
+      const at = async (node: string) =>
+        keys((await cache.list(only({ fields: fields('spec.nodeName', node) }))).entries);
       assert.deepEqual([await at('node-1'), await at('node-9')], [['ab/1'], ['a/1']]);
     });
 
@@ -173,14 +222,23 @@ describe('ResourceCache', () => {
       await remove('b/1');
       await put('b/9');
       const second = await cache.list({ limit: 3, continue: first.continue });
-      assert.deepEqual([keys(second.entries), second.remainingItemCount, second.revision], [['ab/1', 'b/1', 'b/2'], 1, first.revision]);
+      assert.deepEqual(
+        [keys(second.entries), second.remainingItemCount, second.revision],
+        [['ab/1', 'b/1', 'b/2'], 1, first.revision],
+      );
       const third = await cache.list({ limit: 3, continue: second.continue });
-      assert.deepEqual([keys(third.entries), third.remainingItemCount, third.continue], [['b/3'], undefined, undefined]);
+      assert.deepEqual(
+        [keys(third.entries), third.remainingItemCount, third.continue],
+        [['b/3'], undefined, undefined],
+      );
     });
 
     it('pages on from the history of the store when the first page is no longer pinned', async () => {
       const first = await cache.list({ limit: 2, selection: { namespace: 'b' } });
-      assert.match(Buffer.from(first.continue!, 'base64url').toString(), /^\{"v":"meta\.k8s\.io\/v1","rv":\d+,"start":"2\\u0000"\}$/);
+      assert.match(
+        Buffer.from(first.continue!, 'base64url').toString(),
+        /^\{"v":"meta\.k8s\.io\/v1","rv":\d+,"start":"2\\u0000"\}$/,
+      );
       await remove('b/3');
       await clock.step(61_000);
       const second = await cache.list({ limit: 2, selection: { namespace: 'b' }, continue: first.continue });
@@ -206,7 +264,11 @@ describe('ResourceCache', () => {
     it('counts a page by what was selected and does not count what remains', async () => {
       const first = await cache.list({ limit: 1, selection: { labels: labels('odd', '0') } });
       assert.deepEqual([keys(first.entries), first.remainingItemCount], [['a/2'], undefined]);
-      const second = await cache.list({ limit: 1, selection: { labels: labels('odd', '0') }, continue: first.continue });
+      const second = await cache.list({
+        limit: 1,
+        selection: { labels: labels('odd', '0') },
+        continue: first.continue,
+      });
       assert.deepEqual([keys(second.entries), second.continue], [['b/2'], undefined]);
     });
 
@@ -215,17 +277,27 @@ describe('ResourceCache', () => {
       await remove('a/1');
       const list = await cache.list({ resourceVersion: String(past), resourceVersionMatch: 'Exact' });
       assert.deepEqual([list.entries.length, list.revision], [6, past]);
-      assert.equal((await cache.list({ resourceVersion: String(past), resourceVersionMatch: 'NotOlderThan' })).entries.length, 5);
+      assert.equal(
+        (await cache.list({ resourceVersion: String(past), resourceVersionMatch: 'NotOlderThan' })).entries.length,
+        5,
+      );
       await store.compact(await store.revision());
       await clock.step(61_000);
       await assert.rejects(cache.list({ resourceVersion: String(past), resourceVersionMatch: 'Exact' }), {
-        code: 410, message: 'The resourceVersion for the provided list is too old.',
+        code: 410,
+        message: 'The resourceVersion for the provided list is too old.',
       });
     });
 
     it('refuses tokens that are none', async () => {
       const token = (content: unknown) => Buffer.from(JSON.stringify(content)).toString('base64url');
-      for (const bad of ['%', 'bm9uc2Vuc2U', token({ v: 'v9', rv: 1, start: 'a' }), token({ v: 'meta.k8s.io/v1', rv: 0, start: 'a' }), token({ v: 'meta.k8s.io/v1', rv: 3, start: '' })]) {
+      for (const bad of [
+        '%',
+        'bm9uc2Vuc2U',
+        token({ v: 'v9', rv: 1, start: 'a' }),
+        token({ v: 'meta.k8s.io/v1', rv: 0, start: 'a' }),
+        token({ v: 'meta.k8s.io/v1', rv: 3, start: '' }),
+      ]) {
         await assert.rejects(cache.list({ continue: bad }), { code: 400, message: /continue key is not valid/ }, bad);
       }
     });
@@ -242,7 +314,10 @@ describe('ResourceCache', () => {
       const deleted = events[2]!;
       assert.ok(deleted.type === 'DELETED');
       assert.equal(eventObject(deleted).metadata.resourceVersion, String(three));
-      assert.match(Buffer.from(deleted.entry.bytes('v1', deleted.revision)).toString(), new RegExp(`"resourceVersion":"${three}"`));
+      assert.match(
+        Buffer.from(deleted.entry.bytes('v1', deleted.revision)).toString(),
+        new RegExp(`"resourceVersion":"${three}"`),
+      );
     });
 
     it('resumes after a resourceVersion, each event once and in order, from every version', async () => {
@@ -251,7 +326,10 @@ describe('ResourceCache', () => {
       for (let i = 0; i < 20; i++) {
         const key = `a/${i % 3}`;
         if (i % 5 === 4) lines.push(`DELETED a/${(i - 1) % 3}@${await remove(`a/${(i - 1) % 3}`)}`);
-        else lines.push(`${(await store.get(`/registry/pods/${key}`)) === undefined ? 'ADDED' : 'MODIFIED'} ${key}@${await put(key)}`);
+        else
+          lines.push(
+            `${(await store.get(`/registry/pods/${key}`)) === undefined ? 'ADDED' : 'MODIFIED'} ${key}@${await put(key)}`,
+          );
       }
       await cache.waitFor(await store.revision());
       for (let from = start; from < cache.revision; from++) {
@@ -270,10 +348,18 @@ describe('ResourceCache', () => {
       await cache.start(abort.signal);
       const watch = await open({ resourceVersion: String(start + 2), selection: { labels: labels('at', '3') } });
       const live = await put('a/1', { at: '3' });
-      assert.deepEqual((await take(watch, 3)).map(line), [`ADDED a/1@${start + 4}`, `DELETED a/1@${start + 5}`, `ADDED a/1@${live}`]);
+      assert.deepEqual((await take(watch, 3)).map(line), [
+        `ADDED a/1@${start + 4}`,
+        `DELETED a/1@${start + 5}`,
+        `ADDED a/1@${live}`,
+      ]);
       await store.compact(start + 4);
       const expired = await open({ resourceVersion: String(start + 2) });
-      await assert.rejects(take(expired, 1), { code: 410, reason: 'Expired', message: `too old resource version: ${start + 2} (${start + 4})` });
+      await assert.rejects(take(expired, 1), {
+        code: 410,
+        reason: 'Expired',
+        message: `too old resource version: ${start + 2} (${start + 4})`,
+      });
     });
 
     it('turns entering a selection into ADDED and leaving it into DELETED with the last selected state', async () => {
@@ -285,7 +371,12 @@ describe('ResourceCache', () => {
       await remove('a/1');
       const again = await put('a/1', { app: 'web' });
       const events = await take(watch, 4);
-      assert.deepEqual(events.map(line), [`ADDED a/1@${in1}`, `MODIFIED a/1@${in2}`, `DELETED a/1@${out}`, `ADDED a/1@${again}`]);
+      assert.deepEqual(events.map(line), [
+        `ADDED a/1@${in1}`,
+        `MODIFIED a/1@${in2}`,
+        `DELETED a/1@${out}`,
+        `ADDED a/1@${again}`,
+      ]);
       assert.ok(events[2]!.type === 'DELETED');
       assert.deepEqual(eventObject(events[2]!).metadata.labels, { app: 'web', v: '2' });
     });
@@ -299,12 +390,19 @@ describe('ResourceCache', () => {
       const r3 = await put('b/1', {}, 'n1');
       const r4 = await put('a/1', {}, 'n2');
       assert.deepEqual((await take(node, 3)).map(line), [`ADDED a/1@${r2}`, `ADDED b/1@${r3}`, `DELETED a/1@${r4}`]);
-      assert.deepEqual((await take(object, 3)).map(line), [`ADDED a/1@${r1}`, `MODIFIED a/1@${r2}`, `MODIFIED a/1@${r4}`]);
+      assert.deepEqual((await take(object, 3)).map(line), [
+        `ADDED a/1@${r1}`,
+        `MODIFIED a/1@${r2}`,
+        `MODIFIED a/1@${r4}`,
+      ]);
       assert.deepEqual((await take(namespace, 1)).map(line), [`ADDED b/1@${r3}`]);
     });
 
     it('gives watchers of equal selection the very same batch, so that it is encoded once', async () => {
-      const [one, two] = [await open({ resourceVersion: String(cache.revision) }), await open({ resourceVersion: String(cache.revision) })];
+      const [one, two] = [
+        await open({ resourceVersion: String(cache.revision) }),
+        await open({ resourceVersion: String(cache.revision) }),
+      ];
       const batchOf = async (watch: CacheWatch): Promise<CacheBatch> => {
         for await (const batch of watch) return batch;
         throw new Error('no batch');
@@ -324,14 +422,20 @@ describe('ResourceCache', () => {
       const one = await put('a/1');
       const watch = await open({ sendInitialEvents: true, allowBookmarks: true });
       const two = await put('a/2');
-      assert.deepEqual((await take(watch, 3)).map(line), [`ADDED a/1@${one}`, `BOOKMARK@${one} end`, `ADDED a/2@${two}`]);
+      assert.deepEqual((await take(watch, 3)).map(line), [
+        `ADDED a/1@${one}`,
+        `BOOKMARK@${one} end`,
+        `ADDED a/2@${two}`,
+      ]);
     });
 
     it('sends a bookmark a minute, at the newest revision, to those who want them', async () => {
       const watch = await open({ resourceVersion: String(cache.revision), allowBookmarks: true });
       const silent = await open({ resourceVersion: String(cache.revision) });
       const quiet = take(silent, 1);
-      const { revision } = (await store.commit({ key: '/registry/other/y', expected: 0, value: Buffer.from('y') })) as { revision: number };
+      const { revision } = (await store.commit({ key: '/registry/other/y', expected: 0, value: Buffer.from('y') })) as {
+        revision: number;
+      };
       await clock.step(60_000);
       const [bookmark] = await take(watch, 1);
       assert.equal(line(bookmark!), `BOOKMARK@${revision}`);

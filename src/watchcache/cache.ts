@@ -123,7 +123,10 @@ export class ResourceCache implements Component {
     const { definition, store, clock } = deps;
     this.name = `watchcache ${definition.storagePrefix}`;
     this.#prefix = `/registry/${definition.storagePrefix}/`;
-    this.#context = { selectableFields: definition.selectableFields, parsed: deps.parsed ?? new ParsedObjects(PARSED_OBJECTS) };
+    this.#context = {
+      selectableFields: definition.selectableFields,
+      parsed: deps.parsed ?? new ParsedObjects(PARSED_OBJECTS),
+    };
     this.#freshness = new Freshness({ store, clock, prefix: this.#prefix, current: () => this.#revision });
     this.#groups = new WatchGroups(definition.triggerField);
     this.#index = new EntryIndex(definition.triggerField);
@@ -184,8 +187,14 @@ export class ResourceCache implements Component {
     const wanted = parseResourceVersion(resourceVersion);
     const limited = (options.limit ?? 0) > 0;
     // Upstream's table: a limit with a resourceVersion and no match means exactly that revision.
-    if (wanted !== undefined && wanted > 0 && (resourceVersionMatch === 'Exact' || (resourceVersionMatch === '' && limited))) {
-      return this.#listAt(wanted, folder, options, () => StatusError.expired('The resourceVersion for the provided list is too old.'));
+    if (
+      wanted !== undefined &&
+      wanted > 0 &&
+      (resourceVersionMatch === 'Exact' || (resourceVersionMatch === '' && limited))
+    ) {
+      return this.#listAt(wanted, folder, options, () =>
+        StatusError.expired('The resourceVersion for the provided list is too old.'),
+      );
     }
     await this.#freshEnough(options);
     // "Any" is answered whole, as upstream does from its cache.
@@ -302,13 +311,24 @@ export class ResourceCache implements Component {
     else await this.#freshness.waitFor(wanted, signal);
   }
 
-  async #listAt(revision: number, from: string, options: CacheListOptions, expired: () => StatusError): Promise<CacheListResult> {
+  async #listAt(
+    revision: number,
+    from: string,
+    options: CacheListOptions,
+    expired: () => StatusError,
+  ): Promise<CacheListResult> {
     if (revision > this.#revision) await this.#freshness.waitFor(revision, options.signal);
     const pinned = this.#pinned.get(revision);
-    if (pinned !== undefined && pinned.untilMs > this.#deps.clock.monotonic()) return this.#page(pinned.view, revision, from, options);
+    if (pinned !== undefined && pinned.untilMs > this.#deps.clock.monotonic())
+      return this.#page(pinned.view, revision, from, options);
     if (revision === this.#revision) return this.#page(this.#index.ordered, revision, from, options);
     try {
-      return this.#page(await this.#readPast(revision, folderOf(options.selection ?? everything)), revision, from, options);
+      return this.#page(
+        await this.#readPast(revision, folderOf(options.selection ?? everything)),
+        revision,
+        from,
+        options,
+      );
     } catch (error) {
       if (error instanceof CompactedError) throw expired();
       if (error instanceof FutureRevisionError) throw tooLarge(revision, this.#revision);
@@ -327,12 +347,18 @@ export class ResourceCache implements Component {
     return view;
   }
 
-  async #page(source: OrderedView<CacheEntry>, revision: number, from: string, options: CacheListOptions): Promise<CacheListResult> {
+  async #page(
+    source: OrderedView<CacheEntry>,
+    revision: number,
+    from: string,
+    options: CacheListOptions,
+  ): Promise<CacheListResult> {
     const { selection = everything, limit = 0 } = options;
     const folder = folderOf(selection);
     const to = folder === '' ? LAST_KEY : prefixEnd(folder);
     const view = source === this.#index.ordered ? this.#index.ordered.snapshot() : source;
-    const candidates = (source === this.#index.ordered ? this.#indexed(selection, from) : undefined) ?? view.range(from, to);
+    const candidates =
+      (source === this.#index.ordered ? this.#indexed(selection, from) : undefined) ?? view.range(from, to);
     const selecting = hasSelectors(selection);
     const entries: CacheEntry[] = [];
     let more = false;
@@ -403,7 +429,9 @@ export class ResourceCache implements Component {
   #initialState(selection: Selection, endBookmark: boolean): AsyncIterator<CacheBatch> {
     const folder = folderOf(selection);
     const revision = this.#revision;
-    const candidates = this.#indexed(selection, folder) ?? this.#index.ordered.snapshot().range(folder, folder === '' ? LAST_KEY : prefixEnd(folder));
+    const candidates =
+      this.#indexed(selection, folder) ??
+      this.#index.ordered.snapshot().range(folder, folder === '' ? LAST_KEY : prefixEnd(folder));
     const yielding = this.#yielder(undefined);
     return (async function* () {
       let events: CacheEvent[] = [];
@@ -421,7 +449,11 @@ export class ResourceCache implements Component {
   }
 
   /** What happened after `revision` up to now: from the window, or, where that does not reach, from the store's history. */
-  #since(selection: Selection, revision: number, signal: AbortSignal): Iterator<CacheBatch> | AsyncIterator<CacheBatch> {
+  #since(
+    selection: Selection,
+    revision: number,
+    signal: AbortSignal,
+  ): Iterator<CacheBatch> | AsyncIterator<CacheBatch> {
     if (revision >= this.#window.low) {
       const events = [...this.#window.after(revision)].flatMap((change) => eventFor(selection, change) ?? []);
       return [new CacheBatch(events)].values();
@@ -429,12 +461,21 @@ export class ResourceCache implements Component {
     return this.#history(selection, revision, this.#revision, signal);
   }
 
-  async *#history(selection: Selection, after: number, upTo: number, signal: AbortSignal): AsyncGenerator<CacheBatch, void, undefined> {
+  async *#history(
+    selection: Selection,
+    after: number,
+    upTo: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<CacheBatch, void, undefined> {
     const over = new AbortController();
     const entryOf = (stored: StoredEntry | undefined) =>
       stored === undefined ? undefined : new CacheEntry(stored.key.slice(this.#prefix.length), stored, this.#context);
     try {
-      for await (const batch of this.#deps.store.watch(this.#prefix + folderOf(selection), after, AbortSignal.any([signal, over.signal]))) {
+      for await (const batch of this.#deps.store.watch(
+        this.#prefix + folderOf(selection),
+        after,
+        AbortSignal.any([signal, over.signal]),
+      )) {
         const events: CacheEvent[] = [];
         for (const { revision, entry, previous } of batch.events) {
           if (revision > upTo) break;
@@ -453,7 +494,10 @@ export class ResourceCache implements Component {
   }
 
   #scheduleBookmarks(): void {
-    this.#bookmarks = this.#deps.clock.setTimer(BOOKMARK_MS, () => void this.#bookmark().then(() => this.#scheduleBookmarks()));
+    this.#bookmarks = this.#deps.clock.setTimer(
+      BOOKMARK_MS,
+      () => void this.#bookmark().then(() => this.#scheduleBookmarks()),
+    );
   }
 
   async #bookmark(): Promise<void> {
@@ -472,7 +516,9 @@ export function parseResourceVersion(text: string | undefined): number | undefin
   if (text === undefined || text === '') return undefined;
   const revision = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(revision)) {
-    throw StatusError.badRequest(`Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+    throw StatusError.badRequest(
+      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    );
   }
   return revision;
 }

@@ -31,10 +31,16 @@ export function decodeContinue(text: string): ContinueToken {
   if (typeof parsed !== 'object' || parsed === null || parsed.v !== VERSION) {
     throw invalid(`server does not recognize this encoded version ${JSON.stringify(parsed?.v ?? '')}`);
   }
-  if (typeof parsed.rv !== 'number' || !Number.isSafeInteger(parsed.rv) || parsed.rv === 0 || parsed.rv < INCONSISTENT) {
+  if (
+    typeof parsed.rv !== 'number' ||
+    !Number.isSafeInteger(parsed.rv) ||
+    parsed.rv === 0 ||
+    parsed.rv < INCONSISTENT
+  ) {
     throw invalid(`incorrect encoded start resourceVersion (version ${VERSION})`);
   }
-  if (typeof parsed.start !== 'string' || parsed.start === '') throw invalid(`encoded start key empty (version ${VERSION})`);
+  if (typeof parsed.start !== 'string' || parsed.start === '')
+    throw invalid(`encoded start key empty (version ${VERSION})`);
   // A start that climbs out of the prefix would read other resources.
   if (parsed.start.split('/').includes('..')) throw invalid(parsed.start);
   return { revision: parsed.rv, start: parsed.start };

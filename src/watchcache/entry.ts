@@ -104,7 +104,8 @@ export class CacheEntry {
 
 function readFields(object: KubeObject, context: EntryContext): Readonly<Record<string, string>> {
   const out: Record<string, string> = {};
-  for (const [label, read] of Object.entries(context.selectableFields)) out[label] = (read as (o: KubeObject) => string)(object);
+  for (const [label, read] of Object.entries(context.selectableFields))
+    out[label] = (read as (o: KubeObject) => string)(object);
   return out;
 }
 

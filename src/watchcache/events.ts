@@ -88,7 +88,11 @@ function encodeFrames(events: readonly CacheEvent[], kind: string, apiVersion: s
 }
 
 /** The object of a bookmark: nothing but its resourceVersion and, at the end of the initial events, the annotation. */
-export function bookmarkObject(event: { readonly revision: number; readonly initialEventsEnd: boolean }, kind: string, apiVersion: string): KubeObject {
+export function bookmarkObject(
+  event: { readonly revision: number; readonly initialEventsEnd: boolean },
+  kind: string,
+  apiVersion: string,
+): KubeObject {
   return {
     kind,
     apiVersion,

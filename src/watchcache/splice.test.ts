@@ -30,7 +30,12 @@ describe('splice', () => {
       undefined,
       '{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"17","labels":{"uid":"x"}}}',
     ],
-    ['fills empty metadata', '{"kind":"Pod","apiVersion":"v1","metadata":{}}', undefined, '{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"17"}}'],
+    [
+      'fills empty metadata',
+      '{"kind":"Pod","apiVersion":"v1","metadata":{}}',
+      undefined,
+      '{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"17"}}',
+    ],
     [
       'replaces apiVersion by a longer one',
       '{"kind":"Event","apiVersion":"v1","metadata":{"name":"a"}}',
@@ -55,6 +60,7 @@ describe('splice', () => {
   }
 
   it('refuses what is not an object with metadata', () => {
-    for (const bad of ['', 'x', '{}', '{"kind":"Pod"', '{"metadata":1}']) assert.throws(() => layoutOf(Buffer.from(bad)), SyntaxError);
+    for (const bad of ['', 'x', '{}', '{"kind":"Pod"', '{"metadata":1}'])
+      assert.throws(() => layoutOf(Buffer.from(bad)), SyntaxError);
   });
 });

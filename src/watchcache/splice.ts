@@ -64,14 +64,19 @@ function findApiVersion(bytes: Uint8Array, from: number): [number, number] {
   return [-1, -1];
 }
 
-function placeInMetadata(bytes: Uint8Array, open: number, sorted: boolean): Pick<Layout, 'insertAt' | 'memberBefore' | 'memberBehind'> {
+function placeInMetadata(
+  bytes: Uint8Array,
+  open: number,
+  sorted: boolean,
+): Pick<Layout, 'insertAt' | 'memberBefore' | 'memberBehind'> {
   let insertAt = open + 1;
   let memberBefore = false;
   let at = open + 1;
   while (bytes[at] !== CLOSE_BRACE) {
     const keyEnd = endOfString(bytes, at);
     const key = latin1(bytes, at + 1, keyEnd - 1);
-    if (sorted ? key >= 'resourceVersion' : !BEFORE_RESOURCE_VERSION.has(key)) return { insertAt, memberBefore, memberBehind: true };
+    if (sorted ? key >= 'resourceVersion' : !BEFORE_RESOURCE_VERSION.has(key))
+      return { insertAt, memberBefore, memberBehind: true };
     insertAt = endOfValue(bytes, keyEnd + 1);
     memberBefore = true;
     at = bytes[insertAt] === COMMA ? insertAt + 1 : insertAt;
@@ -79,9 +84,16 @@ function placeInMetadata(bytes: Uint8Array, open: number, sorted: boolean): Pick
   return { insertAt, memberBefore, memberBehind: false };
 }
 
-export function splicedLength(stored: Uint8Array, layout: Layout, apiVersion: string | undefined, revision: number): number {
+export function splicedLength(
+  stored: Uint8Array,
+  layout: Layout,
+  apiVersion: string | undefined,
+  revision: number,
+): number {
   const versionGrowth =
-    apiVersion === undefined || layout.apiVersionStart < 0 ? 0 : apiVersion.length - (layout.apiVersionEnd - layout.apiVersionStart);
+    apiVersion === undefined || layout.apiVersionStart < 0
+      ? 0
+      : apiVersion.length - (layout.apiVersionEnd - layout.apiVersionStart);
   return stored.length + versionGrowth + insertion(layout, revision).length;
 }
 

@@ -37,7 +37,11 @@ export class Watcher implements AsyncIterable<CacheBatch> {
   #wake: (() => void) | undefined;
 
   /** `prelude`: what comes before the live events: initial state or history. */
-  constructor(prelude: AsyncIterator<CacheBatch> | Iterator<CacheBatch>, allowBookmarks: boolean, detach: (watcher: Watcher) => void) {
+  constructor(
+    prelude: AsyncIterator<CacheBatch> | Iterator<CacheBatch>,
+    allowBookmarks: boolean,
+    detach: (watcher: Watcher) => void,
+  ) {
     this.#prelude = prelude;
     this.allowBookmarks = allowBookmarks;
     this.#detach = detach;
@@ -131,7 +135,11 @@ export class WatchGroups {
   }
 
   /** Joins the group of the selection; live from the next change on. */
-  join(selection: Selection, prelude: AsyncIterator<CacheBatch> | Iterator<CacheBatch>, allowBookmarks: boolean): Watcher {
+  join(
+    selection: Selection,
+    prelude: AsyncIterator<CacheBatch> | Iterator<CacheBatch>,
+    allowBookmarks: boolean,
+  ): Watcher {
     const text = selectionText(selection);
     let group = this.#groups.get(text);
     if (group === undefined) {
@@ -166,7 +174,7 @@ export class WatchGroups {
     for (const group of this.#dirty) {
       const batch = new CacheBatch(group.events);
       group.events = [];
-      for (const watcher of [...group.watchers]) watcher.push(batch);
+      for (const watcher of group.watchers) watcher.push(batch);
     }
     this.#dirty.clear();
   }

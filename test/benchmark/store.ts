@@ -51,7 +51,11 @@ async function measure(concurrency: number, put: (n: number) => Promise<unknown>
 function print(name: string, concurrency: number, { puts, seconds, cpuMicros, threadMicros, p99Ms }: Figures): void {
   const each = (total: number) => `${(total / puts).toFixed(1)} µs`.padStart(9);
   console.log(
-    `${name.padEnd(26)} C=${String(concurrency).padEnd(4)} ${Math.round(puts / seconds).toLocaleString('en').padStart(8)} puts/s  CPU ${each(cpuMicros)} all, ${each(threadMicros)} calling thread  p99 ${p99Ms.toFixed(2)} ms`,
+    `${name.padEnd(26)} C=${String(concurrency).padEnd(4)} ${Math.round(puts / seconds)
+      .toLocaleString('en')
+      .padStart(
+        8,
+      )} puts/s  CPU ${each(cpuMicros)} all, ${each(threadMicros)} calling thread  p99 ${p99Ms.toFixed(2)} ms`,
   );
 }
 
@@ -68,7 +72,9 @@ async function inFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
 const floor = (concurrency: number) =>
   inFolder(async (dir) => {
     const db = new DatabaseSync(join(dir, 'floor.db'));
-    db.exec('PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (revision INTEGER PRIMARY KEY, key TEXT, value BLOB); CREATE INDEX k ON t (key, revision)');
+    db.exec(
+      'PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (revision INTEGER PRIMARY KEY, key TEXT, value BLOB); CREATE INDEX k ON t (key, revision)',
+    );
     const insert = db.prepare('INSERT INTO t VALUES (?, ?, ?)');
     let waiting: { readonly n: number; readonly resolve: () => void }[] = [];
     const flush = () => {
@@ -79,11 +85,13 @@ const floor = (concurrency: number) =>
       db.exec('COMMIT');
       for (const { resolve } of batch) resolve();
     };
-    const figures = await measure(concurrency, (n) =>
-      new Promise<void>((resolve) => {
-        if (waiting.length === 0) setImmediate(flush);
-        waiting.push({ n, resolve });
-      }),
+    const figures = await measure(
+      concurrency,
+      (n) =>
+        new Promise<void>((resolve) => {
+          if (waiting.length === 0) setImmediate(flush);
+          waiting.push({ n, resolve });
+        }),
     );
     db.close();
     return figures;
@@ -91,7 +99,13 @@ const floor = (concurrency: number) =>
 
 const embedded = (concurrency: number, sameThread: boolean) =>
   inFolder(async (dir) => {
-    const store = await createEmbeddedStore({ dir, clock: new SystemClock(), log: silentLog, sameThread, compactEveryMs: 0 });
+    const store = await createEmbeddedStore({
+      dir,
+      clock: new SystemClock(),
+      log: silentLog,
+      sameThread,
+      compactEveryMs: 0,
+    });
     const figures = await measure(concurrency, async (n) => {
       const key = `/registry/configmaps/default/${n % 10_000}`;
       const current = await store.get(key);

@@ -48,7 +48,13 @@ export function startWriter(dir: string, seed: number, acknowledged: Acknowledge
 
 /** Opens the store and looks for every acknowledged write in its history, and for the newest ones in its state. */
 export async function checkAcknowledged(dir: string, acknowledged: Acknowledged): Promise<void> {
-  const store = await createEmbeddedStore({ dir, clock: new SystemClock(), log: silentLog, sameThread: true, compactEveryMs: 0 });
+  const store = await createEmbeddedStore({
+    dir,
+    clock: new SystemClock(),
+    log: silentLog,
+    sameThread: true,
+    compactEveryMs: 0,
+  });
   const abort = new AbortController();
   try {
     const newest = await store.revision();
@@ -68,10 +74,18 @@ export async function checkAcknowledged(dir: string, acknowledged: Acknowledged)
       }
     }
     for (const [revision, { key, value }] of acknowledged) {
-      assert.equal(seen.get(revision), `${key} ${value}`, `the acknowledged write of revision ${revision} is not there`);
+      assert.equal(
+        seen.get(revision),
+        `${key} ${value}`,
+        `the acknowledged write of revision ${revision} is not there`,
+      );
     }
     const listed = (await store.list('/')).entries.map((e) => [e.key, Buffer.from(e.value).toString()]);
-    assert.deepEqual(listed, [...state].sort(([a], [b]) => (a < b ? -1 : 1)), 'the state is not what the history says');
+    assert.deepEqual(
+      listed,
+      [...state].sort(([a], [b]) => (a < b ? -1 : 1)),
+      'the state is not what the history says',
+    );
   } finally {
     abort.abort();
     await store.close();

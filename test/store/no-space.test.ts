@@ -11,10 +11,14 @@ import { createEmbeddedStore } from '#store/embedded/embedded.ts';
 import { StoreError } from '#store/store.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'a full disk needs root (mount)';
-const noSpace = (error: unknown) => error instanceof StoreError && error.code === 'NoSpace' && /no space left/.test(error.message);
+const noSpace = (error: unknown) =>
+  error instanceof StoreError && error.code === 'NoSpace' && /no space left/.test(error.message);
 
 describe('the embedded store on a full disk', () => {
-  it('fails writes with NoSpace, keeps what it acknowledged, and goes on when there is space', { skip, timeout: 60_000 }, async () => {
+  it('fails writes with NoSpace, keeps what it acknowledged, and goes on when there is space', {
+    skip,
+    timeout: 60_000,
+  }, async () => {
     const disk = mkdtempSync(join(tmpdir(), 'coracle-full-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', disk]);
     const dir = join(disk, 'store');
@@ -33,14 +37,20 @@ describe('the embedded store on a full disk', () => {
       };
       await assert.rejects(fill(), noSpace);
       assert.ok(acknowledged.length > 10);
-      assert.deepEqual((await store.list('/full/')).entries.map((e) => e.key), [...acknowledged].sort());
+      assert.deepEqual(
+        (await store.list('/full/')).entries.map((e) => e.key),
+        [...acknowledged].sort(),
+      );
 
       rmSync(join(disk, 'filler'));
       const after = await store.commit({ key: '/after', expected: 0, value: Buffer.alloc(20_000) });
       assert.ok(after.ok);
       await store.close();
       store = await open();
-      assert.deepEqual((await store.list('/full/')).entries.map((e) => e.key), [...acknowledged].sort());
+      assert.deepEqual(
+        (await store.list('/full/')).entries.map((e) => e.key),
+        [...acknowledged].sort(),
+      );
       assert.equal((await store.get('/after'))?.modRevision, after.revision);
       await store.close();
     } finally {
@@ -54,7 +64,10 @@ describe('the embedded store on a full disk', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
     try {
       writeFileSync(join(disk, 'filler'), Buffer.alloc(60 << 10));
-      await assert.rejects(createEmbeddedStore({ dir: join(disk, 'store'), clock: new SystemClock(), log: silentLog }), noSpace);
+      await assert.rejects(
+        createEmbeddedStore({ dir: join(disk, 'store'), clock: new SystemClock(), log: silentLog }),
+        noSpace,
+      );
     } finally {
       execFileSync('umount', [disk]);
       rmdirSync(disk);

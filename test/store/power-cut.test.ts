@@ -18,7 +18,8 @@ import { checkAcknowledged, startWriter, type Acknowledged } from './acknowledge
 const LONG = process.env['CORACLE_LONG'] === '1';
 const CUTS = LONG ? 100 : 5;
 
-const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+const run = (program: string, ...args: string[]): string =>
+  execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
 /** Why it cannot run here; undefined when it can. */
 function obstacle(): string | undefined {
@@ -39,7 +40,10 @@ function obstacle(): string | undefined {
 }
 
 describe('the embedded store under power cuts', () => {
-  it(`has every write acknowledged before each of ${CUTS} cuts`, { skip: obstacle() ?? false, timeout: 60_000 + CUTS * 20_000 }, async (t) => {
+  it(`has every write acknowledged before each of ${CUTS} cuts`, {
+    skip: obstacle() ?? false,
+    timeout: 60_000 + CUTS * 20_000,
+  }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'coracle-power-'));
     /** What to undo, newest last. */
     const undo: (() => void)[] = [];
@@ -64,6 +68,15 @@ describe('the embedded store under power cuts', () => {
       if (failed.length > 0) throw new AggregateError(failed, 'a mount or loop device is left behind');
     };
     let writer: ReturnType<typeof startWriter> | undefined;
+    // An interrupted run leaves nothing mounted either.
+    const rescue = () => {
+      writer?.child.kill('SIGKILL');
+      run('sleep', '0.5');
+      unwind(0);
+    };
+    const interrupted = () => process.exit(1);
+    process.once('exit', rescue);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
     try {
       run('truncate', '-s', '4G', join(folder, 'outer.img'));
       run('mkfs.xfs', '-q', '-m', 'reflink=1', join(folder, 'outer.img'));
@@ -105,6 +118,8 @@ describe('the embedded store under power cuts', () => {
       writer?.ready.catch(() => {});
       await writer?.gone;
       unwind(0);
+      process.off('exit', rescue);
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted);
       rmSync(folder, { recursive: true });
     }
   });

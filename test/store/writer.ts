@@ -22,7 +22,11 @@ async function write(writer: number): Promise<void> {
     const erase = current !== undefined && random.next() < 0.2;
     // The size varies so that pages split and values overflow.
     const value = `${seed}.${writer}.${n}.${'x'.repeat(Math.floor(random.next() ** 4 * 20_000))}`;
-    const result = await store.commit({ key, expected: current?.modRevision ?? 0, value: erase ? undefined : Buffer.from(value) });
+    const result = await store.commit({
+      key,
+      expected: current?.modRevision ?? 0,
+      value: erase ? undefined : Buffer.from(value),
+    });
     if (result.ok) writeSync(1, `${result.revision} ${key} ${erase ? '-' : value}\n`);
   }
 }

@@ -59,11 +59,21 @@ describe('createEmbeddedStore', () => {
     await store.close();
     store = await open();
     assert.equal(await store.revision(), last);
-    assert.deepEqual((await store.list('/')).entries.map((e) => [e.key, text(e.value), e.createRevision, e.modRevision]), [['/a', 'two', one, two]]);
+    assert.deepEqual(
+      (await store.list('/')).entries.map((e) => [e.key, text(e.value), e.createRevision, e.modRevision]),
+      [['/a', 'two', one, two]],
+    );
     const abort = new AbortController();
     const watch = store.watch('/', one, abort.signal)[Symbol.asyncIterator]();
     const { value } = await watch.next();
-    assert.deepEqual(value!.events.map((e: StoreEvent) => [e.type, e.revision, text(e.previous?.value)]), [['put', two, 'one'], ['put', other, ''], ['delete', last, 'gone']]);
+    assert.deepEqual(
+      value!.events.map((e: StoreEvent) => [e.type, e.revision, text(e.previous?.value)]),
+      [
+        ['put', two, 'one'],
+        ['put', other, ''],
+        ['delete', last, 'gone'],
+      ],
+    );
     assert.equal(await put('/a', two, 'three'), last + 1);
     abort.abort();
     await store.close();
@@ -109,7 +119,11 @@ describe('createEmbeddedStore', () => {
   it('gives the space of compacted history back', async () => {
     const store = await open();
     for (let i = 0; i < 40; i++) {
-      await Promise.all(Array.from({ length: 50 }, (_, k) => store.commit({ key: `/${k}`, expected: i === 0 ? 0 : (i - 1) * 50 + k + 1, value: new Uint8Array(4096) })));
+      await Promise.all(
+        Array.from({ length: 50 }, (_, k) =>
+          store.commit({ key: `/${k}`, expected: i === 0 ? 0 : (i - 1) * 50 + k + 1, value: new Uint8Array(4096) }),
+        ),
+      );
     }
     await store.compact(await store.revision());
     await store.close();

@@ -84,7 +84,10 @@ class EmbeddedStore implements Store {
   #epoch = 0;
   #next = 1;
   /** Request → who waits for its answer. */
-  readonly #asked = new Map<number, { readonly resolve: (found: Found) => void; readonly reject: (error: Error) => void }>();
+  readonly #asked = new Map<
+    number,
+    { readonly resolve: (found: Found) => void; readonly reject: (error: Error) => void }
+  >();
   #lastId = 0;
   /** Nothing can be written any more. */
   #broken: StoreError | undefined;
@@ -98,7 +101,8 @@ class EmbeddedStore implements Store {
     this.#clock = clock;
     this.#log = log;
     this.#expiry = new Expiry(clock, (key, revision) => this.commit({ key, expected: revision, value: undefined }));
-    this.#compaction = compactEveryMs > 0 ? new AutoCompaction({ store: this, clock, log, everyMs: compactEveryMs }) : undefined;
+    this.#compaction =
+      compactEveryMs > 0 ? new AutoCompaction({ store: this, clock, log, everyMs: compactEveryMs }) : undefined;
     this.opened = new Promise((resolve, reject) => {
       this.#setOpened = { resolve, reject };
     });
@@ -215,7 +219,10 @@ class EmbeddedStore implements Store {
       case 'durable':
         return this.#durable(reply.revision);
       case 'rows':
-        return this.#settle(reply.id)?.resolve({ rows: unpackRows(reply.rows, true), previous: unpackRows(reply.previous, true) });
+        return this.#settle(reply.id)?.resolve({
+          rows: unpackRows(reply.rows, true),
+          previous: unpackRows(reply.previous, true),
+        });
       case 'done':
         return this.#settle(reply.id)?.resolve({ rows: [], previous: [] });
       case 'error':
@@ -259,7 +266,13 @@ class EmbeddedStore implements Store {
       else this.#newest.set(row.key, entry);
       if (row.expiresMs > 0) this.#expiry.add(row.key, row.revision, row.expiresMs);
       if (this.#pending.get(row.key) === write) this.#pending.delete(row.key);
-      events.push({ type: entry === undefined ? 'delete' : 'put', key: row.key, revision: row.revision, entry, previous });
+      events.push({
+        type: entry === undefined ? 'delete' : 'put',
+        key: row.key,
+        revision: row.revision,
+        entry,
+        previous,
+      });
     }
     this.#hub.dispatch(events, revision);
     for (const write of writes) write.resolve({ ok: true, revision: write.row.revision });
@@ -284,11 +297,12 @@ class EmbeddedStore implements Store {
   }
 
   #lost(cause: Error): void {
-    if (this.#broken === undefined && this.#closing === undefined) this.#log.error('The store thread is gone', { error: cause });
+    if (this.#broken === undefined && this.#closing === undefined)
+      this.#log.error('The store thread is gone', { error: cause });
     const error = new StoreError('Failed', `the store thread is gone: ${cause.message}`, { cause });
     this.#gone = error;
     this.#setOpened.reject(error);
-    for (const id of [...this.#asked.keys()]) this.#settle(id)?.reject(error);
+    for (const id of this.#asked.keys()) this.#settle(id)?.reject(error);
     if (this.#closing !== undefined) return;
     this.#failAll(error, true);
     this.#hub.fail(error);

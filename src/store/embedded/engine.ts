@@ -33,7 +33,9 @@ const SCHEMA = `
 `;
 
 const COLUMNS = (table: string) =>
-  ['revision', 'key', 'value', 'create_revision', 'previous', 'expires_ms', 'checksum'].map((c) => `${table}.${c}`).join(', ');
+  ['revision', 'key', 'value', 'create_revision', 'previous', 'expires_ms', 'checksum']
+    .map((c) => `${table}.${c}`)
+    .join(', ');
 
 type Columns = [number, string, Uint8Array | null, number, number, number, number];
 
@@ -55,7 +57,10 @@ export class SqliteEngine {
     const path = `${directory}/store.db`;
     const size = realFileSystem.stat(path)?.size;
     if (format !== undefined && size === undefined) {
-      throw new StoreError('Corrupt', `${path} is missing, but ${directory} holds a store. Restore the file, or remove the directory to start empty.`);
+      throw new StoreError(
+        'Corrupt',
+        `${path} is missing, but ${directory} holds a store. Restore the file, or remove the directory to start empty.`,
+      );
     }
     if (format !== undefined && size === 0) throw corrupt(path, 'the file is empty');
     let db: DatabaseSync | undefined;
@@ -86,9 +91,13 @@ export class SqliteEngine {
     const tables = Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()!['n']);
     if (tables > 0 && owner !== APPLICATION_ID) throw wrongFormat(directory, 'a database of another program');
     if (tables > 0 && version !== FORMAT) throw wrongFormat(directory, `coracle store format ${version}`);
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 16777216');
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 16777216',
+    );
     // A write, even of nothing new, takes the exclusive lock now and not at the first commit.
-    db.exec(`BEGIN EXCLUSIVE; ${tables === 0 ? SCHEMA : ''} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
+    db.exec(
+      `BEGIN EXCLUSIVE; ${tables === 0 ? SCHEMA : ''} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`,
+    );
     if (size > 0 && size <= CHECKED_AT_START_BYTES) {
       const verdict = String(db.prepare('PRAGMA quick_check(1)').get()!['quick_check']);
       if (verdict !== 'ok') throw corrupt(`${directory}/store.db`, verdict);
@@ -184,7 +193,9 @@ export class SqliteEngine {
       this.#db.exec('BEGIN IMMEDIATE');
       // Dead is what a change up to the compaction replaced, and the deletions themselves.
       this.#db
-        .prepare('DELETE FROM revisions WHERE revision IN (SELECT previous FROM revisions WHERE revision > ?1 AND revision <= ?2 AND previous > 0)')
+        .prepare(
+          'DELETE FROM revisions WHERE revision IN (SELECT previous FROM revisions WHERE revision > ?1 AND revision <= ?2 AND previous > 0)',
+        )
         .run(low, high);
       this.#db.prepare('DELETE FROM revisions WHERE revision > ?1 AND revision <= ?2 AND value IS NULL').run(low, high);
       this.#db.prepare(`UPDATE meta SET value = ? WHERE name = 'swept'`).run(high);
@@ -227,7 +238,8 @@ export class SqliteEngine {
 
   #row([revision, key, value, createRevision, previous, expiresMs, checksum]: Columns): Row {
     const row: Row = { revision, key, value: value ?? undefined, createRevision, previous, expiresMs };
-    if (checksumOf(row) !== checksum) throw corrupt(`${this.#directory}/store.db`, `revision ${revision} (${key}) does not match its checksum`);
+    if (checksumOf(row) !== checksum)
+      throw corrupt(`${this.#directory}/store.db`, `revision ${revision} (${key}) does not match its checksum`);
     return row;
   }
 }
@@ -238,7 +250,9 @@ function rows(statement: StatementSync): StatementSync {
 }
 
 function checksumOf(row: Row): number {
-  const head = crc32(`${row.revision}\0${row.key}\0${row.createRevision}\0${row.previous}\0${row.expiresMs}\0${row.value === undefined ? 'deleted' : ''}`);
+  const head = crc32(
+    `${row.revision}\0${row.key}\0${row.createRevision}\0${row.previous}\0${row.expiresMs}\0${row.value === undefined ? 'deleted' : ''}`,
+  );
   return row.value === undefined ? head : crc32(row.value, head);
 }
 
@@ -250,7 +264,10 @@ function wrongFormat(directory: string, found: string): StoreError {
 }
 
 function corrupt(path: string, why: string): StoreError {
-  return new StoreError('Corrupt', `${path} is damaged: ${why}. Restore it from a backup, or remove the data directory to start empty.`);
+  return new StoreError(
+    'Corrupt',
+    `${path} is damaged: ${why}. Restore it from a backup, or remove the data directory to start empty.`,
+  );
 }
 
 /** SQLite's primary result codes that mean something to a user. */
@@ -274,7 +291,11 @@ function storeError(error: unknown, directory: string): Error {
     case LOCKED: {
       const pid = readTextIfExists(`${directory}/holder`)?.trim();
       const who = pid === undefined ? 'another process' : `process ${pid}`;
-      return new StoreError('Locked', `${directory} is in use by ${who}. Stop it first, or use another data directory.`, { cause: error });
+      return new StoreError(
+        'Locked',
+        `${directory} is in use by ${who}. Stop it first, or use another data directory.`,
+        { cause: error },
+      );
     }
     case CORRUPT:
     case NOTADB:
@@ -289,5 +310,9 @@ function storeError(error: unknown, directory: string): Error {
 }
 
 function noSpace(directory: string, cause: unknown): StoreError {
-  return new StoreError('NoSpace', `no space left for ${directory}. Free some space on its file system; writing goes on by itself then.`, { cause });
+  return new StoreError(
+    'NoSpace',
+    `no space left for ${directory}. Free some space on its file system; writing goes on by itself then.`,
+    { cause },
+  );
 }

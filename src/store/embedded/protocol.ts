@@ -28,9 +28,23 @@ export type Request =
   /** `epoch` names the run of writes; after a failure those of the failed epoch are ignored. */
   | { readonly type: 'write'; readonly epoch: number; readonly rows: PackedRows }
   /** The keys in [from, to) as they stood at `revision`, at most `limit`. */
-  | { readonly type: 'list'; readonly id: number; readonly from: string; readonly to: string; readonly revision: number; readonly limit: number }
+  | {
+      readonly type: 'list';
+      readonly id: number;
+      readonly from: string;
+      readonly to: string;
+      readonly revision: number;
+      readonly limit: number;
+    }
   /** Changes of keys in [from, to) with after < revision <= upTo. */
-  | { readonly type: 'history'; readonly id: number; readonly from: string; readonly to: string; readonly after: number; readonly upTo: number }
+  | {
+      readonly type: 'history';
+      readonly id: number;
+      readonly from: string;
+      readonly to: string;
+      readonly after: number;
+      readonly upTo: number;
+    }
   | { readonly type: 'compact'; readonly id: number; readonly revision: number }
   | { readonly type: 'close'; readonly id: number };
 
@@ -42,10 +56,22 @@ export type Reply =
   /** Every write up to `revision` is on disk. */
   | { readonly type: 'durable'; readonly revision: number }
   /** Nothing of `epoch` that was not yet reported durable is on disk. `fatal`: nothing can be written any more. */
-  | { readonly type: 'failed'; readonly epoch: number; readonly code: StoreError['code']; readonly message: string; readonly fatal: boolean }
+  | {
+      readonly type: 'failed';
+      readonly epoch: number;
+      readonly code: StoreError['code'];
+      readonly message: string;
+      readonly fatal: boolean;
+    }
   | { readonly type: 'rows'; readonly id: number; readonly rows: PackedRows; readonly previous: PackedRows }
   | { readonly type: 'done'; readonly id: number }
-  | { readonly type: 'error'; readonly id: number; readonly code: StoreError['code'] | 'Compacted'; readonly message: string; readonly revision: number };
+  | {
+      readonly type: 'error';
+      readonly id: number;
+      readonly code: StoreError['code'] | 'Compacted';
+      readonly message: string;
+      readonly revision: number;
+    };
 
 export function packRows(rows: readonly Row[]): PackedRows {
   let bytes = 0;

@@ -80,7 +80,13 @@ export class StoreServer {
       const epoch = current[0]!.epoch;
       this.#failedEpoch = epoch;
       // After a failed sync nobody knows what is on disk. Only a full disk is sure to have written nothing.
-      this.#send({ type: 'failed', epoch, code: failure.code, message: failure.message, fatal: failure.code !== 'NoSpace' });
+      this.#send({
+        type: 'failed',
+        epoch,
+        code: failure.code,
+        message: failure.message,
+        fatal: failure.code !== 'NoSpace',
+      });
       return;
     }
     this.#send({ type: 'durable', revision: batch.at(-1)!.revision });
