@@ -73,6 +73,7 @@ describe('the embedded store under power cuts', () => {
       writer?.child.kill('SIGKILL');
       run('sleep', '0.5');
       unwind(0);
+      rmSync(folder, { recursive: true });
     };
     const interrupted = () => process.exit(1);
     process.once('exit', rescue);
