@@ -3,7 +3,13 @@
 import { servedResources } from '#generated/served.ts';
 import type { KubeObject } from '#machinery/object.ts';
 import { schemaByName } from '#schema/load.ts';
-import type { ResourceDefinition, ScaleDefinition, Strategy, TableDefinition, VersionDefinition } from '#schema/resource.ts';
+import type {
+  ResourceDefinition,
+  ScaleDefinition,
+  Strategy,
+  TableDefinition,
+  VersionDefinition,
+} from '#schema/resource.ts';
 import { plainTable } from './table.ts';
 
 /** What a kind's own file says. */
@@ -41,7 +47,9 @@ export function defineKind<T extends KubeObject>(facts: KindFacts<T>): ResourceD
       get schema() {
         return schemaByName(row.definition);
       },
-      ...(facts.deprecationWarnings?.[row.version] === undefined ? {} : { deprecationWarning: facts.deprecationWarnings[row.version] }),
+      ...(facts.deprecationWarnings?.[row.version] === undefined
+        ? {}
+        : { deprecationWarning: facts.deprecationWarnings[row.version] }),
       ...facts.conversions?.[row.version],
     }),
   );

@@ -4,10 +4,19 @@ import { openApiV3Document, openApiV3Index } from '#schema/openapi.ts';
 import { builtinKinds } from './registry.ts';
 
 interface Document {
-  readonly paths: Record<string, Record<string, { parameters: { name: string }[]; 'x-kubernetes-group-version-kind': unknown }>>;
-  readonly components: { readonly schemas: Record<string, { properties: Record<string, Record<string, unknown>>; 'x-kubernetes-group-version-kind'?: unknown }> };
+  readonly paths: Record<
+    string,
+    Record<string, { parameters: { name: string }[]; 'x-kubernetes-group-version-kind': unknown }>
+  >;
+  readonly components: {
+    readonly schemas: Record<
+      string,
+      { properties: Record<string, Record<string, unknown>>; 'x-kubernetes-group-version-kind'?: unknown }
+    >;
+  };
 }
-const make = (group: string, version: string): Document => JSON.parse(JSON.stringify(openApiV3Document(group, version, builtinKinds()))) as Document;
+const make = (group: string, version: string): Document =>
+  JSON.parse(JSON.stringify(openApiV3Document(group, version, builtinKinds()))) as Document;
 
 describe('openApiV3Document', () => {
   it('has what kubectl looks for in core/v1', () => {
@@ -17,7 +26,9 @@ describe('openApiV3Document', () => {
     assert.ok(patch.parameters.some((p) => p.name === 'fieldValidation'));
     const spec = components.schemas['io.k8s.api.core.v1.PodSpec']!;
     assert.equal(spec.properties['containers']!['x-kubernetes-patch-merge-key'], 'name');
-    assert.deepEqual(components.schemas['io.k8s.api.core.v1.Pod']!['x-kubernetes-group-version-kind'], [{ group: '', kind: 'Pod', version: 'v1' }]);
+    assert.deepEqual(components.schemas['io.k8s.api.core.v1.Pod']!['x-kubernetes-group-version-kind'], [
+      { group: '', kind: 'Pod', version: 'v1' },
+    ]);
   });
 
   it('resolves every reference, in every group and version', () => {
@@ -25,7 +36,8 @@ describe('openApiV3Document', () => {
       for (const { version } of kind.versions) {
         const document = make(kind.group, version);
         const refs = JSON.stringify(document).matchAll(/"#\/components\/schemas\/([^"]+)"/g);
-        for (const [, name] of refs) assert.ok(document.components.schemas[name!] !== undefined, `${kind.group}/${version}: ${name}`);
+        for (const [, name] of refs)
+          assert.ok(document.components.schemas[name!] !== undefined, `${kind.group}/${version}: ${name}`);
       }
     }
   });
@@ -33,6 +45,8 @@ describe('openApiV3Document', () => {
 
 describe('openApiV3Index', () => {
   it('names the documents', () => {
-    assert.deepEqual(openApiV3Index([{ group: 'apps', version: 'v1', hash: 'X' }]), { paths: { 'apis/apps/v1': { serverRelativeURL: '/openapi/v3/apis/apps/v1?hash=X' } } });
+    assert.deepEqual(openApiV3Index([{ group: 'apps', version: 'v1', hash: 'X' }]), {
+      paths: { 'apis/apps/v1': { serverRelativeURL: '/openapi/v3/apis/apps/v1?hash=X' } },
+    });
   });
 });

@@ -19,7 +19,12 @@ describe('builtinKinds', () => {
   });
 
   it('keeps no two kinds but the events in one key space', () => {
-    const prefixes = builtinKinds().filter((k) => k.verbs.includes('get')).map((k) => k.storagePrefix);
-    assert.deepEqual(prefixes.filter((p, i) => prefixes.indexOf(p) !== i), ['events']);
+    const prefixes = builtinKinds()
+      .filter((k) => k.verbs.includes('get'))
+      .map((k) => k.storagePrefix);
+    assert.deepEqual(
+      prefixes.filter((p, i) => prefixes.indexOf(p) !== i),
+      ['events'],
+    );
   });
 });

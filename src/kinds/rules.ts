@@ -33,7 +33,8 @@ export function checkRows<T extends object>(object: T, path: string, rows: reado
       if (!row.oneOf.includes(value as string)) errors.push(fieldError.notSupported(field, value, row.oneOf));
     } else if ('range' in row) {
       const [low, high] = row.range;
-      if ((value as number) < low || (value as number) > high) errors.push(fieldError.invalid(field, value, `must be between ${low} and ${high}, inclusive`));
+      if ((value as number) < low || (value as number) > high)
+        errors.push(fieldError.invalid(field, value, `must be between ${low} and ${high}, inclusive`));
     } else if ('min' in row) {
       atLeast(value as number, row.min, field, errors);
     } else {
@@ -43,7 +44,8 @@ export function checkRows<T extends object>(object: T, path: string, rows: reado
 }
 
 export function atLeast(value: number | undefined, min: number, field: string, errors: Errors): void {
-  if (value !== undefined && value < min) errors.push(fieldError.invalid(field, value, `must be greater than or equal to ${min}`));
+  if (value !== undefined && value < min)
+    errors.push(fieldError.invalid(field, value, `must be greater than or equal to ${min}`));
 }
 
 export function messages(list: readonly string[], field: string, value: unknown, errors: Errors): void {
@@ -71,11 +73,19 @@ export function immutable(value: unknown, old: unknown, field: string, errors: E
 }
 
 /** Exactly one of `fields` may be set; returns those that are. */
-export function setMembers<T extends object>(object: T | undefined, fields: readonly (keyof T & string)[]): (keyof T & string)[] {
+export function setMembers<T extends object>(
+  object: T | undefined,
+  fields: readonly (keyof T & string)[],
+): (keyof T & string)[] {
   return object === undefined ? [] : fields.filter((f) => object[f] !== undefined && object[f] !== null);
 }
 
-export function uniqueBy<T>(list: readonly T[] | undefined, key: (item: T) => string, field: (index: number) => string, errors: Errors): void {
+export function uniqueBy<T>(
+  list: readonly T[] | undefined,
+  key: (item: T) => string,
+  field: (index: number) => string,
+  errors: Errors,
+): void {
   const seen = new Set<string>();
   for (const [index, item] of (list ?? []).entries()) {
     const value = key(item);

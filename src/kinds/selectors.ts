@@ -1,12 +1,16 @@
 // Rules about labels and selectors that many kinds share (upstream: apis/meta/v1/validation).
 import type { LabelSelector } from '#generated/api/meta-v1.ts';
-import { isLabelValue, isQualifiedName } from '#machinery/names.ts';
+import { isLabelKey, isLabelValue, isQualifiedName } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { type Errors, at, child } from './rules.ts';
 
-export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: string, errors: Errors): void {
+export function validateLabels(
+  labels: Readonly<Record<string, string>> | undefined,
+  path: string,
+  errors: Errors,
+): void {
   for (const [key, value] of Object.entries(labels ?? {})) {
-    for (const message of isQualifiedName(key)) errors.push(fieldError.invalid(path, key, message));
+    for (const message of isLabelKey(key)) errors.push(fieldError.invalid(path, key, message));
     for (const message of isLabelValue(value)) errors.push(fieldError.invalid(path, value, message));
   }
 }
@@ -19,18 +23,27 @@ export function validateLabelSelector(selector: LabelSelector | undefined, path:
     switch (expression.operator) {
       case 'In':
       case 'NotIn':
-        if ((expression.values ?? []).length === 0) errors.push(fieldError.required(`${where}.values`, 'must be specified when `operator` is \'In\' or \'NotIn\''));
+        if ((expression.values ?? []).length === 0)
+          errors.push(fieldError.required(`${where}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
         break;
       case 'Exists':
       case 'DoesNotExist':
-        if ((expression.values ?? []).length > 0) errors.push(fieldError.forbidden(`${where}.values`, 'may not be specified when `operator` is \'Exists\' or \'DoesNotExist\''));
+        if ((expression.values ?? []).length > 0)
+          errors.push(
+            fieldError.forbidden(
+              `${where}.values`,
+              "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            ),
+          );
         break;
       default:
         errors.push(fieldError.invalid(`${where}.operator`, expression.operator, 'not a valid selector operator'));
     }
-    for (const message of isQualifiedName(expression.key)) errors.push(fieldError.invalid(`${where}.key`, expression.key, message));
+    for (const message of isQualifiedName(expression.key))
+      errors.push(fieldError.invalid(`${where}.key`, expression.key, message));
     for (const [i, value] of (expression.values ?? []).entries()) {
-      for (const message of isLabelValue(value)) errors.push(fieldError.invalid(at(`${where}.values`, i), value, message));
+      for (const message of isLabelValue(value))
+        errors.push(fieldError.invalid(at(`${where}.values`, i), value, message));
     }
   }
 }

@@ -5,10 +5,24 @@ import type { Column, TableDefinition } from '#schema/resource.ts';
 
 export type Cell = string | number | boolean | null;
 
-export const NAME: Column = { name: 'Name', type: 'string', format: 'name', description: 'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically.' };
-export const AGE: Column = { name: 'Age', type: 'string', description: 'CreationTimestamp is a timestamp representing the server time when this object was created.' };
+export const NAME: Column = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  description:
+    'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically.',
+};
+export const AGE: Column = {
+  name: 'Age',
+  type: 'string',
+  description: 'CreationTimestamp is a timestamp representing the server time when this object was created.',
+};
 
-export const column = (name: string, type: Column['type'] = 'string', priority = 0): Column => ({ name, type, priority });
+export const column = (name: string, type: Column['type'] = 'string', priority = 0): Column => ({
+  name,
+  type,
+  priority,
+});
 /** Shown with -o wide only. */
 export const wide = (name: string, type: Column['type'] = 'string'): Column => ({ name, type, priority: 1 });
 

@@ -23,7 +23,8 @@ export function validateTemplateAndSelector(
   if (selector === undefined) errors.push(fieldError.required('spec.selector'));
   else {
     validateLabelSelector(selector, 'spec.selector', errors);
-    if (isEmptySelector(selector)) errors.push(fieldError.invalid('spec.selector', selector, `empty selector is invalid for ${kindName}`));
+    if (isEmptySelector(selector))
+      errors.push(fieldError.invalid('spec.selector', selector, `empty selector is invalid for ${kindName}`));
   }
   if (template === undefined) {
     errors.push(fieldError.required('spec.template'));
@@ -32,7 +33,13 @@ export function validateTemplateAndSelector(
   if (selector !== undefined && !isEmptySelector(selector)) {
     try {
       if (!matchesLabels(matcherOf(selector), template.metadata?.labels)) {
-        errors.push(fieldError.invalid('spec.template.metadata.labels', template.metadata?.labels ?? null, '`selector` does not match template `labels`'));
+        errors.push(
+          fieldError.invalid(
+            'spec.template.metadata.labels',
+            template.metadata?.labels ?? null,
+            '`selector` does not match template `labels`',
+          ),
+        );
       }
     } catch (error) {
       if (!(error instanceof SelectorError)) throw error;
@@ -46,15 +53,23 @@ export function validateTemplateAndSelector(
     errors.push(fieldError.notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']));
   }
   if (template.spec.activeDeadlineSeconds !== undefined) {
-    errors.push(fieldError.forbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${kindName === 'statefulset' ? 'StatefulSet' : kindName === 'daemonset' ? 'DaemonSet' : 'ReplicaSet'} is not Supported`));
+    errors.push(
+      fieldError.forbidden(
+        'spec.template.spec.activeDeadlineSeconds',
+        `activeDeadlineSeconds in ${kindName === 'statefulset' ? 'StatefulSet' : kindName === 'daemonset' ? 'DaemonSet' : 'ReplicaSet'} is not Supported`,
+      ),
+    );
   }
 }
 
 /** A number that is not negative, or a percentage. */
 export function validateIntOrPercent(value: number | string | undefined, path: string, errors: Errors): void {
   if (typeof value === 'string') messages(isValidPercent(value), path, value, errors);
-  else if (value !== undefined && value < 0) errors.push(fieldError.invalid(path, value, 'must be greater than or equal to 0'));
+  else if (value !== undefined && value < 0)
+    errors.push(fieldError.invalid(path, value, 'must be greater than or equal to 0'));
 }
 
-export const containerNames = (containers: readonly Container[] | undefined): string => (containers ?? []).map((c) => c.name).join(',');
-export const containerImages = (containers: readonly Container[] | undefined): string => (containers ?? []).map((c) => c.image ?? '').join(',');
+export const containerNames = (containers: readonly Container[] | undefined): string =>
+  (containers ?? []).map((c) => c.name).join(',');
+export const containerImages = (containers: readonly Container[] | undefined): string =>
+  (containers ?? []).map((c) => c.image ?? '').join(',');

@@ -10,7 +10,10 @@ export interface ConditionLike {
   readonly lastTransitionTime?: string;
 }
 
-export function findCondition<C extends ConditionLike>(conditions: readonly C[] | undefined, type: string): C | undefined {
+export function findCondition<C extends ConditionLike>(
+  conditions: readonly C[] | undefined,
+  type: string,
+): C | undefined {
   return conditions?.find((c) => c.type === type);
 }
 
@@ -26,18 +29,26 @@ export function isConditionFalse(conditions: readonly ConditionLike[] | undefine
  * The list with `wanted` in it. `now` (RFC 3339) becomes lastTransitionTime when the status differs from before or the
  * condition is new; otherwise the old time stays. Returns the same list when nothing changes.
  */
-export function setCondition<C extends ConditionLike>(conditions: readonly C[] | undefined, wanted: C, now: string): readonly C[] {
+export function setCondition<C extends ConditionLike>(
+  conditions: readonly C[] | undefined,
+  wanted: C,
+  now: string,
+): readonly C[] {
   const list = conditions ?? [];
   const index = list.findIndex((c) => c.type === wanted.type);
   if (index < 0) return [...list, { ...wanted, lastTransitionTime: wanted.lastTransitionTime ?? now }];
   const old = list[index]!;
-  const lastTransitionTime = old.status === wanted.status ? (old.lastTransitionTime ?? now) : (wanted.lastTransitionTime ?? now);
+  const lastTransitionTime =
+    old.status === wanted.status ? (old.lastTransitionTime ?? now) : (wanted.lastTransitionTime ?? now);
   const next: C = { ...old, ...wanted, lastTransitionTime };
   if (sameMembers(old, next)) return list;
   return list.with(index, next);
 }
 
-export function removeCondition<C extends ConditionLike>(conditions: readonly C[] | undefined, type: string): readonly C[] {
+export function removeCondition<C extends ConditionLike>(
+  conditions: readonly C[] | undefined,
+  type: string,
+): readonly C[] {
   const list = conditions ?? [];
   return list.some((c) => c.type === type) ? list.filter((c) => c.type !== type) : list;
 }

@@ -14,7 +14,11 @@ export interface Peer {
   /** Set by trusted in-process transports only: skips authentication. */
   readonly user?: UserInfo;
   /** The verified client certificate: its subject and when it expires. */
-  readonly certificate?: { readonly commonName: string; readonly organizations: readonly string[]; readonly raw: Uint8Array };
+  readonly certificate?: {
+    readonly commonName: string;
+    readonly organizations: readonly string[];
+    readonly raw: Uint8Array;
+  };
   /** A client certificate was sent that does not verify: why. Authentication answers 401. */
   readonly certificateError?: string;
   readonly remoteAddress?: string;

@@ -21,7 +21,11 @@ export function scaledValue(value: IntOrString, total: number, round: 'up' | 'do
 }
 
 /** Rolling update bounds of a Deployment: surge rounds up, unavailable down, and both cannot be zero. */
-export function resolveFenceposts(maxSurge: IntOrString | undefined, maxUnavailable: IntOrString | undefined, replicas: number): { surge: number; unavailable: number } {
+export function resolveFenceposts(
+  maxSurge: IntOrString | undefined,
+  maxUnavailable: IntOrString | undefined,
+  replicas: number,
+): { surge: number; unavailable: number } {
   const surge = scaledValue(maxSurge ?? 0, replicas, 'up');
   const unavailable = scaledValue(maxUnavailable ?? 0, replicas, 'down');
   return surge === 0 && unavailable === 0 ? { surge, unavailable: 1 } : { surge, unavailable };

@@ -29,7 +29,8 @@ function regexError(message: string, format: string, ...examples: readonly strin
 const maxLenError = (max: number): string => `must be no more than ${max} bytes`;
 export const EMPTY_ERROR = 'must be non-empty';
 
-export const inclusiveRangeError = (low: number, high: number): string => `must be between ${low} and ${high}, inclusive`;
+export const inclusiveRangeError = (low: number, high: number): string =>
+  `must be between ${low} and ${high}, inclusive`;
 
 const LABEL_ERROR = regexError(
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
@@ -75,7 +76,8 @@ function formatted(value: string, max: number, pattern: RegExp, error: string): 
 }
 
 export const isDns1123Label = (value: string): Messages => formatted(value, LABEL_MAX, LABEL, LABEL_ERROR);
-export const isDns1123Subdomain = (value: string): Messages => formatted(value, SUBDOMAIN_MAX, SUBDOMAIN, SUBDOMAIN_ERROR);
+export const isDns1123Subdomain = (value: string): Messages =>
+  formatted(value, SUBDOMAIN_MAX, SUBDOMAIN, SUBDOMAIN_ERROR);
 export const isDns1035Label = (value: string): Messages => formatted(value, LABEL_MAX, LABEL_1035, LABEL_1035_ERROR);
 
 const WILDCARD_FMT = `\\*\\.${SUBDOMAIN_FMT}`;
@@ -93,7 +95,7 @@ export const isWildcardDns1123Subdomain = (value: string): Messages =>
   );
 
 /** `prefix/name` or `name`: keys of labels, annotations, finalizers, resources, taints. */
-export function isQualifiedName(value: string): Messages {
+export function isQualifiedName(value: string, noun = 'a qualified name'): Messages {
   const parts = value.split('/');
   const messages: string[] = [];
   let name = value;
@@ -103,13 +105,17 @@ export function isQualifiedName(value: string): Messages {
     if (prefix === '') messages.push(`prefix part ${EMPTY_ERROR}`);
     else messages.push(...isDns1123Subdomain(prefix).map((m) => `prefix part ${m}`));
   } else if (parts.length > 2) {
-    return [`a qualified name ${regexError("must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", QUALIFIED_FMT, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
+    return [
+      `${noun} ${regexError("must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", QUALIFIED_FMT, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ];
   }
   if (name === '') messages.push(`name part ${EMPTY_ERROR}`);
   else if (byteLength(name) > LABEL_MAX) messages.push(`name part ${maxLenError(LABEL_MAX)}`);
   if (!QUALIFIED.test(name)) messages.push(`name part ${QUALIFIED_ERROR}`);
   return messages.length === 0 ? NONE : messages;
 }
+
+export const isLabelKey = (value: string): Messages => isQualifiedName(value, 'a valid label key');
 
 const LABEL_VALUE = new RegExp(`^(${QUALIFIED_FMT})?$`);
 export const isLabelValue = (value: string): Messages => formatted(value, LABEL_MAX, LABEL_VALUE, LABEL_VALUE_ERROR);
@@ -125,11 +131,13 @@ export function isPathSegment(value: string): Messages {
 /** IANA_SVC_NAME, with upstream's several messages. */
 export function isValidPortName(port: string): Messages {
   const messages: string[] = [];
-  if (port.length > 15) messages.push('must be no more than 15 characters long');
-  if (!/^[-a-z0-9]+$/.test(port)) messages.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (port.length > 15) messages.push('must be no more than 15 characters');
+  if (!/^[-a-z0-9]+$/.test(port))
+    messages.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   if (!/[a-z]/.test(port)) messages.push('must contain at least one letter (a-z)');
   if (port.includes('--')) messages.push('must not contain consecutive hyphens');
-  if (port.length > 0 && (port.startsWith('-') || port.endsWith('-'))) messages.push('must not begin or end with a hyphen');
+  if (port.length > 0 && (port.startsWith('-') || port.endsWith('-')))
+    messages.push('must not begin or end with a hyphen');
   return messages;
 }
 
@@ -165,7 +173,8 @@ export const isCIdentifier = (value: string): Messages =>
 export function isRelaxedEnvVarName(value: string): Messages {
   if (value.length === 0) return [`environment variable name ${EMPTY_ERROR}`];
   for (const char of value) {
-    if (char < ' ' || char > '~' || char === '=') return ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+    if (char < ' ' || char > '~' || char === '=')
+      return ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
   }
   return NONE;
 }
@@ -176,7 +185,13 @@ export function isConfigMapKey(value: string): Messages {
   if (value.length > SUBDOMAIN_MAX) messages.push(maxLenError(SUBDOMAIN_MAX));
   if (!/^[-._a-zA-Z0-9]+$/.test(value)) {
     messages.push(
-      regexError("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", CONFIG_MAP_KEY_FMT, 'key.name', 'KEY_NAME', 'key-name'),
+      regexError(
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+        CONFIG_MAP_KEY_FMT,
+        'key.name',
+        'KEY_NAME',
+        'key-name',
+      ),
     );
   }
   if (value === '.' || value === '..') messages.push(`must not be '${value}'`);
@@ -188,13 +203,27 @@ const PERCENT_FMT = '[0-9]+%';
 export const isValidPercent = (value: string): Messages =>
   /^[0-9]+%$/.test(value)
     ? NONE
-    : [regexError('a valid percent string must be a numeric string followed by an ending \'%\'', PERCENT_FMT, '1%', '93%')];
+    : [
+        regexError(
+          "a valid percent string must be a numeric string followed by an ending '%'",
+          PERCENT_FMT,
+          '1%',
+          '93%',
+        ),
+      ];
 
 const HTTP_HEADER_FMT = '[-A-Za-z0-9]+';
 export const isHttpHeaderName = (value: string): Messages =>
   /^[-A-Za-z0-9]+$/.test(value)
     ? NONE
-    : [regexError("a valid HTTP header must consist of alphanumeric characters or '-'", HTTP_HEADER_FMT, 'X-Header-Name')];
+    : [
+        regexError(
+          "a valid HTTP header must consist of alphanumeric characters or '-'",
+          HTTP_HEADER_FMT,
+          'X-Header-Name',
+        ),
+      ];
 
 /** A generateName is checked as its prefix: a trailing dash stands for the letters to come. */
-export const maskTrailingDash = (name: string): string => (name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name);
+export const maskTrailingDash = (name: string): string =>
+  name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;

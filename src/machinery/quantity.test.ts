@@ -1,17 +1,53 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addQuantity, canonicalQuantity, compareQuantity, cpuMillis, formatQuantity, parseQuantity, quantityToNumber, subQuantity } from './quantity.ts';
+import {
+  addQuantity,
+  canonicalQuantity,
+  compareQuantity,
+  cpuMillis,
+  formatQuantity,
+  parseQuantity,
+  quantityToNumber,
+  subQuantity,
+} from './quantity.ts';
 
 describe('canonicalQuantity', () => {
   const table: readonly (readonly [string | number, string])[] = [
-    ['0', '0'], ['1', '1'], ['1000', '1k'], ['1500m', '1500m'], ['1.5', '1500m'], ['0.1', '100m'], ['1024Mi', '1Gi'], ['1.5Gi', '1536Mi'], ['500', '500'],
-    ['100Ki', '100Ki'], ['1000Ki', '1000Ki'], ['1023', '1023'], ['0.5Ki', '512'], ['1e3', '1e3'], ['1E', '1E'], ['12e6', '12e6'], ['1000000', '1M'], ['-1', '-1'],
-    ['+2', '2'], ['.5', '500m'], ['5.', '5'], ['1n', '1n'], ['0.1n', '1n'], ['100000m', '100'], [2, '2'], [0.25, '250m'], ['0Gi', '0'], ['0.1Gi', '107374182400m'],
+    ['0', '0'],
+    ['1', '1'],
+    ['1000', '1k'],
+    ['1500m', '1500m'],
+    ['1.5', '1500m'],
+    ['0.1', '100m'],
+    ['1024Mi', '1Gi'],
+    ['1.5Gi', '1536Mi'],
+    ['500', '500'],
+    ['100Ki', '100Ki'],
+    ['1000Ki', '1000Ki'],
+    ['1023', '1023'],
+    ['0.5Ki', '512'],
+    ['1e3', '1e3'],
+    ['1E', '1E'],
+    ['12e6', '12e6'],
+    ['1000000', '1M'],
+    ['-1', '-1'],
+    ['+2', '2'],
+    ['.5', '500m'],
+    ['5.', '5'],
+    ['1n', '1n'],
+    ['0.1n', '1n'],
+    ['100000m', '100'],
+    [2, '2'],
+    [0.25, '250m'],
+    ['0Gi', '0'],
+    ['0.1Gi', '107374182400m'],
   ];
-  for (const [given, want] of table) it(`writes ${given} as ${want}`, () => assert.equal(canonicalQuantity(given), want));
+  for (const [given, want] of table)
+    it(`writes ${given} as ${want}`, () => assert.equal(canonicalQuantity(given), want));
 
   for (const bad of ['', 'x', '1.2.3', '1 Gi', '1gi', 'Gi', '--1', '1e', '1Kii']) {
-    it(`refuses ${JSON.stringify(bad)}`, () => assert.throws(() => parseQuantity(bad), /quantities must match|unable to parse quantity's suffix/));
+    it(`refuses ${JSON.stringify(bad)}`, () =>
+      assert.throws(() => parseQuantity(bad), /quantities must match|unable to parse quantity's suffix/));
   }
 });
 

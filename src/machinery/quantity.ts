@@ -24,7 +24,18 @@ const BINARY: Readonly<Record<string, bigint>> = {
   Ei: 1n << 60n,
 };
 const DECIMAL: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
-const DECIMAL_SUFFIX: Readonly<Record<string, string>> = { '-9': 'n', '-6': 'u', '-3': 'm', 0: '', 3: 'k', 6: 'M', 9: 'G', 12: 'T', 15: 'P', 18: 'E' };
+const DECIMAL_SUFFIX: Readonly<Record<string, string>> = {
+  '-9': 'n',
+  '-6': 'u',
+  '-3': 'm',
+  0: '',
+  3: 'k',
+  6: 'M',
+  9: 'G',
+  12: 'T',
+  15: 'P',
+  18: 'E',
+};
 
 /** Thrown by parseQuantity; the text is upstream's. */
 export class QuantityError extends Error {
@@ -56,7 +67,8 @@ export function tryParseQuantity(text: string | number): Quantity | undefined {
 
 function suffixOf(letters: string, digits: string): { factor: bigint; exponent: number; format: QuantityFormat } {
   if (digits !== '') {
-    if (letters !== 'e' && letters !== 'E') throw new QuantityError(letters === '' ? QUANTITY_PATTERN_MESSAGE : QUANTITY_SUFFIX_MESSAGE);
+    if (letters !== 'e' && letters !== 'E')
+      throw new QuantityError(letters === '' ? QUANTITY_PATTERN_MESSAGE : QUANTITY_SUFFIX_MESSAGE);
     const exponent = Number(digits);
     if (Number.isNaN(exponent)) throw new QuantityError(QUANTITY_SUFFIX_MESSAGE);
     return { factor: 1n, exponent, format: 'DecimalExponent' };

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatFieldSelector, formatLabelMatcher, formatLabelSelector, matcherOf, matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector, SelectorError } from './selectors.ts';
+import {
+  formatFieldSelector,
+  formatLabelMatcher,
+  formatLabelSelector,
+  matcherOf,
+  matchesFields,
+  matchesLabels,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+} from './selectors.ts';
 
 describe('parseLabelSelector', () => {
   const table: readonly (readonly [string, Record<string, string>, boolean])[] = [
@@ -24,7 +34,8 @@ describe('parseLabelSelector', () => {
     ['constructor', {}, false],
   ];
   for (const [text, labels, want] of table) {
-    it(`${JSON.stringify(text)} ${want ? 'matches' : 'does not match'} ${JSON.stringify(labels)}`, () => assert.equal(matchesLabels(parseLabelSelector(text), labels), want));
+    it(`${JSON.stringify(text)} ${want ? 'matches' : 'does not match'} ${JSON.stringify(labels)}`, () =>
+      assert.equal(matchesLabels(parseLabelSelector(text), labels), want));
   }
 
   const bad: readonly (readonly [string, RegExp])[] = [
@@ -37,7 +48,11 @@ describe('parseLabelSelector', () => {
     ['a=b!', /expected/],
   ];
   for (const [text, message] of bad) {
-    it(`refuses ${JSON.stringify(text)}`, () => assert.throws(() => parseLabelSelector(text), (e) => e instanceof SelectorError && message.test(e.message)));
+    it(`refuses ${JSON.stringify(text)}`, () =>
+      assert.throws(
+        () => parseLabelSelector(text),
+        (e) => e instanceof SelectorError && message.test(e.message),
+      ));
   }
 
   it('is written back sorted by key', () => {
@@ -65,12 +80,26 @@ describe('formatLabelSelector', () => {
 describe('parseFieldSelector', () => {
   it('reads equalities and inequalities, escapes included', () => {
     const parsed = parseFieldSelector('spec.nodeName=n1,status.phase!=Failed,a==x\\,y');
-    assert.deepEqual(parsed.map((r) => [r.field, r.operator, r.value]), [['spec.nodeName', '=', 'n1'], ['status.phase', '!=', 'Failed'], ['a', '=', 'x,y']]);
+    assert.deepEqual(
+      parsed.map((r) => [r.field, r.operator, r.value]),
+      [
+        ['spec.nodeName', '=', 'n1'],
+        ['status.phase', '!=', 'Failed'],
+        ['a', '=', 'x,y'],
+      ],
+    );
     assert.equal(formatFieldSelector(parsed), 'spec.nodeName=n1,status.phase!=Failed,a=x\\,y');
   });
-  it('refuses what has no operator', () => assert.throws(() => parseFieldSelector('foo'), /invalid selector: 'foo'; can't understand 'foo'/));
+  it('refuses what has no operator', () =>
+    assert.throws(() => parseFieldSelector('foo'), /invalid selector: 'foo'; can't understand 'foo'/));
   it('matches by what is read', () => {
-    assert.equal(matchesFields(parseFieldSelector('a=1,b!=2'), (f) => (f === 'a' ? '1' : '')), true);
-    assert.equal(matchesFields(parseFieldSelector('a=1'), () => ''), false);
+    assert.equal(
+      matchesFields(parseFieldSelector('a=1,b!=2'), (f) => (f === 'a' ? '1' : '')),
+      true,
+    );
+    assert.equal(
+      matchesFields(parseFieldSelector('a=1'), () => ''),
+      false,
+    );
   });
 });

@@ -55,16 +55,25 @@ function matchesRequirement(requirement: LabelRequirement, labels: Labels | unde
   }
 }
 
-const OPERATORS: Readonly<Record<string, LabelOperator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!', Gt: 'gt', Lt: 'lt' };
+const OPERATORS: Readonly<Record<string, LabelOperator>> = {
+  In: 'in',
+  NotIn: 'notin',
+  Exists: 'exists',
+  DoesNotExist: '!',
+  Gt: 'gt',
+  Lt: 'lt',
+};
 
 /** The object form: undefined selects nothing, an empty one everything. */
 export function matcherOf(selector: LabelSelector | undefined | null): LabelMatcher {
   if (selector === undefined || selector === null) return nothing;
   const requirements: LabelRequirement[] = [];
-  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) requirements.push({ key, operator: 'in', values: [value] });
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {}))
+    requirements.push({ key, operator: 'in', values: [value] });
   for (const expression of selector.matchExpressions ?? []) {
     const operator = OPERATORS[expression.operator];
-    if (operator === undefined) throw new SelectorError(`"${expression.operator}" is not a valid label selector operator`);
+    if (operator === undefined)
+      throw new SelectorError(`"${expression.operator}" is not a valid label selector operator`);
     requirements.push({ key: expression.key, operator, values: expression.values ?? [] });
   }
   return requirements.length === 0 ? everything : { requirements };
@@ -72,7 +81,9 @@ export function matcherOf(selector: LabelSelector | undefined | null): LabelMatc
 
 /** A plain map (Service.spec.selector): every pair must be there. */
 export function matcherOfMap(labels: Labels | undefined): LabelMatcher {
-  const requirements = Object.entries(labels ?? {}).map(([key, value]): LabelRequirement => ({ key, operator: '=', values: [value] }));
+  const requirements = Object.entries(labels ?? {}).map(
+    ([key, value]): LabelRequirement => ({ key, operator: '=', values: [value] }),
+  );
   return requirements.length === 0 ? everything : { requirements };
 }
 
@@ -104,14 +115,22 @@ function formatRequirement(r: LabelRequirement): string {
 export function formatLabelSelector(selector: LabelSelector | undefined | null): string {
   if (selector === undefined || selector === null) return '<none>';
   const matcher = matcherOf(selector);
-  const plain = matcher.requirements.map((r): LabelRequirement => (r.operator === 'in' && r.values.length === 1 && selector.matchLabels?.[r.key] === r.values[0] ? { ...r, operator: '=' } : r));
+  const plain = matcher.requirements.map(
+    (r): LabelRequirement =>
+      r.operator === 'in' && r.values.length === 1 && selector.matchLabels?.[r.key] === r.values[0]
+        ? { ...r, operator: '=' }
+        : r,
+  );
   const text = formatLabelMatcher({ requirements: plain });
   return text === '' ? '<none>' : text;
 }
 
 // --- the string form of label selectors
 
-type Token = { readonly kind: 'end' | ',' | '!' | '=' | '==' | '!=' | '>' | '<' | '(' | ')' | 'in' | 'notin' | 'word' | 'error'; readonly text: string };
+type Token = {
+  readonly kind: 'end' | ',' | '!' | '=' | '==' | '!=' | '>' | '<' | '(' | ')' | 'in' | 'notin' | 'word' | 'error';
+  readonly text: string;
+};
 
 const SPECIAL = new Set(['=', '!', '(', ')', ',', '>', '<']);
 const isSpace = (c: string): boolean => c === ' ' || c === '\t' || c === '\r' || c === '\n';
@@ -177,13 +196,15 @@ class LabelParser {
     for (;;) {
       const token = this.#peek(true);
       if (token.kind === 'end') return requirements;
-      if (token.kind !== 'word' && token.kind !== '!') fail(`found '${token.text}', expected: !, identifier, or 'end of string'`);
+      if (token.kind !== 'word' && token.kind !== '!')
+        fail(`found '${token.text}', expected: !, identifier, or 'end of string'`);
       requirements.push(this.#requirement());
       const after = this.#next(false);
       if (after.kind === 'end') return requirements;
       if (after.kind !== ',') fail(`found '${after.text}', expected: ',' or 'end of string'`);
       const following = this.#peek(true);
-      if (following.kind !== 'word' && following.kind !== '!') fail(`found '${following.text}', expected: identifier after ','`);
+      if (following.kind !== 'word' && following.kind !== '!')
+        fail(`found '${following.text}', expected: identifier after ','`);
     }
   }
 
@@ -259,11 +280,14 @@ function checkKey(key: string): void {
 function checked(requirement: LabelRequirement): LabelRequirement {
   const { operator, values, key } = requirement;
   if ((operator === 'gt' || operator === 'lt') && !/^[+-]?\d+$/.test(values[0]!)) {
-    fail(`values[0][${key}]: Invalid value: ${JSON.stringify(values[0])}: for 'Gt', 'Lt' operators, the value must be an integer`);
+    fail(
+      `values[0][${key}]: Invalid value: ${JSON.stringify(values[0])}: for 'Gt', 'Lt' operators, the value must be an integer`,
+    );
   }
   for (const [index, value] of values.entries()) {
     const messages = isLabelValue(value);
-    if (messages.length > 0) fail(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${messages.join('; ')}`);
+    if (messages.length > 0)
+      fail(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${messages.join('; ')}`);
   }
   return requirement;
 }
@@ -320,7 +344,8 @@ function unescapeValue(text: string): string {
     if (c === '\\') {
       i += 1;
       const escaped = text[i];
-      if (escaped !== '\\' && escaped !== ',' && escaped !== '=') throw new SelectorError(`invalid field selector: invalid escape sequence: \\${escaped ?? ''}`);
+      if (escaped !== '\\' && escaped !== ',' && escaped !== '=')
+        throw new SelectorError(`invalid field selector: invalid escape sequence: \\${escaped ?? ''}`);
       out += escaped;
     } else if (c === ',' || c === '=') {
       throw new SelectorError(`invalid field selector: unescaped character in value: ${c}`);

@@ -66,13 +66,25 @@ const TYPE_WORDS: Record<FieldError['type'], string> = {
 /** Makers for FieldError in upstream's words (field.Required, field.Invalid, …). */
 export const fieldError = {
   required: (field: string, detail = ''): FieldError => ({ type: 'FieldValueRequired', field, detail }),
-  invalid: (field: string, value: unknown, detail: string): FieldError => ({ type: 'FieldValueInvalid', field, value, detail }),
+  invalid: (field: string, value: unknown, detail: string): FieldError => ({
+    type: 'FieldValueInvalid',
+    field,
+    value,
+    detail,
+  }),
   forbidden: (field: string, detail: string): FieldError => ({ type: 'FieldValueForbidden', field, detail }),
   duplicate: (field: string, value: unknown): FieldError => ({ type: 'FieldValueDuplicate', field, value, detail: '' }),
   notFound: (field: string, value: unknown): FieldError => ({ type: 'FieldValueNotFound', field, value, detail: '' }),
-  tooLong: (field: string, max: number): FieldError => ({ type: 'FieldValueTooLong', field, detail: `may not be more than ${max} bytes` }),
+  tooLong: (field: string, max: number): FieldError => ({
+    type: 'FieldValueTooLong',
+    field,
+    detail: `may not be more than ${max} bytes`,
+  }),
   tooMany: (field: string, actual: number, max: number): FieldError => ({
-    type: 'FieldValueTooMany', field, value: actual, detail: `must have at most ${max} items`,
+    type: 'FieldValueTooMany',
+    field,
+    value: actual,
+    detail: `must have at most ${max} items`,
   }),
   /** `supported` is listed in the order given. */
   notSupported: (field: string, value: unknown, supported: readonly string[]): FieldError => ({
@@ -86,7 +98,11 @@ export const fieldError = {
 /** The error without its field path, as it stands in a cause. */
 export function fieldErrorBody(error: FieldError): string {
   const word = TYPE_WORDS[error.type];
-  const bare = error.type === 'FieldValueRequired' || error.type === 'FieldValueForbidden' || error.type === 'FieldValueTooLong' || error.type === 'InternalError';
+  const bare =
+    error.type === 'FieldValueRequired' ||
+    error.type === 'FieldValueForbidden' ||
+    error.type === 'FieldValueTooLong' ||
+    error.type === 'InternalError';
   const head = bare ? word : `${word}: ${formatValue(error.value)}`;
   return error.detail === '' ? head : `${head}: ${error.detail}`;
 }
@@ -124,14 +140,25 @@ export class StatusError extends Error {
 
   /** Rebuilds the error a server sent. */
   static fromStatus(status: Status): StatusError {
-    return new StatusError(status.code ?? 500, (status.reason ?? '') as StatusReason, status.message ?? '', status.details);
+    return new StatusError(
+      status.code ?? 500,
+      (status.reason ?? '') as StatusReason,
+      status.message ?? '',
+      status.details,
+    );
   }
 
   /** Any thrown value as a StatusError: itself, or InternalError with the cause kept. */
   static from(error: unknown): StatusError {
     if (error instanceof StatusError) return error;
     const message = error instanceof Error ? error.message : String(error);
-    return new StatusError(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }, { cause: error });
+    return new StatusError(
+      500,
+      'InternalError',
+      `Internal error occurred: ${message}`,
+      { causes: [{ message }] },
+      { cause: error },
+    );
   }
 
   static badRequest(message: string): StatusError {
@@ -144,7 +171,12 @@ export class StatusError extends Error {
 
   static forbidden(subject: StatusSubject, name: string, why: string): StatusError {
     const what = qualified(subject);
-    const message = subject.resource === '' ? `forbidden: ${why}` : name === '' ? `${what} is forbidden: ${why}` : `${what} ${quote(name)} is forbidden: ${why}`;
+    const message =
+      subject.resource === ''
+        ? `forbidden: ${why}`
+        : name === ''
+          ? `${what} is forbidden: ${why}`
+          : `${what} ${quote(name)} is forbidden: ${why}`;
     return new StatusError(403, 'Forbidden', message, detailsOf(subject, name));
   }
 
@@ -153,15 +185,29 @@ export class StatusError extends Error {
   }
 
   static alreadyExists(subject: StatusSubject, name: string): StatusError {
-    return new StatusError(409, 'AlreadyExists', `${qualified(subject)} ${quote(name)} already exists`, detailsOf(subject, name));
+    return new StatusError(
+      409,
+      'AlreadyExists',
+      `${qualified(subject)} ${quote(name)} already exists`,
+      detailsOf(subject, name),
+    );
   }
 
   static conflict(subject: StatusSubject, name: string, why: string): StatusError {
-    return new StatusError(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(subject)} ${quote(name)}: ${why}`, detailsOf(subject, name));
+    return new StatusError(
+      409,
+      'Conflict',
+      `Operation cannot be fulfilled on ${qualified(subject)} ${quote(name)}: ${why}`,
+      detailsOf(subject, name),
+    );
   }
 
   /** `subject.resource` is the kind here, as upstream has it. */
-  static invalid(subject: { readonly group?: string; readonly kind: string }, name: string, errors: readonly FieldError[]): StatusError {
+  static invalid(
+    subject: { readonly group?: string; readonly kind: string },
+    name: string,
+    errors: readonly FieldError[],
+  ): StatusError {
     const causes: StatusCause[] = errors.map((e) => ({ reason: e.type, message: fieldErrorBody(e), field: e.field }));
     const texts = [...new Set(errors.map((e) => `${e.field}: ${fieldErrorBody(e)}`))];
     const list = texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
@@ -184,7 +230,12 @@ export class StatusError extends Error {
   }
 
   static methodNotAllowed(subject: StatusSubject, verb: string): StatusError {
-    return new StatusError(405, 'MethodNotAllowed', `${verb} is not supported on resources of kind ${quote(qualified(subject))}`, detailsOf(subject, ''));
+    return new StatusError(
+      405,
+      'MethodNotAllowed',
+      `${verb} is not supported on resources of kind ${quote(qualified(subject))}`,
+      detailsOf(subject, ''),
+    );
   }
 
   static unsupportedMediaType(message: string): StatusError {
@@ -208,7 +259,13 @@ export class StatusError extends Error {
   }
 
   static internal(message: string, cause?: unknown): StatusError {
-    return new StatusError(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }, { cause });
+    return new StatusError(
+      500,
+      'InternalError',
+      `Internal error occurred: ${message}`,
+      { causes: [{ message }] },
+      { cause },
+    );
   }
 }
 

@@ -29,9 +29,14 @@ export const DEPTH_MAX = 1_000;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Throws StatusError.badRequest when the bytes are no JSON object or do not fit the schema. */
-export function decodeObject<T extends KubeObject = KubeObject>(bytes: Uint8Array, schema: Schema, options: DecodeOptions = {}): Decoded<T> {
+export function decodeObject<T extends KubeObject = KubeObject>(
+  bytes: Uint8Array,
+  schema: Schema,
+  options: DecodeOptions = {},
+): Decoded<T> {
   const scanned = scan(bytes);
-  if (scanned.depth > DEPTH_MAX) throw StatusError.badRequest(`exceeded max depth: ${DEPTH_MAX} levels of nesting are allowed`);
+  if (scanned.depth > DEPTH_MAX)
+    throw StatusError.badRequest(`exceeded max depth: ${DEPTH_MAX} levels of nesting are allowed`);
   const text = utf8.decode(bytes);
   return decodeValue<T>(parse(text, options), schema, options, { keys: scanned.keys, text });
 }
@@ -64,7 +69,9 @@ function parse(text: string, options: DecodeOptions): unknown {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const must = options.kind === undefined ? '' : ` (must be of type ${options.kind})`;
-    throw StatusError.badRequest(`the object provided is unrecognized${must}: couldn't get version/kind; json parse error: ${why}`);
+    throw StatusError.badRequest(
+      `the object provided is unrecognized${must}: couldn't get version/kind; json parse error: ${why}`,
+    );
   }
 }
 
@@ -79,10 +86,16 @@ function headOf(value: unknown, options: DecodeOptions): { kind: string; version
 
 function cannotBeHandled(value: unknown, options: DecodeOptions, why: string): StatusError {
   const { kind, version } = headOf(value, options);
-  return StatusError.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${options.kind ?? kind}: ${why}`);
+  return StatusError.badRequest(
+    `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${options.kind ?? kind}: ${why}`,
+  );
 }
 
 /** The 400 that fieldValidation=Strict answers with. */
-export function strictDecodingError(object: unknown, errors: readonly string[], options: DecodeOptions = {}): StatusError {
+export function strictDecodingError(
+  object: unknown,
+  errors: readonly string[],
+  options: DecodeOptions = {},
+): StatusError {
   return cannotBeHandled(object, options, `strict decoding error: ${errors.join(', ')}`);
 }

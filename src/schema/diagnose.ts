@@ -16,7 +16,10 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
   let wrongType: string | undefined;
 
   const mismatch = (given: unknown, wanted: Schema, struct: string, path: string): void => {
-    const where = struct === '' ? `Go value of type ${goType(wanted)}` : `Go struct field ${struct}.${path} of type ${goType(wanted)}`;
+    const where =
+      struct === ''
+        ? `Go value of type ${goType(wanted)}`
+        : `Go struct field ${struct}.${path} of type ${goType(wanted)}`;
     wrongType ??= `json: cannot unmarshal ${jsonWord(given, wanted)} into ${where}`;
   };
 
@@ -39,7 +42,8 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
       }
       case 'map': {
         if (typeof given !== 'object' || Array.isArray(given)) return mismatch(given, wanted, struct, fieldPath);
-        for (const [key, member] of Object.entries(given)) visit(member, wanted.values, struct, `${path}.${key}`, fieldPath);
+        for (const [key, member] of Object.entries(given))
+          visit(member, wanted.values, struct, `${path}.${key}`, fieldPath);
         return;
       }
       case 'list': {
@@ -59,18 +63,24 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
         return;
       case 'integer': {
         const limit = wanted.format === 'int32' ? 2 ** 31 : 2 ** 63;
-        if (typeof given !== 'number' || !Number.isInteger(given) || given >= limit || given < -limit) mismatch(given, wanted, struct, fieldPath);
+        if (typeof given !== 'number' || !Number.isInteger(given) || given >= limit || given < -limit)
+          mismatch(given, wanted, struct, fieldPath);
         return;
       }
       case 'intOrString':
-        if (typeof given !== 'string' && (typeof given !== 'number' || !Number.isInteger(given) || Math.abs(given) >= 2 ** 31)) {
+        if (
+          typeof given !== 'string' &&
+          (typeof given !== 'number' || !Number.isInteger(given) || Math.abs(given) >= 2 ** 31)
+        ) {
           wrongType ??= `json: cannot unmarshal ${jsonWord(given, { type: 'integer' })} into Go value of type ${typeof given === 'number' ? 'int32' : 'string'}`;
         }
         return;
       case 'quantity':
         try {
-          if (typeof given === 'string' || typeof given === 'number') parseQuantity(typeof given === 'string' ? given.trim() : given);
-          else wrongType ??= `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`;
+          if (typeof given === 'string' || typeof given === 'number')
+            parseQuantity(typeof given === 'string' ? given.trim() : given);
+          else
+            wrongType ??= `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`;
         } catch (error) {
           if (!(error instanceof QuantityError)) throw error;
           wrongType ??= error.message;
@@ -78,7 +88,8 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
         return;
       case 'time':
       case 'microTime': {
-        if (typeof given !== 'string') wrongType ??= `json: cannot unmarshal ${jsonWord(given, wanted)} into Go value of type string`;
+        if (typeof given !== 'string')
+          wrongType ??= `json: cannot unmarshal ${jsonWord(given, wanted)} into Go value of type string`;
         else if (parseTime(given) === undefined) {
           const layout = wanted.type === 'time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
           wrongType ??= `parsing time ${JSON.stringify(given)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(given)} as "2006"`;

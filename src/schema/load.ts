@@ -13,7 +13,12 @@ interface Extras {
   readonly a?: 1;
 }
 type FieldRow = readonly [name: string, type: string, mode: string, extras?: Extras];
-type DefinitionRow = readonly [name: string, fields: readonly FieldRow[], atomic: 0 | 1, gvks?: readonly [string, string, string][]];
+type DefinitionRow = readonly [
+  name: string,
+  fields: readonly FieldRow[],
+  atomic: 0 | 1,
+  gvks?: readonly [string, string, string][],
+];
 
 const SCALARS: Readonly<Record<string, ScalarSchema | { readonly type: 'any' }>> = {
   s: { type: 'string' },
@@ -49,15 +54,17 @@ class Definition implements ObjectSchema {
   }
 
   get fields(): readonly Field[] {
-    this.#fields ??= this.#row[1].map(([name, type, mode, extras]): Field => ({
-      name,
-      schema: this.#resolve(type, extras),
-      required: mode.endsWith('r'),
-      emitEmpty: mode.startsWith('a') || mode.startsWith('s'),
-      pointer: mode.startsWith('k'),
-      default: defaultOf(this.name, name),
-      ...(extras?.p === undefined ? {} : { patchStrategy: extras.p }),
-    }));
+    this.#fields ??= this.#row[1].map(
+      ([name, type, mode, extras]): Field => ({
+        name,
+        schema: this.#resolve(type, extras),
+        required: mode.endsWith('r'),
+        emitEmpty: mode.startsWith('a') || mode.startsWith('s'),
+        pointer: mode.startsWith('k'),
+        default: defaultOf(this.name, name),
+        ...(extras?.p === undefined ? {} : { patchStrategy: extras.p }),
+      }),
+    );
     return this.#fields;
   }
 

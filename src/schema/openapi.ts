@@ -56,13 +56,19 @@ class Components {
 
   #object(schema: ObjectSchema): Json {
     const required = schema.fields.filter((f) => f.required).map((f) => f.name);
-    const properties = Object.fromEntries(schema.fields.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((f) => [f.name, this.#property(f)]));
+    const properties = Object.fromEntries(
+      schema.fields.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((f) => [f.name, this.#property(f)]),
+    );
     return {
       type: 'object',
       ...(required.length === 0 ? {} : { required: required.toSorted() }),
       properties,
       ...(schema.atomic === true ? { 'x-kubernetes-map-type': 'atomic' } : {}),
-      ...(schema.gvk === undefined ? {} : { 'x-kubernetes-group-version-kind': [{ group: schema.gvk[0], kind: schema.gvk[2], version: schema.gvk[1] }] }),
+      ...(schema.gvk === undefined
+        ? {}
+        : {
+            'x-kubernetes-group-version-kind': [{ group: schema.gvk[0], kind: schema.gvk[2], version: schema.gvk[1] }],
+          }),
     };
   }
 
@@ -77,9 +83,17 @@ class Components {
       case 'object':
         return schema.name === undefined ? this.#object(schema) : { allOf: [this.ref(schema, '')] };
       case 'list':
-        return { type: 'array', items: { ...this.#any(schema.items), ...itemDefault(schema.items) }, ...listExtensions(schema) };
+        return {
+          type: 'array',
+          items: { ...this.#any(schema.items), ...itemDefault(schema.items) },
+          ...listExtensions(schema),
+        };
       case 'map':
-        return { type: 'object', additionalProperties: { ...this.#any(schema.values), ...itemDefault(schema.values) }, ...(schema.atomic === true ? { 'x-kubernetes-map-type': 'atomic' } : {}) };
+        return {
+          type: 'object',
+          additionalProperties: { ...this.#any(schema.values), ...itemDefault(schema.values) },
+          ...(schema.atomic === true ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+        };
       case 'any':
         return { type: 'object' };
       default:
@@ -141,20 +155,52 @@ function emptyOf(schema: Schema): unknown {
 
 // --- operations
 
-const query = (name: string, type: 'string' | 'boolean' | 'integer'): Json => ({ name, in: 'query', schema: { type, uniqueItems: true } });
-const inPath = (name: string): Json => ({ name, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } });
+const query = (name: string, type: 'string' | 'boolean' | 'integer'): Json => ({
+  name,
+  in: 'query',
+  schema: { type, uniqueItems: true },
+});
+const inPath = (name: string): Json => ({
+  name,
+  in: 'path',
+  required: true,
+  schema: { type: 'string', uniqueItems: true },
+});
 const PRETTY = query('pretty', 'string');
 const WRITE = [query('dryRun', 'string'), query('fieldManager', 'string'), query('fieldValidation', 'string')];
 const LIST = [
-  query('allowWatchBookmarks', 'boolean'), query('continue', 'string'), query('fieldSelector', 'string'), query('labelSelector', 'string'), query('limit', 'integer'),
-  query('resourceVersion', 'string'), query('resourceVersionMatch', 'string'), query('sendInitialEvents', 'boolean'), query('timeoutSeconds', 'integer'), query('watch', 'boolean'),
+  query('allowWatchBookmarks', 'boolean'),
+  query('continue', 'string'),
+  query('fieldSelector', 'string'),
+  query('labelSelector', 'string'),
+  query('limit', 'integer'),
+  query('resourceVersion', 'string'),
+  query('resourceVersionMatch', 'string'),
+  query('sendInitialEvents', 'boolean'),
+  query('timeoutSeconds', 'integer'),
+  query('watch', 'boolean'),
 ];
-const DELETE = [query('dryRun', 'string'), query('gracePeriodSeconds', 'integer'), query('orphanDependents', 'boolean'), query('propagationPolicy', 'string')];
-const PATCH_TYPES = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
+const DELETE = [
+  query('dryRun', 'string'),
+  query('gracePeriodSeconds', 'integer'),
+  query('orphanDependents', 'boolean'),
+  query('propagationPolicy', 'string'),
+];
+const PATCH_TYPES = [
+  'application/apply-patch+yaml',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+];
 
 const json = (schema: Json): Json => ({ content: { 'application/json': { schema }, 'application/yaml': { schema } } });
 const ok = (schema: Json, ...codes: readonly number[]): Json =>
-  Object.fromEntries([200, ...codes].map((code) => [String(code), { description: code === 200 ? 'OK' : code === 201 ? 'Created' : 'Accepted', ...json(schema) }]));
+  Object.fromEntries(
+    [200, ...codes].map((code) => [
+      String(code),
+      { description: code === 200 ? 'OK' : code === 201 ? 'Created' : 'Accepted', ...json(schema) },
+    ]),
+  );
 
 interface Place {
   readonly definition: ResourceDefinition;
@@ -165,7 +211,14 @@ interface Place {
   readonly id: string;
 }
 
-function operation(place: Place, action: string, id: string, parameters: readonly Json[], responses: Json, requestBody?: Json): Json {
+function operation(
+  place: Place,
+  action: string,
+  id: string,
+  parameters: readonly Json[],
+  responses: Json,
+  requestBody?: Json,
+): Json {
   return {
     tags: [place.tag],
     operationId: id,
@@ -181,13 +234,32 @@ function itemOperations(place: Place, verbs: readonly string[], suffix: string):
   const { object, components, id } = place;
   const out: Record<string, unknown> = {};
   if (verbs.includes('get')) out['get'] = operation(place, 'get', `read${id}${suffix}`, [], ok(object));
-  if (verbs.includes('update')) out['put'] = operation(place, 'put', `replace${id}${suffix}`, WRITE, ok(object, 201), json(object));
+  if (verbs.includes('update'))
+    out['put'] = operation(place, 'put', `replace${id}${suffix}`, WRITE, ok(object, 201), json(object));
   if (verbs.includes('patch')) {
-    const body = { content: Object.fromEntries(PATCH_TYPES.map((t) => [t, { schema: components.add(PATCH, VALUE_COMPONENTS[PATCH]!) }])) };
-    out['patch'] = operation(place, 'patch', `patch${id}${suffix}`, [...WRITE, query('force', 'boolean')], ok(object, 201), body);
+    const body = {
+      content: Object.fromEntries(
+        PATCH_TYPES.map((t) => [t, { schema: components.add(PATCH, VALUE_COMPONENTS[PATCH]!) }]),
+      ),
+    };
+    out['patch'] = operation(
+      place,
+      'patch',
+      `patch${id}${suffix}`,
+      [...WRITE, query('force', 'boolean')],
+      ok(object, 201),
+      body,
+    );
   }
   if (verbs.includes('delete') && suffix === '') {
-    out['delete'] = operation(place, 'delete', `delete${id}`, DELETE, ok(components.byName(STATUS), 202), json(components.byName(DELETE_OPTIONS)));
+    out['delete'] = operation(
+      place,
+      'delete',
+      `delete${id}`,
+      DELETE,
+      ok(components.byName(STATUS), 202),
+      json(components.byName(DELETE_OPTIONS)),
+    );
   }
   return out;
 }
@@ -197,9 +269,17 @@ function collectionOperations(place: Place, list: Json): Record<string, unknown>
   const { object, components, id } = place;
   const out: Record<string, unknown> = {};
   if (verbs.includes('list')) out['get'] = operation(place, 'list', `list${id}`, LIST, ok(list));
-  if (verbs.includes('create')) out['post'] = operation(place, 'post', `create${id}`, WRITE, ok(object, 201, 202), json(object));
+  if (verbs.includes('create'))
+    out['post'] = operation(place, 'post', `create${id}`, WRITE, ok(object, 201, 202), json(object));
   if (verbs.includes('deletecollection')) {
-    out['delete'] = operation(place, 'deletecollection', `deletecollection${id}`, [...LIST, ...DELETE], ok(components.byName(STATUS)), json(components.byName(DELETE_OPTIONS)));
+    out['delete'] = operation(
+      place,
+      'deletecollection',
+      `deletecollection${id}`,
+      [...LIST, ...DELETE],
+      ok(components.byName(STATUS)),
+      json(components.byName(DELETE_OPTIONS)),
+    );
   }
   return out;
 }
@@ -210,10 +290,17 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 const groupWord = (group: string): string => capital((group === '' ? 'core' : group).split('.')[0]!);
 
 /** `/api/v1` or `/apis/apps/v1`. */
-export const groupVersionPath = (group: string, version: string): string => (group === '' ? `/api/${version}` : `/apis/${group}/${version}`);
+export const groupVersionPath = (group: string, version: string): string =>
+  group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
 
 /** The document of one group and version. `definitions` may hold other groups' too; only what is served in it counts. */
-export function openApiV3Document(group: string, version: string, definitions: readonly ResourceDefinition[], title = 'Kubernetes', release = 'v1.36.0'): Json {
+export function openApiV3Document(
+  group: string,
+  version: string,
+  definitions: readonly ResourceDefinition[],
+  title = 'Kubernetes',
+  release = 'v1.36.0',
+): Json {
   const components = new Components();
   const paths: Record<string, unknown> = {};
   for (const definition of definitions) {
@@ -224,7 +311,13 @@ export function openApiV3Document(group: string, version: string, definitions: r
   return { openapi: '3.0.0', info: { title, version: release }, paths, components: { schemas: components } };
 }
 
-function addResource(paths: Record<string, unknown>, components: Components, definition: ResourceDefinition, served: VersionDefinition, schema: ObjectSchema): void {
+function addResource(
+  paths: Record<string, unknown>,
+  components: Components,
+  definition: ResourceDefinition,
+  served: VersionDefinition,
+  schema: ObjectSchema,
+): void {
   const { group, kind, resource, namespaced } = definition;
   const name = schema.name ?? `${group.split('.').toReversed().join('.')}.${served.version}.${kind}`;
   const gvk = { group, version: served.version, kind };
@@ -234,27 +327,55 @@ function addResource(paths: Record<string, unknown>, components: Components, def
     components.add(name, { ...(components.toJSON()[name] as Json), 'x-kubernetes-group-version-kind': [gvk] });
   }
   const id = `${groupWord(group)}${capital(served.version)}${namespaced ? 'Namespaced' : ''}${kind}`;
-  const place: Place = { definition, gvk, tag: `${groupWord(group).toLowerCase()}_${served.version}`, object, components, id };
+  const place: Place = {
+    definition,
+    gvk,
+    tag: `${groupWord(group).toLowerCase()}_${served.version}`,
+    object,
+    components,
+    id,
+  };
   const base = groupVersionPath(group, served.version);
   const collection = namespaced ? `${base}/namespaces/{namespace}/${resource}` : `${base}/${resource}`;
   const shared = namespaced ? [inPath('namespace'), PRETTY] : [PRETTY];
-  const list = definition.verbs.includes('list') ? components.add(`${name}List`, listSchema(name, gvk, definition.listKind, components)) : {};
+  const list = definition.verbs.includes('list')
+    ? components.add(`${name}List`, listSchema(name, gvk, definition.listKind, components))
+    : {};
   paths[collection] = { ...collectionOperations(place, list), parameters: shared };
   if (namespaced && definition.verbs.includes('list')) {
-    paths[`${base}/${resource}`] = { get: operation(place, 'list', `list${id.replace('Namespaced', '')}ForAllNamespaces`, LIST, ok(list)), parameters: [PRETTY] };
+    paths[`${base}/${resource}`] = {
+      get: operation(place, 'list', `list${id.replace('Namespaced', '')}ForAllNamespaces`, LIST, ok(list)),
+      parameters: [PRETTY],
+    };
   }
   const item = itemOperations(place, definition.verbs, '');
-  if (Object.keys(item).length > 0) paths[`${collection}/{name}`] = { ...item, parameters: [inPath('name'), ...shared] };
+  if (Object.keys(item).length > 0)
+    paths[`${collection}/{name}`] = { ...item, parameters: [inPath('name'), ...shared] };
   if (definition.subresources.includes('status')) {
-    paths[`${collection}/{name}/status`] = { ...itemOperations(place, ['get', 'update', 'patch'], 'Status'), parameters: [inPath('name'), ...shared] };
+    paths[`${collection}/{name}/status`] = {
+      ...itemOperations(place, ['get', 'update', 'patch'], 'Status'),
+      parameters: [inPath('name'), ...shared],
+    };
   }
   if (definition.scale !== undefined && definition.subresources.includes('scale')) {
-    const scale: Place = { ...place, gvk: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, object: components.byName(SCALE) };
-    paths[`${collection}/{name}/scale`] = { ...itemOperations(scale, ['get', 'update', 'patch'], 'Scale'), parameters: [inPath('name'), ...shared] };
+    const scale: Place = {
+      ...place,
+      gvk: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
+      object: components.byName(SCALE),
+    };
+    paths[`${collection}/{name}/scale`] = {
+      ...itemOperations(scale, ['get', 'update', 'patch'], 'Scale'),
+      parameters: [inPath('name'), ...shared],
+    };
   }
 }
 
-function listSchema(name: string, gvk: { readonly group: string; readonly version: string }, listKind: string, components: Components): Json {
+function listSchema(
+  name: string,
+  gvk: { readonly group: string; readonly version: string },
+  listKind: string,
+  components: Components,
+): Json {
   return {
     type: 'object',
     required: ['items'],
@@ -269,7 +390,9 @@ function listSchema(name: string, gvk: { readonly group: string; readonly versio
 }
 
 /** What `/openapi/v3` answers: path → where the document is. `hash` tells clients when to fetch again. */
-export function openApiV3Index(groupVersions: readonly { readonly group: string; readonly version: string; readonly hash: string }[]): Json {
+export function openApiV3Index(
+  groupVersions: readonly { readonly group: string; readonly version: string; readonly hash: string }[],
+): Json {
   const paths = groupVersions.map(({ group, version, hash }) => {
     const path = groupVersionPath(group, version);
     return [path.slice(1), { serverRelativeURL: `/openapi/v3${path}?hash=${hash}` }];

@@ -44,7 +44,8 @@ export function zeroOf(schema: Schema): unknown {
       let zero = zeros.get(schema);
       if (zero === undefined) {
         const made: Record<string, unknown> = {};
-        for (const field of schema.fields) if (field.emitEmpty) made[field.name] = field.pointer ? null : zeroOf(field.schema);
+        for (const field of schema.fields)
+          if (field.emitEmpty) made[field.name] = field.pointer ? null : zeroOf(field.schema);
         zero = Object.freeze(made);
         zeros.set(schema, zero);
       }
@@ -179,7 +180,8 @@ function mapRebuilder(values: Schema): Rebuilder {
     for (const key of keys) {
       const given = source[key];
       const made = given === null ? zeroOf(values) : make(given, state);
-      if (key === '__proto__') Object.defineProperty(out, key, { value: made, enumerable: true, configurable: true, writable: true });
+      if (key === '__proto__')
+        Object.defineProperty(out, key, { value: made, enumerable: true, configurable: true, writable: true });
       else out[key] = made;
     }
     return out;

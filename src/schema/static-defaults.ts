@@ -41,20 +41,27 @@ export const staticDefaults: Readonly<Record<string, Readonly<Record<string, unk
   'core.v1.PersistentVolumeStatus': { phase: 'Pending' },
   'core.v1.PersistentVolumeClaimSpec': { volumeMode: 'Filesystem' },
   'core.v1.PersistentVolumeClaimStatus': { phase: 'Pending' },
+  'core.v1.NamespaceStatus': { phase: 'Active' },
   'core.v1.ReplicationControllerSpec': { replicas: 1 },
   'apps.v1.DeploymentSpec': { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 },
   'apps.v1.DeploymentStrategy': { type: 'RollingUpdate' },
-  'apps.v1.RollingUpdateDeployment': { maxUnavailable: '25%', maxSurge: '25%' },
   'apps.v1.ReplicaSetSpec': { replicas: 1 },
-  'apps.v1.StatefulSetSpec': { replicas: 1, podManagementPolicy: 'OrderedReady', revisionHistoryLimit: 10, persistentVolumeClaimRetentionPolicy: {} },
+  'apps.v1.StatefulSetSpec': {
+    replicas: 1,
+    podManagementPolicy: 'OrderedReady',
+    revisionHistoryLimit: 10,
+    persistentVolumeClaimRetentionPolicy: {},
+  },
   'apps.v1.StatefulSetUpdateStrategy': { type: 'RollingUpdate' },
-  'apps.v1.RollingUpdateStatefulSetStrategy': { partition: 0 },
   'apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy': { whenDeleted: 'Retain', whenScaled: 'Retain' },
   'apps.v1.DaemonSetSpec': { revisionHistoryLimit: 10 },
   'apps.v1.DaemonSetUpdateStrategy': { type: 'RollingUpdate' },
-  'apps.v1.RollingUpdateDaemonSet': { maxUnavailable: 1, maxSurge: 0 },
-  'batch.v1.JobSpec': { completionMode: 'NonIndexed', suspend: false },
-  'batch.v1.CronJobSpec': { concurrencyPolicy: 'Allow', suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 },
+  'batch.v1.CronJobSpec': {
+    concurrencyPolicy: 'Allow',
+    suspend: false,
+    successfulJobsHistoryLimit: 3,
+    failedJobsHistoryLimit: 1,
+  },
   'autoscaling.v1.HorizontalPodAutoscalerSpec': { minReplicas: 1 },
   'autoscaling.v2.HorizontalPodAutoscalerSpec': { minReplicas: 1 },
   'discovery.v1.EndpointPort': { name: '', protocol: 'TCP' },
@@ -72,9 +79,20 @@ export const staticDefaults: Readonly<Record<string, Readonly<Record<string, unk
     requiresRepublish: false,
     seLinuxMount: false,
   },
-  'admissionregistration.v1.ValidatingWebhook': { failurePolicy: 'Fail', matchPolicy: 'Equivalent', timeoutSeconds: 10, namespaceSelector: {}, objectSelector: {} },
+  'admissionregistration.v1.ValidatingWebhook': {
+    failurePolicy: 'Fail',
+    matchPolicy: 'Equivalent',
+    timeoutSeconds: 10,
+    namespaceSelector: {},
+    objectSelector: {},
+  },
   'admissionregistration.v1.MutatingWebhook': {
-    failurePolicy: 'Fail', matchPolicy: 'Equivalent', timeoutSeconds: 10, namespaceSelector: {}, objectSelector: {}, reinvocationPolicy: 'Never',
+    failurePolicy: 'Fail',
+    matchPolicy: 'Equivalent',
+    timeoutSeconds: 10,
+    namespaceSelector: {},
+    objectSelector: {},
+    reinvocationPolicy: 'Never',
   },
   'admissionregistration.v1.RuleWithOperations': { scope: '*' },
   'admissionregistration.v1.NamedRuleWithOperations': { scope: '*' },
@@ -90,12 +108,16 @@ export const staticDefaults: Readonly<Record<string, Readonly<Record<string, unk
 };
 
 const OTHERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec': { conversion: { strategy: 'None' } },
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec': {
+    conversion: { strategy: 'None' },
+  },
   'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ServiceReference': { port: 443 },
   'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference': { port: 443 },
 };
 
 export function defaultOf(definition: string, field: string): unknown {
-  const table = definition.startsWith('io.k8s.api.') ? staticDefaults[definition.slice('io.k8s.api.'.length)] : OTHERS[definition];
+  const table = definition.startsWith('io.k8s.api.')
+    ? staticDefaults[definition.slice('io.k8s.api.'.length)]
+    : OTHERS[definition];
   return table?.[field];
 }

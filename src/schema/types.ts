@@ -10,7 +10,17 @@ export type Schema =
   | { readonly type: 'any' };
 
 export interface ScalarSchema {
-  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'quantity' | 'intOrString' | 'time' | 'microTime' | 'duration' | 'bytes';
+  readonly type:
+    | 'string'
+    | 'integer'
+    | 'number'
+    | 'boolean'
+    | 'quantity'
+    | 'intOrString'
+    | 'time'
+    | 'microTime'
+    | 'duration'
+    | 'bytes';
   /** int32 or int64 for integers. */
   readonly format?: string;
 }

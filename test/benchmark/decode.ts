@@ -19,8 +19,20 @@ const container = (name: string): object => ({
     { name: 'config', mountPath: '/etc/app', readOnly: true },
     { name: 'token', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount', readOnly: true },
   ],
-  livenessProbe: { httpGet: { path: '/healthz', port: 'http', scheme: 'HTTP' }, periodSeconds: 10, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 },
-  readinessProbe: { httpGet: { path: '/ready', port: 8080, scheme: 'HTTP' }, periodSeconds: 5, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 },
+  livenessProbe: {
+    httpGet: { path: '/healthz', port: 'http', scheme: 'HTTP' },
+    periodSeconds: 10,
+    timeoutSeconds: 1,
+    successThreshold: 1,
+    failureThreshold: 3,
+  },
+  readinessProbe: {
+    httpGet: { path: '/ready', port: 8080, scheme: 'HTTP' },
+    periodSeconds: 5,
+    timeoutSeconds: 1,
+    successThreshold: 1,
+    failureThreshold: 3,
+  },
   terminationMessagePath: '/dev/termination-log',
   terminationMessagePolicy: 'File',
   imagePullPolicy: 'IfNotPresent',
@@ -30,9 +42,20 @@ const container = (name: string): object => ({
 const pod = {
   kind: 'Pod',
   apiVersion: 'v1',
-  metadata: { name: 'web-6d4cf56db6-x7x2p', namespace: 'app', labels: { app: 'web', tier: 'front', 'pod-template-hash': '6d4cf56db6' }, annotations: { note: 'a pod of ordinary size' } },
+  metadata: {
+    name: 'web-6d4cf56db6-x7x2p',
+    namespace: 'app',
+    labels: { app: 'web', tier: 'front', 'pod-template-hash': '6d4cf56db6' },
+    annotations: { note: 'a pod of ordinary size' },
+  },
   spec: {
-    volumes: [{ name: 'config', configMap: { name: 'web', defaultMode: 420 } }, { name: 'token', projected: { defaultMode: 420, sources: [{ serviceAccountToken: { path: 'token', expirationSeconds: 3607 } }] } }],
+    volumes: [
+      { name: 'config', configMap: { name: 'web', defaultMode: 420 } },
+      {
+        name: 'token',
+        projected: { defaultMode: 420, sources: [{ serviceAccountToken: { path: 'token', expirationSeconds: 3607 } }] },
+      },
+    ],
     containers: [container('web'), container('pooler')],
     restartPolicy: 'Always',
     terminationGracePeriodSeconds: 30,
@@ -40,7 +63,9 @@ const pod = {
     serviceAccountName: 'default',
     securityContext: { fsGroup: 1000 },
     schedulerName: 'default-scheduler',
-    tolerations: [{ key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 }],
+    tolerations: [
+      { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+    ],
   },
   status: {},
 };

@@ -7,9 +7,13 @@ import { generateResources } from './resources.ts';
 import { type FieldDump, generateSchema, generateServed } from './schema.ts';
 import { generateTypes, type Swagger } from './types.ts';
 
-const { values } = parseArgs({ options: { from: { type: 'string' }, to: { type: 'string', default: 'generated' }, fields: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { from: { type: 'string' }, to: { type: 'string', default: 'generated' }, fields: { type: 'string' } },
+});
 if (values.from === undefined || values.fields === undefined) {
-  console.error('usage: npm run generate -- --from DIR --fields FILE (the folder with swagger-v1.36.json, the output of tools/generate/fields)');
+  console.error(
+    'usage: npm run generate -- --from DIR --fields FILE (the folder with swagger-v1.36.json, the output of tools/generate/fields)',
+  );
   process.exit(64);
 }
 const swagger = JSON.parse(readFileSync(join(values.from, 'swagger-v1.36.json'), 'utf8')) as Swagger;

@@ -3,8 +3,10 @@ import type { MutatingAdmissionPolicy } from '#generated/api/admissionregistrati
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 
-export const mutatingAdmissionPolicy: ResourceDefinition<MutatingAdmissionPolicy> = defineKind<MutatingAdmissionPolicy>({
-  group: 'admissionregistration.k8s.io',
-  resource: 'mutatingadmissionpolicies',
-  categories: ['api-extensions'],
-});
+export const mutatingAdmissionPolicy: ResourceDefinition<MutatingAdmissionPolicy> = defineKind<MutatingAdmissionPolicy>(
+  {
+    group: 'admissionregistration.k8s.io',
+    resource: 'mutatingadmissionpolicies',
+    categories: ['api-extensions'],
+  },
+);

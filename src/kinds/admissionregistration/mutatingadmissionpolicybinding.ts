@@ -3,8 +3,9 @@ import type { MutatingAdmissionPolicyBinding } from '#generated/api/admissionreg
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 
-export const mutatingAdmissionPolicyBinding: ResourceDefinition<MutatingAdmissionPolicyBinding> = defineKind<MutatingAdmissionPolicyBinding>({
-  group: 'admissionregistration.k8s.io',
-  resource: 'mutatingadmissionpolicybindings',
-  categories: ['api-extensions'],
-});
+export const mutatingAdmissionPolicyBinding: ResourceDefinition<MutatingAdmissionPolicyBinding> =
+  defineKind<MutatingAdmissionPolicyBinding>({
+    group: 'admissionregistration.k8s.io',
+    resource: 'mutatingadmissionpolicybindings',
+    categories: ['api-extensions'],
+  });

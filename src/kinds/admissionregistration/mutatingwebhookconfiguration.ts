@@ -4,12 +4,13 @@ import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
-export const mutatingWebhookConfiguration: ResourceDefinition<MutatingWebhookConfiguration> = defineKind<MutatingWebhookConfiguration>({
-  group: 'admissionregistration.k8s.io',
-  resource: 'mutatingwebhookconfigurations',
-  categories: ['api-extensions'],
-  table: {
-    columns: [NAME, column('Webhooks', 'integer'), AGE],
-    cells: (c, nowMs) => [nameOf(c), c.webhooks?.length ?? 0, ageOf(c, nowMs)],
-  },
-});
+export const mutatingWebhookConfiguration: ResourceDefinition<MutatingWebhookConfiguration> =
+  defineKind<MutatingWebhookConfiguration>({
+    group: 'admissionregistration.k8s.io',
+    resource: 'mutatingwebhookconfigurations',
+    categories: ['api-extensions'],
+    table: {
+      columns: [NAME, column('Webhooks', 'integer'), AGE],
+      cells: (c, nowMs) => [nameOf(c), c.webhooks?.length ?? 0, ageOf(c, nowMs)],
+    },
+  });

@@ -3,8 +3,9 @@ import type { ValidatingAdmissionPolicyBinding } from '#generated/api/admissionr
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 
-export const validatingAdmissionPolicyBinding: ResourceDefinition<ValidatingAdmissionPolicyBinding> = defineKind<ValidatingAdmissionPolicyBinding>({
-  group: 'admissionregistration.k8s.io',
-  resource: 'validatingadmissionpolicybindings',
-  categories: ['api-extensions'],
-});
+export const validatingAdmissionPolicyBinding: ResourceDefinition<ValidatingAdmissionPolicyBinding> =
+  defineKind<ValidatingAdmissionPolicyBinding>({
+    group: 'admissionregistration.k8s.io',
+    resource: 'validatingadmissionpolicybindings',
+    categories: ['api-extensions'],
+  });

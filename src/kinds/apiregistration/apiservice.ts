@@ -14,8 +14,18 @@ export const apiService: ResourceDefinition<APIService> = defineKind<APIService>
     cells: (s, nowMs) => {
       const service = s.spec?.service;
       const condition = s.status?.conditions?.find((c) => c.type === 'Available');
-      const available = condition === undefined ? 'Unknown' : condition.status === 'True' ? 'True' : `${condition.status} (${condition.reason ?? ''})`;
-      return [nameOf(s), service === undefined ? 'Local' : `${service.namespace}/${service.name}`, available, ageOf(s, nowMs)];
+      const available =
+        condition === undefined
+          ? 'Unknown'
+          : condition.status === 'True'
+            ? 'True'
+            : `${condition.status} (${condition.reason ?? ''})`;
+      return [
+        nameOf(s),
+        service === undefined ? 'Local' : `${service.namespace}/${service.name}`,
+        available,
+        ageOf(s, nowMs),
+      ];
     },
   },
   strategy: { nameRule: 'path', prepareForUpdate: (s, old) => ({ ...s, status: old.status }) },

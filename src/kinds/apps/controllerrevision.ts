@@ -15,12 +15,14 @@ export const controllerRevision: ResourceDefinition<ControllerRevision> = define
     cells: (r, nowMs) => {
       const owner = controllerOf(r);
       const group = owner?.apiVersion.includes('/') ? owner.apiVersion.slice(0, owner.apiVersion.indexOf('/')) : '';
-      const text = owner === undefined ? '<none>' : `${owner.kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${owner.name}`;
+      const text =
+        owner === undefined ? '<none>' : `${owner.kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${owner.name}`;
       return [nameOf(r), text, r.revision ?? 0, ageOf(r, nowMs)];
     },
   },
   strategy: {
-    validateCreate: (r) => (r.revision < 0 ? [fieldError.invalid('revision', r.revision, 'must be greater than or equal to 0')] : []),
+    validateCreate: (r) =>
+      r.revision < 0 ? [fieldError.invalid('revision', r.revision, 'must be greater than or equal to 0')] : [],
     validateUpdate: (r, old) => {
       const errors: Errors = [];
       immutable(r.data, old.data, 'data', errors);

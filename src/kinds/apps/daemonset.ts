@@ -6,7 +6,13 @@ import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, statusStrategy } from '../define.ts';
 import { type Errors, type Row, checkRows, immutable } from '../rules.ts';
 import { AGE, NAME, ageOf, column, labelsText, nameOf, wide } from '../table.ts';
-import { containerImages, containerNames, defaultTemplate, validateIntOrPercent, validateTemplateAndSelector } from '../workload.ts';
+import {
+  containerImages,
+  containerNames,
+  defaultTemplate,
+  validateIntOrPercent,
+  validateTemplateAndSelector,
+} from '../workload.ts';
 
 const SPEC_ROWS: readonly Row<NonNullable<DaemonSet['spec']>>[] = [
   { field: 'minReadySeconds', min: 0 },
@@ -20,19 +26,45 @@ export const daemonSet: ResourceDefinition<DaemonSet> = defineKind<DaemonSet>({
   categories: ['all'],
   table: {
     columns: [
-      NAME, column('Desired', 'integer'), column('Current', 'integer'), column('Ready', 'integer'), column('Up-to-date', 'integer'), column('Available', 'integer'),
-      column('Node Selector'), AGE, wide('Containers'), wide('Images'), wide('Selector'),
+      NAME,
+      column('Desired', 'integer'),
+      column('Current', 'integer'),
+      column('Ready', 'integer'),
+      column('Up-to-date', 'integer'),
+      column('Available', 'integer'),
+      column('Node Selector'),
+      AGE,
+      wide('Containers'),
+      wide('Images'),
+      wide('Selector'),
     ],
     cells: (ds, nowMs) => [
-      nameOf(ds), ds.status?.desiredNumberScheduled ?? 0, ds.status?.currentNumberScheduled ?? 0, ds.status?.numberReady ?? 0, ds.status?.updatedNumberScheduled ?? 0,
-      ds.status?.numberAvailable ?? 0, labelsText(ds.spec?.template?.spec?.nodeSelector), ageOf(ds, nowMs),
-      containerNames(ds.spec?.template?.spec?.containers), containerImages(ds.spec?.template?.spec?.containers), formatLabelSelector(ds.spec?.selector),
+      nameOf(ds),
+      ds.status?.desiredNumberScheduled ?? 0,
+      ds.status?.currentNumberScheduled ?? 0,
+      ds.status?.numberReady ?? 0,
+      ds.status?.updatedNumberScheduled ?? 0,
+      ds.status?.numberAvailable ?? 0,
+      labelsText(ds.spec?.template?.spec?.nodeSelector),
+      ageOf(ds, nowMs),
+      containerNames(ds.spec?.template?.spec?.containers),
+      containerImages(ds.spec?.template?.spec?.containers),
+      formatLabelSelector(ds.spec?.selector),
     ],
   },
   strategy: {
     ...statusStrategy,
     default: (ds) =>
-      ds.spec === undefined ? ds : { ...ds, spec: { ...ds.spec, updateStrategy: defaultUpdateStrategy(ds.spec.updateStrategy), template: defaultTemplate(ds.spec.template) } },
+      ds.spec === undefined
+        ? ds
+        : {
+            ...ds,
+            spec: {
+              ...ds.spec,
+              updateStrategy: defaultUpdateStrategy(ds.spec.updateStrategy),
+              template: defaultTemplate(ds.spec.template),
+            },
+          },
     validateCreate: validate,
     validateUpdate: (ds, old) => {
       const errors: Errors = [...validate(ds)];
@@ -44,7 +76,9 @@ export const daemonSet: ResourceDefinition<DaemonSet> = defineKind<DaemonSet>({
 
 function defaultUpdateStrategy(strategy: DaemonSetUpdateStrategy | undefined): DaemonSetUpdateStrategy {
   const type = strategy?.type ?? 'RollingUpdate';
-  return type === 'RollingUpdate' ? { ...strategy, type, rollingUpdate: { maxUnavailable: 1, maxSurge: 0, ...strategy?.rollingUpdate } } : { ...strategy, type };
+  return type === 'RollingUpdate'
+    ? { ...strategy, type, rollingUpdate: { maxUnavailable: 1, maxSurge: 0, ...strategy?.rollingUpdate } }
+    : { ...strategy, type };
 }
 
 function validate(ds: DaemonSet): readonly FieldError[] {

@@ -7,7 +7,13 @@ import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, statusStrategy } from '../define.ts';
 import { type Errors, type Row, checkRows, immutable } from '../rules.ts';
 import { AGE, NAME, ageOf, column, nameOf, wide } from '../table.ts';
-import { containerImages, containerNames, defaultTemplate, validateIntOrPercent, validateTemplateAndSelector } from '../workload.ts';
+import {
+  containerImages,
+  containerNames,
+  defaultTemplate,
+  validateIntOrPercent,
+  validateTemplateAndSelector,
+} from '../workload.ts';
 
 const SPEC_ROWS: readonly Row<NonNullable<Deployment['spec']>>[] = [
   { field: 'replicas', min: 0 },
@@ -21,19 +27,41 @@ export const deployment: ResourceDefinition<Deployment> = defineKind<Deployment>
   resource: 'deployments',
   shortNames: ['deploy'],
   categories: ['all'],
-  scale: { specReplicasPath: 'spec.replicas', statusReplicasPath: 'status.replicas', selector: (d) => selectorText(d as Deployment) },
+  scale: {
+    specReplicasPath: 'spec.replicas',
+    statusReplicasPath: 'status.replicas',
+    selector: (d) => selectorText(d as Deployment),
+  },
   table: {
-    columns: [NAME, column('Ready'), column('Up-to-date'), column('Available'), AGE, wide('Containers'), wide('Images'), wide('Selector')],
+    columns: [
+      NAME,
+      column('Ready'),
+      column('Up-to-date'),
+      column('Available'),
+      AGE,
+      wide('Containers'),
+      wide('Images'),
+      wide('Selector'),
+    ],
     cells: (d, nowMs) => [
-      nameOf(d), `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`, d.status?.updatedReplicas ?? 0, d.status?.availableReplicas ?? 0, ageOf(d, nowMs),
-      containerNames(d.spec?.template?.spec?.containers), containerImages(d.spec?.template?.spec?.containers), formatLabelSelector(d.spec?.selector),
+      nameOf(d),
+      `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`,
+      d.status?.updatedReplicas ?? 0,
+      d.status?.availableReplicas ?? 0,
+      ageOf(d, nowMs),
+      containerNames(d.spec?.template?.spec?.containers),
+      containerImages(d.spec?.template?.spec?.containers),
+      formatLabelSelector(d.spec?.selector),
     ],
   },
   strategy: {
     ...statusStrategy,
     default: (d) => {
       if (d.spec === undefined) return d;
-      return { ...d, spec: { ...d.spec, strategy: defaultStrategy(d.spec.strategy), template: defaultTemplate(d.spec.template) } };
+      return {
+        ...d,
+        spec: { ...d.spec, strategy: defaultStrategy(d.spec.strategy), template: defaultTemplate(d.spec.template) },
+      };
     },
     validateCreate: validate,
     validateUpdate: (d, old) => {
@@ -63,7 +91,13 @@ function validate(d: Deployment): readonly FieldError[] {
   validateTemplateAndSelector(spec, 'deployment', errors);
   validateStrategy(spec.strategy, errors);
   if (spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0)) {
-    errors.push(fieldError.invalid('spec.progressDeadlineSeconds', spec.progressDeadlineSeconds, 'must be greater than minReadySeconds'));
+    errors.push(
+      fieldError.invalid(
+        'spec.progressDeadlineSeconds',
+        spec.progressDeadlineSeconds,
+        'must be greater than minReadySeconds',
+      ),
+    );
   }
   return errors;
 }
@@ -72,17 +106,28 @@ function validateStrategy(strategy: DeploymentStrategy | undefined, errors: Erro
   const rolling = strategy?.rollingUpdate;
   switch (strategy?.type) {
     case 'Recreate':
-      if (rolling !== undefined) errors.push(fieldError.forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'"));
+      if (rolling !== undefined)
+        errors.push(
+          fieldError.forbidden(
+            'spec.strategy.rollingUpdate',
+            "may not be specified when strategy `type` is 'Recreate'",
+          ),
+        );
       return;
     case 'RollingUpdate': {
       const path = 'spec.strategy.rollingUpdate';
       validateIntOrPercent(rolling?.maxUnavailable, `${path}.maxUnavailable`, errors);
       validateIntOrPercent(rolling?.maxSurge, `${path}.maxSurge`, errors);
       if (isZero(rolling?.maxUnavailable) && isZero(rolling?.maxSurge)) {
-        errors.push(fieldError.invalid(`${path}.maxUnavailable`, rolling?.maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
+        errors.push(
+          fieldError.invalid(`${path}.maxUnavailable`, rolling?.maxUnavailable, 'may not be 0 when `maxSurge` is 0'),
+        );
       }
       const percent = typeof rolling?.maxUnavailable === 'string' ? parsePercent(rolling.maxUnavailable) : undefined;
-      if (percent !== undefined && percent > 100) errors.push(fieldError.invalid(`${path}.maxUnavailable`, rolling?.maxUnavailable, 'must not be greater than 100%'));
+      if (percent !== undefined && percent > 100)
+        errors.push(
+          fieldError.invalid(`${path}.maxUnavailable`, rolling?.maxUnavailable, 'must not be greater than 100%'),
+        );
       return;
     }
     default:

@@ -25,15 +25,33 @@ export const replicaSet: ResourceDefinition<ReplicaSet> = defineKind<ReplicaSet>
   },
   selectableFields: { 'status.replicas': (rs) => String(rs.status?.replicas ?? 0) },
   table: {
-    columns: [NAME, column('Desired', 'integer'), column('Current', 'integer'), column('Ready', 'integer'), AGE, wide('Containers'), wide('Images'), wide('Selector')],
+    columns: [
+      NAME,
+      column('Desired', 'integer'),
+      column('Current', 'integer'),
+      column('Ready', 'integer'),
+      AGE,
+      wide('Containers'),
+      wide('Images'),
+      wide('Selector'),
+    ],
     cells: (rs, nowMs) => [
-      nameOf(rs), rs.spec?.replicas ?? 0, rs.status?.replicas ?? 0, rs.status?.readyReplicas ?? 0, ageOf(rs, nowMs),
-      containerNames(rs.spec?.template?.spec?.containers), containerImages(rs.spec?.template?.spec?.containers), formatLabelSelector(rs.spec?.selector),
+      nameOf(rs),
+      rs.spec?.replicas ?? 0,
+      rs.status?.replicas ?? 0,
+      rs.status?.readyReplicas ?? 0,
+      ageOf(rs, nowMs),
+      containerNames(rs.spec?.template?.spec?.containers),
+      containerImages(rs.spec?.template?.spec?.containers),
+      formatLabelSelector(rs.spec?.selector),
     ],
   },
   strategy: {
     ...statusStrategy,
-    default: (rs) => (rs.spec?.template === undefined ? rs : { ...rs, spec: { ...rs.spec, template: defaultTemplate(rs.spec.template) } }),
+    default: (rs) =>
+      rs.spec?.template === undefined
+        ? rs
+        : { ...rs, spec: { ...rs.spec, template: defaultTemplate(rs.spec.template) } },
     validateCreate: validate,
     validateUpdate: (rs, old) => {
       const errors: Errors = [...validate(rs)];

@@ -13,13 +13,24 @@ type Spec = NonNullable<StatefulSet['spec']>;
 
 const SPEC_ROWS: readonly Row<Spec>[] = [
   { field: 'podManagementPolicy', required: true },
-  { field: 'podManagementPolicy', oneOf: ['OrderedReady', 'Parallel'] },
+  {
+    field: 'podManagementPolicy',
+    format: (v: string) => (v === 'OrderedReady' || v === 'Parallel' ? [] : ["must be 'OrderedReady' or 'Parallel'"]),
+  },
   { field: 'replicas', min: 0 },
   { field: 'minReadySeconds', min: 0 },
 ];
 
 /** What an update may change. */
-const MUTABLE = ['replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy', 'minReadySeconds'] as const;
+const MUTABLE = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+] as const;
 const MUTABLE_MESSAGE =
   "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
 
@@ -36,8 +47,11 @@ export const statefulSet: ResourceDefinition<StatefulSet> = defineKind<StatefulS
   table: {
     columns: [NAME, column('Ready'), AGE, wide('Containers'), wide('Images')],
     cells: (sts, nowMs) => [
-      nameOf(sts), `${sts.status?.readyReplicas ?? 0}/${sts.spec?.replicas ?? 0}`, ageOf(sts, nowMs),
-      containerNames(sts.spec?.template?.spec?.containers), containerImages(sts.spec?.template?.spec?.containers),
+      nameOf(sts),
+      `${sts.status?.readyReplicas ?? 0}/${sts.spec?.replicas ?? 0}`,
+      ageOf(sts, nowMs),
+      containerNames(sts.spec?.template?.spec?.containers),
+      containerImages(sts.spec?.template?.spec?.containers),
     ],
   },
   strategy: {
@@ -50,7 +64,9 @@ export const statefulSet: ResourceDefinition<StatefulSet> = defineKind<StatefulS
           ...sts.spec,
           updateStrategy: defaultUpdateStrategy(sts.spec.updateStrategy),
           template: defaultTemplate(sts.spec.template),
-          ...(sts.spec.volumeClaimTemplates === undefined ? {} : { volumeClaimTemplates: sts.spec.volumeClaimTemplates.map(withHead) }),
+          ...(sts.spec.volumeClaimTemplates === undefined
+            ? {}
+            : { volumeClaimTemplates: sts.spec.volumeClaimTemplates.map(withHead) }),
         },
       };
     },
@@ -69,11 +85,17 @@ export const statefulSet: ResourceDefinition<StatefulSet> = defineKind<StatefulS
 });
 
 /** Claims in a template are written with their type, as upstream does. */
-const withHead = (claim: PersistentVolumeClaim): PersistentVolumeClaim => ({ ...claim, kind: 'PersistentVolumeClaim', apiVersion: 'v1' });
+const withHead = (claim: PersistentVolumeClaim): PersistentVolumeClaim => ({
+  ...claim,
+  kind: 'PersistentVolumeClaim',
+  apiVersion: 'v1',
+});
 
 function defaultUpdateStrategy(strategy: StatefulSetUpdateStrategy | undefined): StatefulSetUpdateStrategy {
   const type = strategy?.type ?? 'RollingUpdate';
-  return type === 'RollingUpdate' ? { ...strategy, type, rollingUpdate: { partition: 0, ...strategy?.rollingUpdate } } : { ...strategy, type };
+  return type === 'RollingUpdate'
+    ? { ...strategy, type, rollingUpdate: { partition: 0, ...strategy?.rollingUpdate } }
+    : { ...strategy, type };
 }
 
 function validate(sts: StatefulSet): readonly FieldError[] {
@@ -84,20 +106,38 @@ function validate(sts: StatefulSet): readonly FieldError[] {
   const { type, rollingUpdate } = spec.updateStrategy ?? {};
   if (type === undefined || type === '') errors.push(fieldError.required('spec.updateStrategy'));
   else if (type === 'OnDelete') {
-    if (rollingUpdate !== undefined) errors.push(fieldError.invalid('spec.updateStrategy.rollingUpdate', rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"));
+    if (rollingUpdate !== undefined)
+      errors.push(
+        fieldError.invalid(
+          'spec.updateStrategy.rollingUpdate',
+          rollingUpdate,
+          "only allowed for updateStrategy 'RollingUpdate'",
+        ),
+      );
   } else if (type !== 'RollingUpdate') {
-    errors.push(fieldError.invalid('spec.updateStrategy', spec.updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"));
+    errors.push(
+      fieldError.invalid('spec.updateStrategy', spec.updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"),
+    );
   } else if ((rollingUpdate?.partition ?? 0) < 0) {
-    errors.push(fieldError.invalid('spec.updateStrategy.rollingUpdate.partition', rollingUpdate?.partition, 'must be greater than or equal to 0'));
+    errors.push(
+      fieldError.invalid(
+        'spec.updateStrategy.rollingUpdate.partition',
+        rollingUpdate?.partition,
+        'must be greater than or equal to 0',
+      ),
+    );
   }
   const retention = spec.persistentVolumeClaimRetentionPolicy;
   for (const member of ['whenDeleted', 'whenScaled'] as const) {
     const value = retention?.[member];
     if (value !== undefined && !['Retain', 'Delete'].includes(value)) {
-      errors.push(fieldError.notSupported(`spec.persistentVolumeClaimRetentionPolicy.${member}`, value, ['Delete', 'Retain']));
+      errors.push(
+        fieldError.notSupported(`spec.persistentVolumeClaimRetentionPolicy.${member}`, value, ['Delete', 'Retain']),
+      );
     }
   }
-  if ((spec.ordinals?.start ?? 0) < 0) errors.push(fieldError.invalid('spec.ordinals.start', spec.ordinals?.start, 'must be greater than or equal to 0'));
+  if ((spec.ordinals?.start ?? 0) < 0)
+    errors.push(fieldError.invalid('spec.ordinals.start', spec.ordinals?.start, 'must be greater than or equal to 0'));
   validateTemplateAndSelector(spec, 'statefulset', errors);
   return errors;
 }

@@ -3,7 +3,8 @@ import type { LocalSubjectAccessReview } from '#generated/api/authorization-v1.t
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 
-export const localSubjectAccessReview: ResourceDefinition<LocalSubjectAccessReview> = defineKind<LocalSubjectAccessReview>({
-  group: 'authorization.k8s.io',
-  resource: 'localsubjectaccessreviews',
-});
+export const localSubjectAccessReview: ResourceDefinition<LocalSubjectAccessReview> =
+  defineKind<LocalSubjectAccessReview>({
+    group: 'authorization.k8s.io',
+    resource: 'localsubjectaccessreviews',
+  });

@@ -26,11 +26,29 @@ export const cronJob: ResourceDefinition<CronJob> = defineKind<CronJob>({
   shortNames: ['cj'],
   categories: ['all'],
   table: {
-    columns: [NAME, column('Schedule'), column('Timezone'), column('Suspend', 'boolean'), column('Active', 'integer'), column('Last Schedule'), AGE, wide('Containers'), wide('Images'), wide('Selector')],
+    columns: [
+      NAME,
+      column('Schedule'),
+      column('Timezone'),
+      column('Suspend', 'boolean'),
+      column('Active', 'integer'),
+      column('Last Schedule'),
+      AGE,
+      wide('Containers'),
+      wide('Images'),
+      wide('Selector'),
+    ],
     cells: (c, nowMs) => [
-      nameOf(c), c.spec?.schedule ?? '', c.spec?.timeZone ?? '<none>', c.spec?.suspend === true ? 'True' : 'False', c.status?.active?.length ?? 0,
-      c.status?.lastScheduleTime === undefined ? '<none>' : since(c.status.lastScheduleTime, nowMs), ageOf(c, nowMs),
-      containerNames(c.spec?.jobTemplate.spec?.template.spec?.containers), containerImages(c.spec?.jobTemplate.spec?.template.spec?.containers), '<none>',
+      nameOf(c),
+      c.spec?.schedule ?? '',
+      c.spec?.timeZone ?? '<none>',
+      c.spec?.suspend === true ? 'True' : 'False',
+      c.status?.active?.length ?? 0,
+      c.status?.lastScheduleTime === undefined ? '<none>' : since(c.status.lastScheduleTime, nowMs),
+      ageOf(c, nowMs),
+      containerNames(c.spec?.jobTemplate.spec?.template.spec?.containers),
+      containerImages(c.spec?.jobTemplate.spec?.template.spec?.containers),
+      '<none>',
     ],
   },
   strategy: {
@@ -38,11 +56,20 @@ export const cronJob: ResourceDefinition<CronJob> = defineKind<CronJob>({
     default: (c) => {
       const job = c.spec?.jobTemplate.spec;
       if (c.spec === undefined || job === undefined) return c;
-      return { ...c, spec: { ...c.spec, jobTemplate: { ...c.spec.jobTemplate, spec: { ...job, template: defaultTemplate(job.template) } } } };
+      return {
+        ...c,
+        spec: {
+          ...c.spec,
+          jobTemplate: { ...c.spec.jobTemplate, spec: { ...job, template: defaultTemplate(job.template) } },
+        },
+      };
     },
     validateCreate: (c) => {
       const errors: Errors = [...validate(c)];
-      if ((c.metadata.name ?? '').length > NAME_MAX) errors.push(fieldError.invalid('metadata.name', c.metadata.name, `must be no more than ${NAME_MAX} characters`));
+      if ((c.metadata.name ?? '').length > NAME_MAX)
+        errors.push(
+          fieldError.invalid('metadata.name', c.metadata.name, `must be no more than ${NAME_MAX} characters`),
+        );
       return errors;
     },
     validateUpdate: validate,
@@ -54,10 +81,20 @@ function validate(c: CronJob): readonly FieldError[] {
   if (c.spec === undefined) return [fieldError.required('spec')];
   checkRows(c.spec, 'spec', SPEC_ROWS, errors);
   const schedule = c.spec.schedule ?? '';
-  if (/\bTZ=/.test(schedule)) errors.push(fieldError.invalid('spec.schedule', schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
+  if (/\bTZ=/.test(schedule))
+    errors.push(
+      fieldError.invalid('spec.schedule', schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'),
+    );
   else if (schedule !== '' && !schedule.startsWith('@')) {
     const fields = schedule.trim().split(/\s+/).length;
-    if (fields !== 5) errors.push(fieldError.invalid('spec.schedule', schedule, `expected exactly 5 fields, found ${fields}: [${schedule.trim().split(/\s+/).join(' ')}]`));
+    if (fields !== 5)
+      errors.push(
+        fieldError.invalid(
+          'spec.schedule',
+          schedule,
+          `expected exactly 5 fields, found ${fields}: [${schedule.trim().split(/\s+/).join(' ')}]`,
+        ),
+      );
   }
   if (c.spec.jobTemplate.spec !== undefined) validateJobSpec(c.spec.jobTemplate.spec, 'spec.jobTemplate.spec', errors);
   return errors;

@@ -34,10 +34,25 @@ export const job: ResourceDefinition<Job> = defineKind<Job>({
   categories: ['all'],
   selectableFields: { 'status.successful': (j) => String(j.status?.succeeded ?? 0) },
   table: {
-    columns: [NAME, column('Status'), column('Completions'), column('Duration'), AGE, wide('Containers'), wide('Images'), wide('Selector')],
+    columns: [
+      NAME,
+      column('Status'),
+      column('Completions'),
+      column('Duration'),
+      AGE,
+      wide('Containers'),
+      wide('Images'),
+      wide('Selector'),
+    ],
     cells: (j, nowMs) => [
-      nameOf(j), jobState(j), completionsText(j), durationText(j, nowMs), ageOf(j, nowMs),
-      containerNames(j.spec?.template.spec?.containers), containerImages(j.spec?.template.spec?.containers), formatLabelSelector(j.spec?.selector),
+      nameOf(j),
+      jobState(j),
+      completionsText(j),
+      durationText(j, nowMs),
+      ageOf(j, nowMs),
+      containerNames(j.spec?.template.spec?.containers),
+      containerImages(j.spec?.template.spec?.containers),
+      formatLabelSelector(j.spec?.selector),
     ],
   },
   strategy: {
@@ -46,12 +61,26 @@ export const job: ResourceDefinition<Job> = defineKind<Job>({
     prepareForCreate: (j, context) => {
       const { status: _, ...bare } = j;
       const uid = j.metadata.uid ?? context.uid();
-      return { ...bare, metadata: { ...j.metadata, uid }, spec: j.spec === undefined || j.spec.manualSelector === true ? j.spec : withGeneratedSelector(j.spec, j.metadata.name ?? '', uid) };
+      return {
+        ...bare,
+        metadata: { ...j.metadata, uid },
+        spec:
+          j.spec === undefined || j.spec.manualSelector === true
+            ? j.spec
+            : withGeneratedSelector(j.spec, j.metadata.name ?? '', uid),
+      };
     },
     validateCreate: (j) => validateJob(j),
     validateUpdate: (j, old) => {
       const errors: Errors = [...validateJob(j)];
-      for (const field of ['selector', 'completionMode', 'podFailurePolicy', 'successPolicy', 'backoffLimitPerIndex', 'managedBy'] as const) {
+      for (const field of [
+        'selector',
+        'completionMode',
+        'podFailurePolicy',
+        'successPolicy',
+        'backoffLimitPerIndex',
+        'managedBy',
+      ] as const) {
         immutable(j.spec?.[field], old.spec?.[field], `spec.${field}`, errors);
       }
       const elastic = j.spec?.completionMode === 'Indexed' && j.spec.completions === j.spec.parallelism;
@@ -68,10 +97,14 @@ export function defaultJobSpec(spec: JobSpec): JobSpec {
   const both = spec.completions === undefined && spec.parallelism === undefined;
   return {
     ...spec,
+    completionMode: spec.completionMode ?? 'NonIndexed',
+    suspend: spec.suspend ?? false,
+    manualSelector: spec.manualSelector ?? false,
     parallelism: spec.parallelism ?? 1,
     ...(both ? { completions: 1 } : {}),
     backoffLimit: spec.backoffLimit ?? (spec.backoffLimitPerIndex === undefined ? DEFAULT_BACKOFF : BACKOFF_UNLIMITED),
-    podReplacementPolicy: spec.podReplacementPolicy ?? (spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed'),
+    podReplacementPolicy:
+      spec.podReplacementPolicy ?? (spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed'),
     template: defaultTemplate(spec.template),
   };
 }
@@ -96,18 +129,24 @@ function validateJob(j: Job): readonly FieldError[] {
 
 export function validateJobSpec(spec: JobSpec, path: string, errors: Errors): void {
   checkRows(spec, path, SPEC_ROWS, errors);
-  if (spec.completionMode === 'Indexed' && spec.completions === undefined) errors.push(fieldError.required(`${path}.completions`, 'when completion mode is Indexed'));
+  if (spec.completionMode === 'Indexed' && spec.completions === undefined)
+    errors.push(fieldError.required(`${path}.completions`, 'when completion mode is Indexed'));
   if (spec.backoffLimitPerIndex !== undefined && spec.completionMode !== 'Indexed') {
-    errors.push(fieldError.invalid(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, 'requires indexed completion mode'));
+    errors.push(
+      fieldError.invalid(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, 'requires indexed completion mode'),
+    );
   }
   validatePodTemplateSpec(spec.template, `${path}.template`, errors);
   const policy = spec.template.spec?.restartPolicy ?? '';
-  if (policy === 'Always') errors.push(fieldError.required(`${path}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"'));
-  else if (policy !== 'OnFailure' && policy !== 'Never') errors.push(fieldError.notSupported(`${path}.template.spec.restartPolicy`, policy, ['OnFailure', 'Never']));
+  if (policy === 'Always')
+    errors.push(fieldError.required(`${path}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"'));
+  else if (policy !== 'OnFailure' && policy !== 'Never')
+    errors.push(fieldError.notSupported(`${path}.template.spec.restartPolicy`, policy, ['OnFailure', 'Never']));
 }
 
 function jobState(j: Job): string {
-  const is = (type: string): boolean => j.status?.conditions?.some((c) => c.type === type && c.status === 'True') === true;
+  const is = (type: string): boolean =>
+    j.status?.conditions?.some((c) => c.type === type && c.status === 'True') === true;
   if (is('Complete')) return 'Complete';
   if (is('Failed')) return 'Failed';
   if (j.metadata.deletionTimestamp !== undefined) return 'Terminating';

@@ -13,13 +13,20 @@ export const lease: ResourceDefinition<Lease> = defineKind<Lease>({
     columns: [NAME, column('Holder'), AGE],
     cells: (l, nowMs) => [nameOf(l), l.spec?.holderIdentity ?? '', ageOf(l, nowMs)],
   },
-  strategy: { allowCreateOnUpdate: true, allowUnconditionalUpdate: false, validateCreate: validate, validateUpdate: validate },
+  strategy: {
+    allowCreateOnUpdate: true,
+    allowUnconditionalUpdate: false,
+    validateCreate: validate,
+    validateUpdate: validate,
+  },
 });
 
 function validate(l: Lease): Errors {
   const errors: Errors = [];
   const { leaseDurationSeconds: seconds, leaseTransitions: transitions } = l.spec ?? {};
-  if (seconds !== undefined && seconds <= 0) errors.push(fieldError.invalid('spec.leaseDurationSeconds', seconds, 'must be greater than 0'));
-  if (transitions !== undefined && transitions < 0) errors.push(fieldError.invalid('spec.leaseTransitions', transitions, 'must be greater than or equal to 0'));
+  if (seconds !== undefined && seconds <= 0)
+    errors.push(fieldError.invalid('spec.leaseDurationSeconds', seconds, 'must be greater than 0'));
+  if (transitions !== undefined && transitions < 0)
+    errors.push(fieldError.invalid('spec.leaseTransitions', transitions, 'must be greater than or equal to 0'));
   return errors;
 }

@@ -15,7 +15,11 @@ export const configMap: ResourceDefinition<ConfigMap> = defineKind<ConfigMap>({
   shortNames: ['cm'],
   table: {
     columns: [NAME, column('Data', 'integer'), AGE],
-    cells: (c, nowMs) => [nameOf(c), Object.keys(c.data ?? {}).length + Object.keys(c.binaryData ?? {}).length, ageOf(c, nowMs)],
+    cells: (c, nowMs) => [
+      nameOf(c),
+      Object.keys(c.data ?? {}).length + Object.keys(c.binaryData ?? {}).length,
+      ageOf(c, nowMs),
+    ],
   },
   strategy: {
     validateCreate: validate,
@@ -38,7 +42,8 @@ function validate(c: ConfigMap): readonly FieldError[] {
   let bytes = 0;
   for (const [key, value] of Object.entries(c.data ?? {})) {
     messages(isConfigMapKey(key), atKey('data', key), key, errors);
-    if (c.binaryData?.[key] !== undefined) errors.push(fieldError.invalid(atKey('data', key), key, 'duplicate of key present in binaryData'));
+    if (c.binaryData?.[key] !== undefined)
+      errors.push(fieldError.invalid(atKey('data', key), key, 'duplicate of key present in binaryData'));
     bytes += Buffer.byteLength(value);
   }
   for (const [key, value] of Object.entries(c.binaryData ?? {})) {

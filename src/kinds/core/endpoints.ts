@@ -33,11 +33,15 @@ function addressesText(subsets: readonly EndpointSubset[] | undefined): string {
     const ports = subset.ports ?? [];
     for (const address of subset.addresses ?? []) {
       if (ports.length === 0) all.push(address.ip);
-      else for (const port of ports) all.push(address.ip.includes(':') ? `[${address.ip}]:${port.port}` : `${address.ip}:${port.port}`);
+      else
+        for (const port of ports)
+          all.push(address.ip.includes(':') ? `[${address.ip}]:${port.port}` : `${address.ip}:${port.port}`);
     }
   }
   if (all.length === 0) return '<none>';
-  return all.length <= SHOWN_MAX ? all.join(',') : `${all.slice(0, SHOWN_MAX).join(',')} + ${all.length - SHOWN_MAX} more...`;
+  return all.length <= SHOWN_MAX
+    ? all.join(',')
+    : `${all.slice(0, SHOWN_MAX).join(',')} + ${all.length - SHOWN_MAX} more...`;
 }
 
 function validate(e: Endpoints): readonly FieldError[] {
@@ -45,12 +49,15 @@ function validate(e: Endpoints): readonly FieldError[] {
   for (const [s, subset] of (e.subsets ?? []).entries()) {
     const where = at('subsets', s);
     const addresses = [...(subset.addresses ?? []), ...(subset.notReadyAddresses ?? [])];
-    if (addresses.length === 0) errors.push(fieldError.required(where, 'must specify `addresses` or `notReadyAddresses`'));
+    if (addresses.length === 0)
+      errors.push(fieldError.required(where, 'must specify `addresses` or `notReadyAddresses`'));
     for (const list of ['addresses', 'notReadyAddresses'] as const) {
-      for (const [i, address] of (subset[list] ?? []).entries()) messages(isValidIP(address.ip), `${at(`${where}.${list}`, i)}.ip`, address.ip, errors);
+      for (const [i, address] of (subset[list] ?? []).entries())
+        messages(isValidIP(address.ip), `${at(`${where}.${list}`, i)}.ip`, address.ip, errors);
     }
     for (const [i, port] of (subset.ports ?? []).entries()) {
-      if ((subset.ports ?? []).length > 1 && (port.name ?? '') === '') errors.push(fieldError.required(`${at(`${where}.ports`, i)}.name`));
+      if ((subset.ports ?? []).length > 1 && (port.name ?? '') === '')
+        errors.push(fieldError.required(`${at(`${where}.ports`, i)}.name`));
       messages(isValidPortNum(port.port), `${at(`${where}.ports`, i)}.port`, port.port, errors);
     }
   }

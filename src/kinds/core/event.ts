@@ -39,15 +39,35 @@ export const event: ResourceDefinition<Event> = defineKind<Event>({
   strategy: eventStrategy,
   table: {
     columns: [
-      column('Last Seen'), column('Type'), column('Reason'), column('Object'), wide('Subobject'), wide('Source'), column('Message'), wide('First Seen'), wide('Count', 'integer'), wide('Name'),
+      column('Last Seen'),
+      column('Type'),
+      column('Reason'),
+      column('Object'),
+      wide('Subobject'),
+      wide('Source'),
+      column('Message'),
+      wide('First Seen'),
+      wide('Count', 'integer'),
+      wide('Name'),
     ],
     cells: (e, nowMs) => {
       const first = e.firstTimestamp ?? e.eventTime ?? undefined;
       const last = e.series?.lastObservedTime ?? e.lastTimestamp ?? first;
       const count = e.series?.count ?? (e.count === undefined || e.count === 0 ? 1 : e.count);
-      const target = e.involvedObject?.name ? `${(e.involvedObject.kind ?? '').toLowerCase()}/${e.involvedObject.name}` : (e.involvedObject?.kind ?? '').toLowerCase();
+      const target = e.involvedObject?.name
+        ? `${(e.involvedObject.kind ?? '').toLowerCase()}/${e.involvedObject.name}`
+        : (e.involvedObject?.kind ?? '').toLowerCase();
       return [
-        lastSeen(last, nowMs), e.type ?? '', e.reason ?? '', target, e.involvedObject?.fieldPath ?? '', sourceText(e), (e.message ?? '').trim(), since(first, nowMs), count, e.metadata.name ?? '',
+        lastSeen(last, nowMs),
+        e.type ?? '',
+        e.reason ?? '',
+        target,
+        e.involvedObject?.fieldPath ?? '',
+        sourceText(e),
+        (e.message ?? '').trim(),
+        since(first, nowMs),
+        count,
+        e.metadata.name ?? '',
       ];
     },
   },

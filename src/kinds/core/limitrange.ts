@@ -15,7 +15,8 @@ export const limitRange: ResourceDefinition<LimitRange> = defineKind<LimitRange>
     cells: (l, nowMs) => [nameOf(l), ageOf(l, nowMs)],
   },
   strategy: {
-    default: (l) => (l.spec === undefined ? l : { ...l, spec: { ...l.spec, limits: (l.spec.limits ?? []).map(defaultItem) } }),
+    default: (l) =>
+      l.spec === undefined ? l : { ...l, spec: { ...l.spec, limits: (l.spec.limits ?? []).map(defaultItem) } },
     validateCreate: validate,
     validateUpdate: validate,
   },
@@ -44,12 +45,48 @@ function validate(l: LimitRange): readonly FieldError[] {
       low !== undefined && high !== undefined && compareQuantity(parseQuantity(low), parseQuantity(high)) > 0;
     const names = new Set([item.min, item.max, item.default, item.defaultRequest].flatMap((x) => Object.keys(x ?? {})));
     for (const name of names) {
-      const [min, max, given, request] = [item.min?.[name], item.max?.[name], item.default?.[name], item.defaultRequest?.[name]];
-      if (less(min, max)) errors.push(fieldError.invalid(`${where}.min[${name}]`, min, `min value ${min} is greater than max value ${max}`));
-      if (less(request, max)) errors.push(fieldError.invalid(`${where}.defaultRequest[${name}]`, request, `default request value ${request} is greater than max value ${max}`));
-      if (less(request, given)) errors.push(fieldError.invalid(`${where}.defaultRequest[${name}]`, request, `default request value ${request} is greater than default limit value ${given}`));
-      if (less(min, given)) errors.push(fieldError.invalid(`${where}.default[${name}]`, min, `min value ${min} is greater than default value ${given}`));
-      if (less(given, max)) errors.push(fieldError.invalid(`${where}.default[${name}]`, given, `default value ${given} is greater than max value ${max}`));
+      const [min, max, given, request] = [
+        item.min?.[name],
+        item.max?.[name],
+        item.default?.[name],
+        item.defaultRequest?.[name],
+      ];
+      if (less(min, max))
+        errors.push(
+          fieldError.invalid(`${where}.min[${name}]`, min, `min value ${min} is greater than max value ${max}`),
+        );
+      if (less(request, max))
+        errors.push(
+          fieldError.invalid(
+            `${where}.defaultRequest[${name}]`,
+            request,
+            `default request value ${request} is greater than max value ${max}`,
+          ),
+        );
+      if (less(request, given))
+        errors.push(
+          fieldError.invalid(
+            `${where}.defaultRequest[${name}]`,
+            request,
+            `default request value ${request} is greater than default limit value ${given}`,
+          ),
+        );
+      if (less(min, given))
+        errors.push(
+          fieldError.invalid(
+            `${where}.default[${name}]`,
+            min,
+            `min value ${min} is greater than default value ${given}`,
+          ),
+        );
+      if (less(given, max))
+        errors.push(
+          fieldError.invalid(
+            `${where}.default[${name}]`,
+            given,
+            `default value ${given} is greater than max value ${max}`,
+          ),
+        );
     }
   }
   return errors;

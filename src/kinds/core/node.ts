@@ -23,13 +23,30 @@ export const node: ResourceDefinition<Node> = defineKind<Node>({
   selectableFields: { 'spec.unschedulable': (n) => String(n.spec?.unschedulable ?? false) },
   table: {
     columns: [
-      NAME, column('Status'), column('Roles'), AGE, column('Version'), wide('Internal-IP'), wide('External-IP'), wide('OS-Image'), wide('Kernel-Version'), wide('Container-Runtime'),
+      NAME,
+      column('Status'),
+      column('Roles'),
+      AGE,
+      column('Version'),
+      wide('Internal-IP'),
+      wide('External-IP'),
+      wide('OS-Image'),
+      wide('Kernel-Version'),
+      wide('Container-Runtime'),
     ],
     cells: (n, nowMs) => {
       const info = n.status?.nodeInfo;
       return [
-        nameOf(n), statusText(n), rolesText(n), ageOf(n, nowMs), info?.kubeletVersion ?? '', nodeAddress(n, 'InternalIP') ?? '<none>', nodeAddress(n, 'ExternalIP') ?? '<none>',
-        info?.osImage || '<unknown>', info?.kernelVersion || '<unknown>', info?.containerRuntimeVersion || '<unknown>',
+        nameOf(n),
+        statusText(n),
+        rolesText(n),
+        ageOf(n, nowMs),
+        info?.kubeletVersion ?? '',
+        nodeAddress(n, 'InternalIP') ?? '<none>',
+        nodeAddress(n, 'ExternalIP') ?? '<none>',
+        info?.osImage || '<unknown>',
+        info?.kernelVersion || '<unknown>',
+        info?.containerRuntimeVersion || '<unknown>',
       ];
     },
   },
@@ -46,10 +63,15 @@ export const node: ResourceDefinition<Node> = defineKind<Node>({
     validateUpdate: (n, old) => {
       const errors: Errors = [...validate(n)];
       if ((old.spec?.podCIDRs ?? []).length > 0 && !sameJson(n.spec?.podCIDRs, old.spec?.podCIDRs)) {
-        errors.push(fieldError.forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+        errors.push(
+          fieldError.forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'),
+        );
       }
       const was = old.spec?.providerID ?? '';
-      if (was !== '' && was !== (n.spec?.providerID ?? '')) errors.push(fieldError.forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'));
+      if (was !== '' && was !== (n.spec?.providerID ?? ''))
+        errors.push(
+          fieldError.forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'),
+        );
       return errors;
     },
   },
@@ -81,11 +103,14 @@ function validate(n: Node): readonly FieldError[] {
     messages(isQualifiedName(taint.key), `${where}.key`, taint.key, errors);
     messages(isLabelValue(taint.value ?? ''), `${where}.value`, taint.value, errors);
     if ((taint.effect ?? '') === '') errors.push(fieldError.required(`${where}.effect`));
-    else if (!EFFECTS.includes(taint.effect)) errors.push(fieldError.notSupported(`${where}.effect`, taint.effect, EFFECTS));
+    else if (!EFFECTS.includes(taint.effect))
+      errors.push(fieldError.notSupported(`${where}.effect`, taint.effect, EFFECTS));
     const pair = `${taint.key}:${taint.effect}`;
-    if (seen.has(pair)) errors.push({ ...fieldError.duplicate(where, taint), detail: 'taints must be unique by key and effect pair' });
+    if (seen.has(pair))
+      errors.push({ ...fieldError.duplicate(where, taint), detail: 'taints must be unique by key and effect pair' });
     seen.add(pair);
   }
-  for (const [index, cidr] of (n.spec?.podCIDRs ?? []).entries()) messages(isValidCIDR(cidr), at('spec.podCIDRs', index), cidr, errors);
+  for (const [index, cidr] of (n.spec?.podCIDRs ?? []).entries())
+    messages(isValidCIDR(cidr), at('spec.podCIDRs', index), cidr, errors);
   return errors;
 }

@@ -18,7 +18,11 @@ export const podTemplate: ResourceDefinition<PodTemplate> = defineKind<PodTempla
   table: {
     columns: [NAME, column('Containers'), column('Images'), column('Pod Labels'), AGE],
     cells: (t, nowMs) => [
-      nameOf(t), containerNames(t.template?.spec?.containers), containerImages(t.template?.spec?.containers), labelsText(t.template?.metadata?.labels), ageOf(t, nowMs),
+      nameOf(t),
+      containerNames(t.template?.spec?.containers),
+      containerImages(t.template?.spec?.containers),
+      labelsText(t.template?.metadata?.labels),
+      ageOf(t, nowMs),
     ],
   },
   strategy: {

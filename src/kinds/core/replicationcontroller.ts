@@ -25,10 +25,25 @@ export const replicationController: ResourceDefinition<ReplicationController> = 
   },
   selectableFields: { 'status.replicas': (rc) => String(rc.status?.replicas ?? 0) },
   table: {
-    columns: [NAME, column('Desired', 'integer'), column('Current', 'integer'), column('Ready', 'integer'), AGE, wide('Containers'), wide('Images'), wide('Selector')],
+    columns: [
+      NAME,
+      column('Desired', 'integer'),
+      column('Current', 'integer'),
+      column('Ready', 'integer'),
+      AGE,
+      wide('Containers'),
+      wide('Images'),
+      wide('Selector'),
+    ],
     cells: (rc, nowMs) => [
-      nameOf(rc), rc.spec?.replicas ?? 0, rc.status?.replicas ?? 0, rc.status?.readyReplicas ?? 0, ageOf(rc, nowMs),
-      containerNames(rc.spec?.template?.spec?.containers), containerImages(rc.spec?.template?.spec?.containers), labelsText(rc.spec?.selector),
+      nameOf(rc),
+      rc.spec?.replicas ?? 0,
+      rc.status?.replicas ?? 0,
+      rc.status?.readyReplicas ?? 0,
+      ageOf(rc, nowMs),
+      containerNames(rc.spec?.template?.spec?.containers),
+      containerImages(rc.spec?.template?.spec?.containers),
+      labelsText(rc.spec?.selector),
     ],
   },
   strategy: {
@@ -39,7 +54,11 @@ export const replicationController: ResourceDefinition<ReplicationController> = 
       return {
         ...rc,
         metadata: rc.metadata.labels === undefined && labels !== undefined ? { ...rc.metadata, labels } : rc.metadata,
-        spec: { ...rc.spec, selector: rc.spec.selector ?? labels, ...(rc.spec.template === undefined ? {} : { template: defaultTemplate(rc.spec.template) }) },
+        spec: {
+          ...rc.spec,
+          selector: rc.spec.selector ?? labels,
+          ...(rc.spec.template === undefined ? {} : { template: defaultTemplate(rc.spec.template) }),
+        },
       };
     },
     validateCreate: validate,
@@ -57,7 +76,14 @@ function validate(rc: ReplicationController): readonly FieldError[] {
   if (spec.template === undefined) errors.push(fieldError.required('spec.template'));
   else {
     const labels = spec.template.metadata?.labels;
-    if (!selector.every(([k, v]) => labels?.[k] === v)) errors.push(fieldError.invalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`'));
+    if (!selector.every(([k, v]) => labels?.[k] === v))
+      errors.push(
+        fieldError.invalid(
+          'spec.template.metadata.labels',
+          labels ?? null,
+          '`selector` does not match template `labels`',
+        ),
+      );
     validatePodTemplateSpec(spec.template, 'spec.template', errors);
   }
   return errors;

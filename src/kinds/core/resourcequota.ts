@@ -14,10 +14,19 @@ export const resourceQuota: ResourceDefinition<ResourceQuota> = defineKind<Resou
   table: {
     columns: [NAME, column('Request'), column('Limit'), AGE],
     cells: (q, nowMs) => {
-      const used = (name: string): string => `${name}: ${q.status?.used?.[name] ?? '0'}/${q.status?.hard?.[name] ?? '0'}`;
+      const used = (name: string): string =>
+        `${name}: ${q.status?.used?.[name] ?? '0'}/${q.status?.hard?.[name] ?? '0'}`;
       const names = Object.keys(q.status?.hard ?? {}).sort();
       const limits = names.filter((n) => n.startsWith('limits'));
-      return [nameOf(q), names.filter((n) => !n.startsWith('limits')).map(used).join(', '), limits.map(used).join(', '), ageOf(q, nowMs)];
+      return [
+        nameOf(q),
+        names
+          .filter((n) => !n.startsWith('limits'))
+          .map(used)
+          .join(', '),
+        limits.map(used).join(', '),
+        ageOf(q, nowMs),
+      ];
     },
   },
   strategy: {
@@ -37,7 +46,8 @@ function validate(q: ResourceQuota): readonly FieldError[] {
     const where = atKey('spec.hard', name);
     messages(isQualifiedName(name), where, name, errors);
     const quantity = tryParseQuantity(amount);
-    if (quantity !== undefined && quantity.unscaled < 0n) errors.push(fieldError.invalid(where, amount, 'must be greater than or equal to 0'));
+    if (quantity !== undefined && quantity.unscaled < 0n)
+      errors.push(fieldError.invalid(where, amount, 'must be greater than or equal to 0'));
   }
   return errors;
 }

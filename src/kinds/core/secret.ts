@@ -60,9 +60,14 @@ function validate(s: Secret): readonly FieldError[] {
   }
   if (s.type === 'kubernetes.io/service-account-token') {
     const field = atKey('metadata.annotations', 'kubernetes.io/service-account.name');
-    if ((s.metadata.annotations?.['kubernetes.io/service-account.name'] ?? '') === '') errors.push(fieldError.required(field));
+    if ((s.metadata.annotations?.['kubernetes.io/service-account.name'] ?? '') === '')
+      errors.push(fieldError.required(field));
   }
-  if (s.type === 'kubernetes.io/basic-auth' && s.data?.['username'] === undefined && s.data?.['password'] === undefined) {
+  if (
+    s.type === 'kubernetes.io/basic-auth' &&
+    s.data?.['username'] === undefined &&
+    s.data?.['password'] === undefined
+  ) {
     errors.push(fieldError.required(atKey('data', 'username')), fieldError.required(atKey('data', 'password')));
   }
   for (const key of ['.dockercfg', '.dockerconfigjson']) {
@@ -70,7 +75,13 @@ function validate(s: Secret): readonly FieldError[] {
     try {
       JSON.parse(Buffer.from(s.data[key], 'base64').toString());
     } catch (error) {
-      errors.push(fieldError.invalid(atKey('data', key), '<secret contents redacted>', error instanceof Error ? error.message : String(error)));
+      errors.push(
+        fieldError.invalid(
+          atKey('data', key),
+          '<secret contents redacted>',
+          error instanceof Error ? error.message : String(error),
+        ),
+      );
     }
   }
   return errors;

@@ -1,6 +1,14 @@
 // Service.
 import type { Service, ServicePort, ServiceSpec } from '#generated/api/core-v1.ts';
-import { isDns1123Label, isDns1123Subdomain, isQualifiedName, isValidCIDR, isValidIP, isValidPortName, isValidPortNum } from '#machinery/names.ts';
+import {
+  isDns1123Label,
+  isDns1123Subdomain,
+  isQualifiedName,
+  isValidCIDR,
+  isValidIP,
+  isValidPortName,
+  isValidPortNum,
+} from '#machinery/names.ts';
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, keepStatus } from '../define.ts';
@@ -35,8 +43,24 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
   storagePrefix: 'services/specs',
   selectableFields: { 'spec.clusterIP': (s) => s.spec?.clusterIP ?? '', 'spec.type': (s) => s.spec?.type ?? '' },
   table: {
-    columns: [NAME, column('Type'), column('Cluster-IP'), column('External-IP'), column('Port(s)'), AGE, wide('Selector')],
-    cells: (s, nowMs) => [nameOf(s), s.spec?.type ?? '', s.spec?.clusterIP || '<none>', externalText(s), portsText(s.spec?.ports), ageOf(s, nowMs), labelsText(s.spec?.selector)],
+    columns: [
+      NAME,
+      column('Type'),
+      column('Cluster-IP'),
+      column('External-IP'),
+      column('Port(s)'),
+      AGE,
+      wide('Selector'),
+    ],
+    cells: (s, nowMs) => [
+      nameOf(s),
+      s.spec?.type ?? '',
+      s.spec?.clusterIP || '<none>',
+      externalText(s),
+      portsText(s.spec?.ports),
+      ageOf(s, nowMs),
+      labelsText(s.spec?.selector),
+    ],
   },
   strategy: {
     nameRule: 'label1035',
@@ -46,8 +70,10 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
     validateCreate: validate,
     validateUpdate: (s, old) => {
       const errors: Errors = [...validate(s)];
-      if (needsClusterIP(s) && needsClusterIP(old) && (old.spec?.clusterIP ?? '') !== '') immutable(s.spec?.clusterIP, old.spec?.clusterIP, 'spec.clusterIP', errors);
-      else if (isHeadless(old) !== isHeadless(s) && !isExternalName(old) && !isExternalName(s)) immutable(s.spec?.clusterIP, old.spec?.clusterIP, 'spec.clusterIP', errors);
+      if (needsClusterIP(s) && needsClusterIP(old) && (old.spec?.clusterIP ?? '') !== '')
+        immutable(s.spec?.clusterIP, old.spec?.clusterIP, 'spec.clusterIP', errors);
+      else if (isHeadless(old) !== isHeadless(s) && !isExternalName(old) && !isExternalName(s))
+        immutable(s.spec?.clusterIP, old.spec?.clusterIP, 'spec.clusterIP', errors);
       return errors;
     },
   },
@@ -58,7 +84,11 @@ function defaultSpec(spec: ServiceSpec): ServiceSpec {
   const clusterIP = spec.clusterIP ?? spec.clusterIPs?.[0];
   const sessionAffinityConfig =
     spec.sessionAffinity === 'ClientIP'
-      ? { clientIP: { timeoutSeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_TIMEOUT_DEFAULT } }
+      ? {
+          clientIP: {
+            timeoutSeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_TIMEOUT_DEFAULT,
+          },
+        }
       : undefined;
   return {
     ...spec,
@@ -66,8 +96,12 @@ function defaultSpec(spec: ServiceSpec): ServiceSpec {
     sessionAffinityConfig,
     ...(spec.ports === undefined ? {} : { ports: spec.ports?.map(defaultPort) }),
     ...(clusterIP === undefined || clusterIP === '' ? {} : { clusterIP, clusterIPs: spec.clusterIPs ?? [clusterIP] }),
-    ...(EXTERNALLY_REACHED.has(type) || (spec.externalIPs ?? []).length > 0 ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster' } : {}),
-    ...(type === 'ExternalName' ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster', ...families(spec, clusterIP) }),
+    ...(EXTERNALLY_REACHED.has(type) || (spec.externalIPs ?? []).length > 0
+      ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster' }
+      : {}),
+    ...(type === 'ExternalName'
+      ? {}
+      : { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster', ...families(spec, clusterIP) }),
     ...(type === 'LoadBalancer' ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true } : {}),
   };
 }
@@ -75,15 +109,20 @@ function defaultSpec(spec: ServiceSpec): ServiceSpec {
 const defaultPort = (port: ServicePort): ServicePort => ({
   ...port,
   protocol: port.protocol ?? 'TCP',
-  targetPort: port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '' ? port.port : port.targetPort,
+  targetPort:
+    port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '' ? port.port : port.targetPort,
 });
 
 /** A headless Service without selector may list addresses of both families, so it is written for both. */
-function families(spec: ServiceSpec, clusterIP: string | undefined): Pick<ServiceSpec, 'ipFamilies' | 'ipFamilyPolicy'> {
+function families(
+  spec: ServiceSpec,
+  clusterIP: string | undefined,
+): Pick<ServiceSpec, 'ipFamilies' | 'ipFamilyPolicy'> {
   const free = clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
   const given = spec.ipFamilies ?? [];
   return {
-    ipFamilies: given.length > 0 ? given : free ? ['IPv4', 'IPv6'] : [clusterIP?.includes(':') === true ? 'IPv6' : 'IPv4'],
+    ipFamilies:
+      given.length > 0 ? given : free ? ['IPv4', 'IPv6'] : [clusterIP?.includes(':') === true ? 'IPv6' : 'IPv4'],
     ipFamilyPolicy: spec.ipFamilyPolicy ?? (free ? 'RequireDualStack' : 'SingleStack'),
   };
 }
@@ -93,7 +132,8 @@ function withAllocated(s: Service, old: Service): ServiceSpec | undefined {
   const spec = s.spec;
   const before = old.spec;
   if (spec === undefined || before === undefined) return spec;
-  const keepsIP = needsClusterIP(s) && needsClusterIP(old) && (spec.clusterIP ?? '') === '' && (before.clusterIP ?? '') !== '';
+  const keepsIP =
+    needsClusterIP(s) && needsClusterIP(old) && (spec.clusterIP ?? '') === '' && (before.clusterIP ?? '') !== '';
   const keepsPorts = EXTERNALLY_REACHED.has(spec.type ?? '') && EXTERNALLY_REACHED.has(before.type ?? '');
   const taken = new Set((spec.ports ?? []).map((p) => p.nodePort ?? 0));
   const ports = !keepsPorts
@@ -109,7 +149,9 @@ function withAllocated(s: Service, old: Service): ServiceSpec | undefined {
     ports,
     ...(keepsIP ? { clusterIP: before.clusterIP, clusterIPs: before.clusterIPs } : {}),
     ...(becomesExternal && spec.clusterIP === before.clusterIP ? { clusterIP: undefined, clusterIPs: undefined } : {}),
-    ...(keepsPorts && spec.externalTrafficPolicy === 'Local' && (spec.healthCheckNodePort ?? 0) === 0 ? { healthCheckNodePort: before.healthCheckNodePort } : {}),
+    ...(keepsPorts && spec.externalTrafficPolicy === 'Local' && (spec.healthCheckNodePort ?? 0) === 0
+      ? { healthCheckNodePort: before.healthCheckNodePort }
+      : {}),
   };
 }
 
@@ -122,10 +164,14 @@ function validate(s: Service): readonly FieldError[] {
   switch (spec.type) {
     case 'LoadBalancer':
     case 'NodePort':
-      if (isHeadless(s)) errors.push(fieldError.invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`));
+      if (isHeadless(s))
+        errors.push(
+          fieldError.invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`),
+        );
       break;
     case 'ExternalName': {
-      if ((spec.clusterIP ?? '') !== '') errors.push(fieldError.forbidden('spec.clusterIPs', 'may not be set when `type` is \'ExternalName\''));
+      if ((spec.clusterIP ?? '') !== '')
+        errors.push(fieldError.forbidden('spec.clusterIPs', "may not be set when `type` is 'ExternalName'"));
       const name = (spec.externalName ?? '').replace(/\.$/, '');
       if (name === '') errors.push(fieldError.required('spec.externalName'));
       else messages(isDns1123Subdomain(name), 'spec.externalName', name, errors);
@@ -138,7 +184,13 @@ function validate(s: Service): readonly FieldError[] {
   if (spec.sessionAffinity === 'ClientIP') {
     const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
     if (seconds !== undefined && (seconds <= 0 || seconds > AFFINITY_TIMEOUT_MAX)) {
-      errors.push(fieldError.invalid('spec.sessionAffinityConfig.clientIP.timeoutSeconds', seconds, `must be greater than 0 and less than ${AFFINITY_TIMEOUT_MAX}`));
+      errors.push(
+        fieldError.invalid(
+          'spec.sessionAffinityConfig.clientIP.timeoutSeconds',
+          seconds,
+          `must be greater than 0 and less than ${AFFINITY_TIMEOUT_MAX}`,
+        ),
+      );
     }
   }
   validateAddresses(spec, errors);
@@ -161,10 +213,14 @@ function validatePorts(spec: ServiceSpec, errors: Errors): void {
       names.add(name);
     }
     messages(isValidPortNum(port.port), `${where}.port`, port.port ?? 0, errors);
-    if (!['SCTP', 'TCP', 'UDP'].includes(port.protocol ?? '')) errors.push(fieldError.notSupported(`${where}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
-    if (typeof port.targetPort === 'number') messages(isValidPortNum(port.targetPort), `${where}.targetPort`, port.targetPort, errors);
-    else if (port.targetPort !== undefined) messages(isValidPortName(port.targetPort), `${where}.targetPort`, port.targetPort, errors);
-    if (port.appProtocol !== undefined) messages(isQualifiedName(port.appProtocol), `${where}.appProtocol`, port.appProtocol, errors);
+    if (!['SCTP', 'TCP', 'UDP'].includes(port.protocol ?? ''))
+      errors.push(fieldError.notSupported(`${where}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
+    if (typeof port.targetPort === 'number')
+      messages(isValidPortNum(port.targetPort), `${where}.targetPort`, port.targetPort, errors);
+    else if (port.targetPort !== undefined)
+      messages(isValidPortName(port.targetPort), `${where}.targetPort`, port.targetPort, errors);
+    if (port.appProtocol !== undefined)
+      messages(isQualifiedName(port.appProtocol), `${where}.appProtocol`, port.appProtocol, errors);
     const nodePort = port.nodePort ?? 0;
     if (nodePort !== 0 && (spec.type === 'ClusterIP' || spec.type === 'ExternalName')) {
       errors.push(fieldError.forbidden(`${where}.nodePort`, `may not be used when \`type\` is '${spec.type}'`));
@@ -173,7 +229,8 @@ function validatePorts(spec: ServiceSpec, errors: Errors): void {
     if (numbers.has(pair)) errors.push(fieldError.duplicate(where, { port: port.port, protocol: port.protocol }));
     numbers.add(pair);
     const nodePair = `${port.protocol}/${nodePort}`;
-    if (nodePort !== 0 && nodePorts.has(nodePair)) errors.push(fieldError.duplicate(`${where}.nodePort`, { nodePort, protocol: port.protocol }));
+    if (nodePort !== 0 && nodePorts.has(nodePair))
+      errors.push(fieldError.duplicate(`${where}.nodePort`, { nodePort, protocol: port.protocol }));
     nodePorts.add(nodePair);
   }
 }
@@ -181,43 +238,57 @@ function validatePorts(spec: ServiceSpec, errors: Errors): void {
 function validateAddresses(spec: ServiceSpec, errors: Errors): void {
   for (const [index, ip] of (spec.clusterIPs ?? []).entries()) {
     if (ip === 'None') {
-      if (index > 0) errors.push(fieldError.invalid(at('spec.clusterIPs', index), ip, '`None` must be the first and only value'));
+      if (index > 0)
+        errors.push(fieldError.invalid(at('spec.clusterIPs', index), ip, '`None` must be the first and only value'));
     } else if (ip !== '') messages(isValidIP(ip), at('spec.clusterIPs', index), ip, errors);
   }
   if ((spec.clusterIP ?? '') !== '' && spec.clusterIPs?.[0] !== spec.clusterIP) {
     errors.push(fieldError.invalid('spec.clusterIPs', spec.clusterIPs, 'first value must match `clusterIP`'));
   }
-  for (const [index, ip] of (spec.externalIPs ?? []).entries()) messages(isValidIP(ip), at('spec.externalIPs', index), ip, errors);
+  for (const [index, ip] of (spec.externalIPs ?? []).entries())
+    messages(isValidIP(ip), at('spec.externalIPs', index), ip, errors);
   for (const [index, range] of (spec.loadBalancerSourceRanges ?? []).entries()) {
     if (spec.type !== 'LoadBalancer') {
-      errors.push(fieldError.forbidden('spec.LoadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"));
+      errors.push(
+        fieldError.forbidden('spec.LoadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"),
+      );
       break;
     }
     messages(isValidCIDR(range.trim()), at('spec.loadBalancerSourceRanges', index), range, errors);
   }
   for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-    if (!['IPv4', 'IPv6'].includes(family)) errors.push(fieldError.notSupported(at('spec.ipFamilies', index), family, ['IPv4', 'IPv6']));
+    if (!['IPv4', 'IPv6'].includes(family))
+      errors.push(fieldError.notSupported(at('spec.ipFamilies', index), family, ['IPv4', 'IPv6']));
   }
 }
 
 function validatePolicies(s: Service, spec: ServiceSpec, errors: Errors): void {
   const outside = EXTERNALLY_REACHED.has(spec.type ?? '') || (spec.externalIPs ?? []).length > 0;
   const policy = spec.externalTrafficPolicy ?? '';
-  if (policy !== '' && !outside) errors.push(fieldError.invalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'));
-  else if (policy !== '' && !['Cluster', 'Local'].includes(policy)) errors.push(fieldError.notSupported('spec.externalTrafficPolicy', policy, ['Cluster', 'Local']));
+  if (policy !== '' && !outside)
+    errors.push(
+      fieldError.invalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'),
+    );
+  else if (policy !== '' && !['Cluster', 'Local'].includes(policy))
+    errors.push(fieldError.notSupported('spec.externalTrafficPolicy', policy, ['Cluster', 'Local']));
   if (!isExternalName(s)) {
     const internal = spec.internalTrafficPolicy ?? '';
     if (internal === '') errors.push(fieldError.required('spec.internalTrafficPolicy'));
-    else if (!['Cluster', 'Local'].includes(internal)) errors.push(fieldError.notSupported('spec.internalTrafficPolicy', internal, ['Cluster', 'Local']));
+    else if (!['Cluster', 'Local'].includes(internal))
+      errors.push(fieldError.notSupported('spec.internalTrafficPolicy', internal, ['Cluster', 'Local']));
   }
   if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== 'LoadBalancer') {
-    errors.push(fieldError.forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"));
+    errors.push(
+      fieldError.forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"),
+    );
   }
 }
 
 function portsText(ports: readonly ServicePort[] | undefined): string {
   if (ports === undefined || ports === null || ports.length === 0) return '<none>';
-  return ports.map((p) => ((p.nodePort ?? 0) === 0 ? `${p.port}/${p.protocol}` : `${p.port}:${p.nodePort}/${p.protocol}`)).join(',');
+  return ports
+    .map((p) => ((p.nodePort ?? 0) === 0 ? `${p.port}/${p.protocol}` : `${p.port}:${p.nodePort}/${p.protocol}`))
+    .join(',');
 }
 
 function externalText(s: Service): string {

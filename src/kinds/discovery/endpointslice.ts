@@ -16,7 +16,8 @@ const SHOWN_MAX = 3;
 
 /** Ready unless said otherwise. */
 export const isEndpointReady = (endpoint: Endpoint): boolean => endpoint.conditions?.ready !== false;
-export const isEndpointServing = (endpoint: Endpoint): boolean => endpoint.conditions?.serving ?? isEndpointReady(endpoint);
+export const isEndpointServing = (endpoint: Endpoint): boolean =>
+  endpoint.conditions?.serving ?? isEndpointReady(endpoint);
 export const isEndpointTerminating = (endpoint: Endpoint): boolean => endpoint.conditions?.terminating === true;
 
 export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<EndpointSlice>({
@@ -25,7 +26,17 @@ export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<Endpo
   table: {
     columns: [NAME, column('AddressType'), column('Ports'), column('Endpoints'), AGE],
     cells: (s, nowMs) => [
-      nameOf(s), s.addressType ?? '', shortened((s.ports ?? []).map((p) => String(p.port ?? '*')), '<unset>'), shortened((s.endpoints ?? []).flatMap((e) => e.addresses), '<unset>'), ageOf(s, nowMs),
+      nameOf(s),
+      s.addressType ?? '',
+      shortened(
+        (s.ports ?? []).map((p) => String(p.port ?? '*')),
+        '<unset>',
+      ),
+      shortened(
+        (s.endpoints ?? []).flatMap((e) => e.addresses),
+        '<unset>',
+      ),
+      ageOf(s, nowMs),
     ],
   },
   strategy: {
@@ -40,7 +51,9 @@ export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<Endpo
 
 function shortened(values: readonly string[], none: string): string {
   if (values.length === 0) return none;
-  return values.length <= SHOWN_MAX ? values.join(',') : `${values.slice(0, SHOWN_MAX).join(',')} + ${values.length - SHOWN_MAX} more...`;
+  return values.length <= SHOWN_MAX
+    ? values.join(',')
+    : `${values.slice(0, SHOWN_MAX).join(',')} + ${values.length - SHOWN_MAX} more...`;
 }
 
 function validate(s: EndpointSlice): readonly FieldError[] {
@@ -52,8 +65,10 @@ function validate(s: EndpointSlice): readonly FieldError[] {
   for (const [index, endpoint] of endpoints.entries()) {
     const where = at('endpoints', index);
     const addresses = endpoint.addresses ?? [];
-    if (addresses.length === 0) errors.push(fieldError.required(`${where}.addresses`, 'must contain at least 1 address'));
-    else if (addresses.length > ADDRESSES_MAX) errors.push(fieldError.tooMany(`${where}.addresses`, addresses.length, ADDRESSES_MAX));
+    if (addresses.length === 0)
+      errors.push(fieldError.required(`${where}.addresses`, 'must contain at least 1 address'));
+    else if (addresses.length > ADDRESSES_MAX)
+      errors.push(fieldError.tooMany(`${where}.addresses`, addresses.length, ADDRESSES_MAX));
     for (const [i, address] of addresses.entries()) {
       const field = at(`${where}.addresses`, i);
       if (s.addressType === 'FQDN') messages(isDns1123Subdomain(address), field, address, errors);
@@ -64,8 +79,10 @@ function validate(s: EndpointSlice): readonly FieldError[] {
         }
       }
     }
-    if (endpoint.hostname !== undefined) messages(isDns1123Label(endpoint.hostname), `${where}.hostname`, endpoint.hostname, errors);
-    if (endpoint.nodeName !== undefined) messages(isDns1123Subdomain(endpoint.nodeName), `${where}.nodeName`, endpoint.nodeName, errors);
+    if (endpoint.hostname !== undefined)
+      messages(isDns1123Label(endpoint.hostname), `${where}.hostname`, endpoint.hostname, errors);
+    if (endpoint.nodeName !== undefined)
+      messages(isDns1123Subdomain(endpoint.nodeName), `${where}.nodeName`, endpoint.nodeName, errors);
   }
   const names = new Set<string>();
   const ports = s.ports ?? [];
@@ -76,7 +93,8 @@ function validate(s: EndpointSlice): readonly FieldError[] {
     if (names.has(name)) errors.push(fieldError.duplicate(`${where}.name`, name));
     names.add(name);
     if (port.port !== undefined) messages(isValidPortNum(port.port), `${where}.port`, port.port, errors);
-    if (!['SCTP', 'TCP', 'UDP'].includes(port.protocol ?? '')) errors.push(fieldError.notSupported(`${where}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
+    if (!['SCTP', 'TCP', 'UDP'].includes(port.protocol ?? ''))
+      errors.push(fieldError.notSupported(`${where}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
   }
   return errors;
 }

@@ -27,7 +27,16 @@ export const newEvent: ResourceDefinition<CoreEvent> = {
 
 /** From the served shape to the core group's. */
 function toStorage(object: KubeObject): KubeObject {
-  const { note, regarding, reportingController, deprecatedCount, deprecatedFirstTimestamp, deprecatedLastTimestamp, deprecatedSource, ...rest } = object as Event;
+  const {
+    note,
+    regarding,
+    reportingController,
+    deprecatedCount,
+    deprecatedFirstTimestamp,
+    deprecatedLastTimestamp,
+    deprecatedSource,
+    ...rest
+  } = object as Event;
   const stored: CoreEvent = {
     ...(rest as unknown as CoreEvent),
     apiVersion: 'v1',
@@ -44,7 +53,8 @@ function toStorage(object: KubeObject): KubeObject {
 }
 
 function fromStorage(object: KubeObject): KubeObject {
-  const { message, involvedObject, reportingComponent, count, firstTimestamp, lastTimestamp, source, ...rest } = object as CoreEvent;
+  const { message, involvedObject, reportingComponent, count, firstTimestamp, lastTimestamp, source, ...rest } =
+    object as CoreEvent;
   const served: Event = {
     ...(rest as unknown as Event),
     apiVersion: 'events.k8s.io/v1',

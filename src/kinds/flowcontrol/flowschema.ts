@@ -8,9 +8,20 @@ export const flowSchema: ResourceDefinition<FlowSchema> = defineKind<FlowSchema>
   group: 'flowcontrol.apiserver.k8s.io',
   resource: 'flowschemas',
   table: {
-    columns: [NAME, column('PriorityLevel'), column('MatchingPrecedence', 'integer'), column('DistinguisherMethod'), AGE, column('MissingPL')],
+    columns: [
+      NAME,
+      column('PriorityLevel'),
+      column('MatchingPrecedence', 'integer'),
+      column('DistinguisherMethod'),
+      AGE,
+      column('MissingPL'),
+    ],
     cells: (s, nowMs) => [
-      nameOf(s), s.spec?.priorityLevelConfiguration?.name ?? '', s.spec?.matchingPrecedence ?? 0, s.spec?.distinguisherMethod?.type ?? '<none>', ageOf(s, nowMs),
+      nameOf(s),
+      s.spec?.priorityLevelConfiguration?.name ?? '',
+      s.spec?.matchingPrecedence ?? 0,
+      s.spec?.distinguisherMethod?.type ?? '<none>',
+      ageOf(s, nowMs),
       s.status?.conditions?.find((c) => c.type === 'Dangling')?.status ?? '?',
     ],
   },

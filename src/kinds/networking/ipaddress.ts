@@ -13,7 +13,11 @@ export const ipAddress: ResourceDefinition<IPAddress> = defineKind<IPAddress>({
     columns: [NAME, column('ParentRef'), AGE],
     cells: (i, nowMs) => {
       const ref = i.spec?.parentRef;
-      const text = ref === undefined ? '<none>' : [ref.resource, ref.group ?? ''].filter((p) => p !== '').join('.') + `/${(ref.namespace ?? '') === '' ? '' : `${ref.namespace}/`}${ref.name}`;
+      const text =
+        ref === undefined
+          ? '<none>'
+          : [ref.resource, ref.group ?? ''].filter((p) => p !== '').join('.') +
+            `/${(ref.namespace ?? '') === '' ? '' : `${ref.namespace}/`}${ref.name}`;
       return [nameOf(i), text, ageOf(i, nowMs)];
     },
   },

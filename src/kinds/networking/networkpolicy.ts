@@ -10,7 +10,7 @@ import { type Errors, at, messages } from '../rules.ts';
 import { validateLabelSelector } from '../selectors.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
-const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
 
 export const networkPolicy: ResourceDefinition<NetworkPolicy> = defineKind<NetworkPolicy>({
   group: 'networking.k8s.io',
@@ -24,7 +24,10 @@ export const networkPolicy: ResourceDefinition<NetworkPolicy> = defineKind<Netwo
     // Ingress always; Egress too when there are egress rules.
     default: (p) => {
       if (p.spec === undefined || (p.spec.policyTypes ?? []).length > 0) return p;
-      return { ...p, spec: { ...p.spec, policyTypes: (p.spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'] } };
+      return {
+        ...p,
+        spec: { ...p.spec, policyTypes: (p.spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'] },
+      };
     },
     validateCreate: validate,
     validateUpdate: validate,
@@ -47,9 +50,11 @@ function validate(p: NetworkPolicy): readonly FieldError[] {
     validatePeers(rule.to, `${where}.to`, errors);
   }
   const types = spec.policyTypes ?? [];
-  if (types.length > 2) errors.push(fieldError.invalid('spec.policyTypes', types, 'may not specify more than two policyTypes'));
+  if (types.length > 2)
+    errors.push(fieldError.invalid('spec.policyTypes', types, 'may not specify more than two policyTypes'));
   for (const [index, type] of types.entries()) {
-    if (type !== 'Ingress' && type !== 'Egress') errors.push(fieldError.notSupported(at('spec.policyTypes', index), type, ['Egress', 'Ingress']));
+    if (type !== 'Ingress' && type !== 'Egress')
+      errors.push(fieldError.notSupported(at('spec.policyTypes', index), type, ['Ingress', 'Egress']));
   }
   return errors;
 }
@@ -57,18 +62,25 @@ function validate(p: NetworkPolicy): readonly FieldError[] {
 function validatePorts(ports: readonly NetworkPolicyPort[] | undefined, path: string, errors: Errors): void {
   for (const [index, port] of (ports ?? []).entries()) {
     const where = at(path, index);
-    if (port.protocol !== undefined && !PROTOCOLS.includes(port.protocol)) errors.push(fieldError.notSupported(`${where}.protocol`, port.protocol, PROTOCOLS));
+    if (port.protocol !== undefined && !PROTOCOLS.includes(port.protocol))
+      errors.push(fieldError.notSupported(`${where}.protocol`, port.protocol, PROTOCOLS));
     if (typeof port.port === 'number') {
       messages(isValidPortNum(port.port), `${where}.port`, port.port, errors);
       if (port.endPort !== undefined) {
-        if (port.endPort < port.port) errors.push(fieldError.invalid(`${where}.endPort`, port.endPort, 'must be greater than or equal to `port`'));
+        if (port.endPort < port.port)
+          errors.push(fieldError.invalid(`${where}.endPort`, port.endPort, 'must be greater than or equal to `port`'));
         messages(isValidPortNum(port.endPort), `${where}.endPort`, port.endPort, errors);
       }
     } else if (port.port !== undefined) {
-      if (port.endPort !== undefined) errors.push(fieldError.invalid(`${where}.endPort`, port.endPort, 'may not be specified when `port` is non-numeric'));
+      if (port.endPort !== undefined)
+        errors.push(
+          fieldError.invalid(`${where}.endPort`, port.endPort, 'may not be specified when `port` is non-numeric'),
+        );
       messages(isValidPortName(port.port), `${where}.port`, port.port, errors);
     } else if (port.endPort !== undefined) {
-      errors.push(fieldError.invalid(`${where}.endPort`, port.endPort, 'may not be specified when `port` is not specified'));
+      errors.push(
+        fieldError.invalid(`${where}.endPort`, port.endPort, 'may not be specified when `port` is not specified'),
+      );
     }
   }
 }
@@ -80,7 +92,8 @@ function validatePeers(peers: readonly NetworkPolicyPeer[] | undefined, path: st
     validateLabelSelector(peer.namespaceSelector, `${where}.namespaceSelector`, errors);
     const selectors = peer.podSelector !== undefined || peer.namespaceSelector !== undefined;
     if (peer.ipBlock === undefined && !selectors) errors.push(fieldError.required(where, 'must specify a peer'));
-    else if (peer.ipBlock !== undefined && selectors) errors.push(fieldError.forbidden(where, 'may not specify both ipBlock and another peer'));
+    else if (peer.ipBlock !== undefined && selectors)
+      errors.push(fieldError.forbidden(where, 'may not specify both ipBlock and another peer'));
     if (peer.ipBlock === undefined) continue;
     const { cidr, except } = peer.ipBlock;
     if ((cidr ?? '') === '') {

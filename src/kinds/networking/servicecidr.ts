@@ -4,7 +4,7 @@ import { isValidCIDR } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { type Errors, at, messages } from '../rules.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
-import { defineKind } from '../define.ts';
+import { defineKind, resetStatusOnCreate } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
 export const serviceCIDR: ResourceDefinition<ServiceCIDR> = defineKind<ServiceCIDR>({
@@ -15,12 +15,14 @@ export const serviceCIDR: ResourceDefinition<ServiceCIDR> = defineKind<ServiceCI
     cells: (c, nowMs) => [nameOf(c), (c.spec?.cidrs ?? []).join(','), ageOf(c, nowMs)],
   },
   strategy: {
-    prepareForCreate: ({ status: _, ...c }) => c,
+    prepareForCreate: resetStatusOnCreate,
     prepareForUpdate: (c, old) => ({ ...c, status: old.status }),
     validateCreate: (c) => {
       const errors: Errors = [];
-      if ((c.spec?.cidrs ?? []).length === 0) errors.push(fieldError.required('spec.cidrs', 'at least one CIDR required'));
-      for (const [index, cidr] of (c.spec?.cidrs ?? []).entries()) messages(isValidCIDR(cidr), at('spec.cidrs', index), cidr, errors);
+      if ((c.spec?.cidrs ?? []).length === 0)
+        errors.push(fieldError.required('spec.cidrs', 'at least one CIDR required'));
+      for (const [index, cidr] of (c.spec?.cidrs ?? []).entries())
+        messages(isValidCIDR(cidr), at('spec.cidrs', index), cidr, errors);
       return errors;
     },
   },

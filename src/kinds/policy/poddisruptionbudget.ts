@@ -5,7 +5,7 @@ import type { Errors } from '../rules.ts';
 import { validateLabelSelector } from '../selectors.ts';
 import { validateIntOrPercent } from '../workload.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
-import { defineKind } from '../define.ts';
+import { defineKind, resetStatusOnCreate } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
 export const podDisruptionBudget: ResourceDefinition<PodDisruptionBudget> = defineKind<PodDisruptionBudget>({
@@ -14,10 +14,16 @@ export const podDisruptionBudget: ResourceDefinition<PodDisruptionBudget> = defi
   shortNames: ['pdb'],
   table: {
     columns: [NAME, column('Min Available'), column('Max Unavailable'), column('Allowed Disruptions', 'integer'), AGE],
-    cells: (b, nowMs) => [nameOf(b), String(b.spec?.minAvailable ?? 'N/A'), String(b.spec?.maxUnavailable ?? 'N/A'), b.status?.disruptionsAllowed ?? 0, ageOf(b, nowMs)],
+    cells: (b, nowMs) => [
+      nameOf(b),
+      String(b.spec?.minAvailable ?? 'N/A'),
+      String(b.spec?.maxUnavailable ?? 'N/A'),
+      b.status?.disruptionsAllowed ?? 0,
+      ageOf(b, nowMs),
+    ],
   },
   strategy: {
-    prepareForCreate: ({ status: _, ...b }) => b as PodDisruptionBudget,
+    prepareForCreate: resetStatusOnCreate,
     prepareForUpdate: (b, old) => ({ ...b, status: old.status }),
     validateCreate: validate,
     validateUpdate: validate,
@@ -34,8 +40,16 @@ function validate(b: PodDisruptionBudget): Errors {
   validateIntOrPercent(spec.minAvailable, 'spec.minAvailable', errors);
   validateIntOrPercent(spec.maxUnavailable, 'spec.maxUnavailable', errors);
   validateLabelSelector(spec.selector, 'spec.selector', errors);
-  if (spec.unhealthyPodEvictionPolicy !== undefined && !['AlwaysAllow', 'IfHealthyBudget'].includes(spec.unhealthyPodEvictionPolicy)) {
-    errors.push(fieldError.notSupported('spec.unhealthyPodEvictionPolicy', spec.unhealthyPodEvictionPolicy, ['AlwaysAllow', 'IfHealthyBudget']));
+  if (
+    spec.unhealthyPodEvictionPolicy !== undefined &&
+    !['AlwaysAllow', 'IfHealthyBudget'].includes(spec.unhealthyPodEvictionPolicy)
+  ) {
+    errors.push(
+      fieldError.notSupported('spec.unhealthyPodEvictionPolicy', spec.unhealthyPodEvictionPolicy, [
+        'AlwaysAllow',
+        'IfHealthyBudget',
+      ]),
+    );
   }
   return errors;
 }

@@ -19,7 +19,12 @@ export const clusterRoleBinding: ResourceDefinition<ClusterRoleBinding> = define
   table: {
     columns: [NAME, column('Role'), AGE, wide('Users'), wide('Groups'), wide('ServiceAccounts')],
     cells: (b, nowMs) => [
-      nameOf(b), `${b.roleRef?.kind}/${b.roleRef?.name}`, ageOf(b, nowMs), subjectsText(b.subjects, 'User'), subjectsText(b.subjects, 'Group'), subjectsText(b.subjects, 'ServiceAccount'),
+      nameOf(b),
+      `${b.roleRef?.kind}/${b.roleRef?.name}`,
+      ageOf(b, nowMs),
+      subjectsText(b.subjects, 'User'),
+      subjectsText(b.subjects, 'Group'),
+      subjectsText(b.subjects, 'ServiceAccount'),
     ],
   },
   strategy: {

@@ -8,7 +8,10 @@ import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
 /** The highest priority users may give; above it stand the system's own classes. */
 export const USER_MAX = 1_000_000_000;
-const SYSTEM: Readonly<Record<string, number>> = { 'system-node-critical': 2_000_001_000, 'system-cluster-critical': 2_000_000_000 };
+const SYSTEM: Readonly<Record<string, number>> = {
+  'system-node-critical': 2_000_001_000,
+  'system-cluster-critical': 2_000_000_000,
+};
 
 export const priorityClass: ResourceDefinition<PriorityClass> = defineKind<PriorityClass>({
   group: 'scheduling.k8s.io',
@@ -23,7 +26,13 @@ export const priorityClass: ResourceDefinition<PriorityClass> = defineKind<Prior
       const errors: Errors = [];
       const system = SYSTEM[c.metadata.name ?? ''];
       if ((c.metadata.name ?? '').startsWith('system-')) {
-        if (system === undefined || system !== c.value) errors.push(fieldError.forbidden('metadata.name', "priority class names with 'system-' prefix are reserved for system use only"));
+        if (system === undefined || system !== c.value)
+          errors.push(
+            fieldError.forbidden(
+              'metadata.name',
+              "priority class names with 'system-' prefix are reserved for system use only",
+            ),
+          );
       } else if ((c.value ?? 0) > USER_MAX) {
         errors.push(fieldError.forbidden('value', `maximum allowed value of a user defined priority is ${USER_MAX}`));
       }

@@ -9,10 +9,25 @@ export const csiDriver: ResourceDefinition<CSIDriver> = defineKind<CSIDriver>({
   group: 'storage.k8s.io',
   resource: 'csidrivers',
   table: {
-    columns: [NAME, column('AttachRequired', 'boolean'), column('PodInfoOnMount', 'boolean'), column('StorageCapacity', 'boolean'), column('TokenRequests'), column('RequiresRepublish', 'boolean'), column('Modes'), AGE],
+    columns: [
+      NAME,
+      column('AttachRequired', 'boolean'),
+      column('PodInfoOnMount', 'boolean'),
+      column('StorageCapacity', 'boolean'),
+      column('TokenRequests'),
+      column('RequiresRepublish', 'boolean'),
+      column('Modes'),
+      AGE,
+    ],
     cells: (d, nowMs) => [
-      nameOf(d), d.spec?.attachRequired ?? true, d.spec?.podInfoOnMount ?? false, d.spec?.storageCapacity ?? false,
-      (d.spec?.tokenRequests ?? []).map((t) => t.audience).join(',') || '<unset>', d.spec?.requiresRepublish ?? false, (d.spec?.volumeLifecycleModes ?? []).join(',') || '<none>', ageOf(d, nowMs),
+      nameOf(d),
+      d.spec?.attachRequired ?? true,
+      d.spec?.podInfoOnMount ?? false,
+      d.spec?.storageCapacity ?? false,
+      (d.spec?.tokenRequests ?? []).map((t) => t.audience).join(',') || '<unset>',
+      d.spec?.requiresRepublish ?? false,
+      (d.spec?.volumeLifecycleModes ?? []).join(',') || '<none>',
+      ageOf(d, nowMs),
     ],
   },
   strategy: {

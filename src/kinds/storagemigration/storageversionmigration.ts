@@ -3,7 +3,9 @@ import type { StorageVersionMigration } from '#generated/api/storagemigration-v1
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 
-export const storageVersionMigration: ResourceDefinition<StorageVersionMigration> = defineKind<StorageVersionMigration>({
-  group: 'storagemigration.k8s.io',
-  resource: 'storageversionmigrations',
-});
+export const storageVersionMigration: ResourceDefinition<StorageVersionMigration> = defineKind<StorageVersionMigration>(
+  {
+    group: 'storagemigration.k8s.io',
+    resource: 'storageversionmigrations',
+  },
+);

@@ -13,7 +13,9 @@ export function imagePullPolicyFor(image: string | undefined): 'Always' | 'IfNot
 const SOURCELESS_KEYS = 1;
 
 function defaultVolume(volume: Volume): Volume {
-  return Object.keys(volume).length === SOURCELESS_KEYS && volume.name !== undefined ? { ...volume, emptyDir: {} } : volume;
+  return Object.keys(volume).length === SOURCELESS_KEYS && volume.name !== undefined
+    ? { ...volume, emptyDir: {} }
+    : volume;
 }
 
 function mapChanged<T>(list: readonly T[] | undefined, change: (item: T) => T): readonly T[] | undefined {
@@ -40,9 +42,13 @@ export function defaultPodSpec(spec: PodSpec): PodSpec {
     ...(spec.volumes === undefined ? {} : { volumes: mapChanged(spec.volumes, defaultVolume) }),
     ...(spec.initContainers === undefined ? {} : { initContainers: mapChanged(spec.initContainers, withPullPolicy) }),
     containers: mapChanged(spec.containers, withPullPolicy) as readonly Container[],
-    ...(spec.ephemeralContainers === undefined ? {} : { ephemeralContainers: mapChanged(spec.ephemeralContainers, withPullPolicy) }),
+    ...(spec.ephemeralContainers === undefined
+      ? {}
+      : { ephemeralContainers: mapChanged(spec.ephemeralContainers, withPullPolicy) }),
     // The old name is written beside the new one, always equal.
-    ...(serviceAccountName === undefined || serviceAccountName === '' ? {} : { serviceAccountName, serviceAccount: serviceAccountName }),
+    ...(serviceAccountName === undefined || serviceAccountName === ''
+      ? {}
+      : { serviceAccountName, serviceAccount: serviceAccountName }),
   };
 }
 
@@ -58,7 +64,9 @@ function withRequests(container: Container): Container {
 }
 
 const withHostPorts = (container: Container): Container => {
-  const ports = mapChanged(container.ports, (port) => (port.hostPort === undefined ? { ...port, hostPort: port.containerPort } : port));
+  const ports = mapChanged(container.ports, (port) =>
+    port.hostPort === undefined ? { ...port, hostPort: port.containerPort } : port,
+  );
   return ports === container.ports ? container : { ...container, ports };
 };
 
@@ -74,7 +82,9 @@ export function defaultPod(pod: Pod): Pod {
     spec: {
       ...shared,
       containers: mapChanged(shared.containers, perContainer) as readonly Container[],
-      ...(shared.initContainers === undefined ? {} : { initContainers: mapChanged(shared.initContainers, perContainer) }),
+      ...(shared.initContainers === undefined
+        ? {}
+        : { initContainers: mapChanged(shared.initContainers, perContainer) }),
       enableServiceLinks: shared.enableServiceLinks ?? true,
     },
   };

@@ -11,7 +11,8 @@ export function computeQos(pod: Pod): QosClass {
   const spec = pod.spec;
   const podLevel = spec?.resources;
   const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].map((c) => c.resources);
-  const asked = podLevel !== undefined && (podLevel.requests !== undefined || podLevel.limits !== undefined) ? [podLevel] : all;
+  const asked =
+    podLevel !== undefined && (podLevel.requests !== undefined || podLevel.limits !== undefined) ? [podLevel] : all;
   const anything = asked.some((r) => COUNTED.some((name) => isSet(r?.requests?.[name]) || isSet(r?.limits?.[name])));
   if (!anything) return 'BestEffort';
   return asked.every(isGuaranteed) ? 'Guaranteed' : 'Burstable';
@@ -20,7 +21,8 @@ export function computeQos(pod: Pod): QosClass {
 /** The class the server recorded, else computed. */
 export const qosOf = (pod: Pod): QosClass => (pod.status?.qosClass as QosClass | undefined) ?? computeQos(pod);
 
-const isSet = (quantity: string | undefined): boolean => quantity !== undefined && !isZeroQuantity(parseQuantity(quantity));
+const isSet = (quantity: string | undefined): boolean =>
+  quantity !== undefined && !isZeroQuantity(parseQuantity(quantity));
 
 function isGuaranteed(resources: ResourceRequirements | undefined): boolean {
   return COUNTED.every((name) => {

@@ -11,7 +11,10 @@ export const podStrategy: Strategy<Pod> = {
   prepareForCreate: (pod, context) => {
     const gated = (pod.spec?.schedulingGates ?? []).length > 0;
     const condition = {
-      type: 'PodScheduled', status: 'False', lastTransitionTime: context.now, reason: 'SchedulingGated',
+      type: 'PodScheduled',
+      status: 'False',
+      lastTransitionTime: context.now,
+      reason: 'SchedulingGated',
       message: 'Scheduling is blocked due to non-empty scheduling gates',
     };
     return {

@@ -18,8 +18,15 @@ export interface PodSummary {
 
 export const podTable: TableDefinition<Pod> = {
   columns: [
-    NAME, column('Ready'), column('Status'), column('Restarts'), AGE,
-    wide('IP'), wide('Node'), wide('Nominated Node'), wide('Readiness Gates'),
+    NAME,
+    column('Ready'),
+    column('Status'),
+    column('Restarts'),
+    AGE,
+    wide('IP'),
+    wide('Node'),
+    wide('Nominated Node'),
+    wide('Readiness Gates'),
   ],
   cells: (pod, nowMs) => {
     const summary = summarizePod(pod);
@@ -28,8 +35,15 @@ export const podTable: TableDefinition<Pod> = {
         ? `${summary.restarts} (${humanDuration(nowMs - summary.lastRestartMs)} ago)`
         : `${summary.restarts}`;
     return [
-      nameOf(pod), `${summary.ready}/${summary.total}`, summary.reason, restarts, ageOf(pod, nowMs),
-      orNone(podIPsOf(pod)[0]), orNone(pod.spec?.nodeName), orNone(pod.status?.nominatedNodeName), readinessGates(pod),
+      nameOf(pod),
+      `${summary.ready}/${summary.total}`,
+      summary.reason,
+      restarts,
+      ageOf(pod, nowMs),
+      orNone(podIPsOf(pod)[0]),
+      orNone(pod.spec?.nodeName),
+      orNone(pod.status?.nominatedNodeName),
+      readinessGates(pod),
     ];
   },
 };
@@ -127,7 +141,9 @@ function containerReason(status: ContainerStatus): string | undefined {
   if (waiting?.reason !== undefined && waiting.reason !== '') return waiting.reason;
   if (terminated === undefined) return undefined;
   if (terminated.reason !== undefined && terminated.reason !== '') return terminated.reason;
-  return terminated.signal !== undefined && terminated.signal !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode}`;
+  return terminated.signal !== undefined && terminated.signal !== 0
+    ? `Signal:${terminated.signal}`
+    : `ExitCode:${terminated.exitCode}`;
 }
 
 function latest(before: number | undefined, status: ContainerStatus): number | undefined {

@@ -14,7 +14,11 @@ export const toleratesAny = (tolerations: readonly Toleration[] | undefined, tai
   tolerations?.some((t) => toleratesTaint(t, taint)) === true;
 
 /** The first taint of one of `effects` that nothing tolerates. */
-export function findUntolerated(taints: readonly Taint[] | undefined, tolerations: readonly Toleration[] | undefined, effects: readonly string[]): Taint | undefined {
+export function findUntolerated(
+  taints: readonly Taint[] | undefined,
+  tolerations: readonly Toleration[] | undefined,
+  effects: readonly string[],
+): Taint | undefined {
   return taints?.find((taint) => effects.includes(taint.effect) && !toleratesAny(tolerations, taint));
 }
 

@@ -1,10 +1,21 @@
 // Rules for a pod's spec, shared by pods and every kind with a pod template.
-import type { NodeSelectorTerm, PodAffinityTerm, PodSpec, PodTemplateSpec, Toleration } from '#generated/api/core-v1.ts';
+import type {
+  NodeSelectorTerm,
+  PodAffinityTerm,
+  PodSpec,
+  PodTemplateSpec,
+  Toleration,
+} from '#generated/api/core-v1.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName, isValidIP } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { type Errors, type Row, at, checkRows, child, messages } from '../../rules.ts';
 import { validateLabelSelector, validateLabels } from '../../selectors.ts';
-import { validateContainers, validateEphemeralContainers, validateInitContainers, validateResources } from './validate-containers.ts';
+import {
+  validateContainers,
+  validateEphemeralContainers,
+  validateInitContainers,
+  validateResources,
+} from './validate-containers.ts';
 import { validateVolumes } from './validate-volumes.ts';
 
 const SPEC_ROWS: readonly Row<PodSpec>[] = [
@@ -25,7 +36,11 @@ const ACTIVE_DEADLINE_MAX = 2 ** 31 - 1;
 
 export function validatePodSpec(spec: PodSpec, path: string, errors: Errors): void {
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`, errors);
-  const context = { volumes, hostNetwork: spec.hostNetwork === true, gracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30 };
+  const context = {
+    volumes,
+    hostNetwork: spec.hostNetwork === true,
+    gracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
+  };
   const names = new Set<string>();
   validateContainers(spec.containers, `${path}.containers`, context, names, errors);
   validateInitContainers(spec.initContainers, `${path}.initContainers`, context, names, errors);
@@ -39,20 +54,41 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: Errors): vo
   }
   validateAffinity(spec, `${path}.affinity`, errors);
   validateDns(spec, path, errors);
-  if (spec.activeDeadlineSeconds !== undefined && (spec.activeDeadlineSeconds < 1 || spec.activeDeadlineSeconds > ACTIVE_DEADLINE_MAX)) {
-    errors.push(fieldError.invalid(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, `must be between 1 and ${ACTIVE_DEADLINE_MAX}, inclusive`));
+  if (
+    spec.activeDeadlineSeconds !== undefined &&
+    (spec.activeDeadlineSeconds < 1 || spec.activeDeadlineSeconds > ACTIVE_DEADLINE_MAX)
+  ) {
+    errors.push(
+      fieldError.invalid(
+        `${path}.activeDeadlineSeconds`,
+        spec.activeDeadlineSeconds,
+        `must be between 1 and ${ACTIVE_DEADLINE_MAX}, inclusive`,
+      ),
+    );
   }
   validateTolerations(spec.tolerations, `${path}.tolerations`, errors);
   for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
     const where = at(`${path}.hostAliases`, index);
     messages(isValidIP(alias.ip ?? ''), `${where}.ip`, alias.ip, errors);
-    for (const [i, name] of (alias.hostnames ?? []).entries()) messages(isDns1123Subdomain(name), at(`${where}.hostnames`, i), name, errors);
+    for (const [i, name] of (alias.hostnames ?? []).entries())
+      messages(isDns1123Subdomain(name), at(`${where}.hostnames`, i), name, errors);
   }
   if (spec.terminationGracePeriodSeconds !== undefined && spec.terminationGracePeriodSeconds < 0) {
-    errors.push(fieldError.invalid(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds, 'must be greater than or equal to 0'));
+    errors.push(
+      fieldError.invalid(
+        `${path}.terminationGracePeriodSeconds`,
+        spec.terminationGracePeriodSeconds,
+        'must be greater than or equal to 0',
+      ),
+    );
   }
   for (const [index, gate] of (spec.readinessGates ?? []).entries()) {
-    messages(isQualifiedName(gate.conditionType), `${at(`${path}.readinessGates`, index)}.conditionType`, gate.conditionType, errors);
+    messages(
+      isQualifiedName(gate.conditionType),
+      `${at(`${path}.readinessGates`, index)}.conditionType`,
+      gate.conditionType,
+      errors,
+    );
   }
   validateSpread(spec, `${path}.topologySpreadConstraints`, errors);
 }
@@ -61,34 +97,72 @@ function validatePodSecurityContext(spec: PodSpec, path: string, errors: Errors)
   const context = spec.securityContext;
   const where = `${path}.securityContext`;
   if (spec.shareProcessNamespace === true && spec.hostPID === true) {
-    errors.push(fieldError.invalid(`${path}.shareProcessNamespace`, true, 'ShareProcessNamespace and HostPID cannot both be enabled'));
+    errors.push(
+      fieldError.invalid(
+        `${path}.shareProcessNamespace`,
+        true,
+        'ShareProcessNamespace and HostPID cannot both be enabled',
+      ),
+    );
   }
   if (context === undefined) return;
   for (const member of ['runAsUser', 'runAsGroup', 'fsGroup'] as const) {
     const value = context[member];
-    if (value !== undefined && (value < 0 || value > 2147483647)) errors.push(fieldError.invalid(child(where, member), value, 'must be between 0 and 2147483647, inclusive'));
+    if (value !== undefined && (value < 0 || value > 2147483647))
+      errors.push(fieldError.invalid(child(where, member), value, 'must be between 0 and 2147483647, inclusive'));
   }
   for (const [index, group] of (context.supplementalGroups ?? []).entries()) {
-    if (group < 0 || group > 2147483647) errors.push(fieldError.invalid(at(`${where}.supplementalGroups`, index), group, 'must be between 0 and 2147483647, inclusive'));
+    if (group < 0 || group > 2147483647)
+      errors.push(
+        fieldError.invalid(
+          at(`${where}.supplementalGroups`, index),
+          group,
+          'must be between 0 and 2147483647, inclusive',
+        ),
+      );
   }
-  if (context.fsGroupChangePolicy !== undefined && !['Always', 'OnRootMismatch'].includes(context.fsGroupChangePolicy)) {
-    errors.push(fieldError.notSupported(`${where}.fsGroupChangePolicy`, context.fsGroupChangePolicy, ['Always', 'OnRootMismatch']));
+  if (
+    context.fsGroupChangePolicy !== undefined &&
+    !['Always', 'OnRootMismatch'].includes(context.fsGroupChangePolicy)
+  ) {
+    errors.push(
+      fieldError.notSupported(`${where}.fsGroupChangePolicy`, context.fsGroupChangePolicy, [
+        'Always',
+        'OnRootMismatch',
+      ]),
+    );
   }
   for (const [index, sysctl] of (context.sysctls ?? []).entries()) {
     if ((sysctl.name ?? '') === '') errors.push(fieldError.required(`${at(`${where}.sysctls`, index)}.name`));
   }
 }
 
-export function validateTolerations(tolerations: readonly Toleration[] | undefined, path: string, errors: Errors): void {
+export function validateTolerations(
+  tolerations: readonly Toleration[] | undefined,
+  path: string,
+  errors: Errors,
+): void {
   for (const [index, toleration] of (tolerations ?? []).entries()) {
     const where = at(path, index);
     const key = toleration.key ?? '';
     if (key !== '') messages(isQualifiedName(key), `${where}.key`, key, errors);
     if (key === '' && toleration.operator !== 'Exists') {
-      errors.push(fieldError.invalid(`${where}.operator`, toleration.operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
+      errors.push(
+        fieldError.invalid(
+          `${where}.operator`,
+          toleration.operator ?? '',
+          'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+        ),
+      );
     }
     if (toleration.tolerationSeconds !== undefined && toleration.effect !== 'NoExecute') {
-      errors.push(fieldError.invalid(`${where}.effect`, toleration.effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+      errors.push(
+        fieldError.invalid(
+          `${where}.effect`,
+          toleration.effect ?? '',
+          "effect must be 'NoExecute' when `tolerationSeconds` is set",
+        ),
+      );
     }
     switch (toleration.operator ?? '') {
       case 'Equal':
@@ -96,7 +170,10 @@ export function validateTolerations(tolerations: readonly Toleration[] | undefin
         messages(isLabelValue(toleration.value ?? ''), `${where}.operator`, toleration.value, errors);
         break;
       case 'Exists':
-        if ((toleration.value ?? '') !== '') errors.push(fieldError.invalid(`${where}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
+        if ((toleration.value ?? '') !== '')
+          errors.push(
+            fieldError.invalid(`${where}.operator`, toleration, "value must be empty when `operator` is 'Exists'"),
+          );
         break;
       default:
         errors.push(fieldError.notSupported(`${where}.operator`, toleration.operator, ['Equal', 'Exists']));
@@ -115,15 +192,25 @@ export function validateNodeSelectorTerm(term: NodeSelectorTerm, path: string, e
     switch (requirement.operator) {
       case 'In':
       case 'NotIn':
-        if (count === 0) errors.push(fieldError.required(`${where}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
+        if (count === 0)
+          errors.push(fieldError.required(`${where}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
         break;
       case 'Exists':
       case 'DoesNotExist':
-        if (count > 0) errors.push(fieldError.forbidden(`${where}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+        if (count > 0)
+          errors.push(
+            fieldError.forbidden(
+              `${where}.values`,
+              "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            ),
+          );
         break;
       case 'Gt':
       case 'Lt':
-        if (count !== 1) errors.push(fieldError.required(`${where}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
+        if (count !== 1)
+          errors.push(
+            fieldError.required(`${where}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"),
+          );
         break;
       default:
         errors.push(fieldError.invalid(`${where}.operator`, requirement.operator, 'not a valid selector operator'));
@@ -137,12 +224,15 @@ function validateAffinity(spec: PodSpec, path: string, errors: Errors): void {
   const required = node?.requiredDuringSchedulingIgnoredDuringExecution;
   if (required !== undefined) {
     const where = `${path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
-    if ((required.nodeSelectorTerms ?? []).length === 0) errors.push(fieldError.required(where, 'must have at least one node selector term'));
-    for (const [index, term] of (required.nodeSelectorTerms ?? []).entries()) validateNodeSelectorTerm(term, at(where, index), errors);
+    if ((required.nodeSelectorTerms ?? []).length === 0)
+      errors.push(fieldError.required(where, 'must have at least one node selector term'));
+    for (const [index, term] of (required.nodeSelectorTerms ?? []).entries())
+      validateNodeSelectorTerm(term, at(where, index), errors);
   }
   for (const [index, preferred] of (node?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
     const where = at(`${path}.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution`, index);
-    if (preferred.weight <= 0 || preferred.weight > 100) errors.push(fieldError.invalid(`${where}.weight`, preferred.weight, 'must be in the range 1-100'));
+    if (preferred.weight <= 0 || preferred.weight > 100)
+      errors.push(fieldError.invalid(`${where}.weight`, preferred.weight, 'must be in the range 1-100'));
     validateNodeSelectorTerm(preferred.preference, `${where}.preference`, errors);
   }
   for (const member of ['podAffinity', 'podAntiAffinity'] as const) {
@@ -153,7 +243,8 @@ function validateAffinity(spec: PodSpec, path: string, errors: Errors): void {
     }
     for (const [index, weighted] of (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
       const at_ = at(`${where}.preferredDuringSchedulingIgnoredDuringExecution`, index);
-      if (weighted.weight <= 0 || weighted.weight > 100) errors.push(fieldError.invalid(`${at_}.weight`, weighted.weight, 'must be in the range 1-100'));
+      if (weighted.weight <= 0 || weighted.weight > 100)
+        errors.push(fieldError.invalid(`${at_}.weight`, weighted.weight, 'must be in the range 1-100'));
       validateAffinityTerm(weighted.podAffinityTerm, `${at_}.podAffinityTerm`, errors);
     }
   }
@@ -172,15 +263,30 @@ function validateDns(spec: PodSpec, path: string, errors: Errors): void {
   const config = spec.dnsConfig;
   const where = `${path}.dnsConfig`;
   if (spec.dnsPolicy === 'None') {
-    if (config === undefined) errors.push(fieldError.required(where, 'must provide `dnsConfig` when `dnsPolicy` is None'));
-    else if ((config.nameservers ?? []).length === 0) errors.push(fieldError.required(`${where}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'));
+    if (config === undefined)
+      errors.push(fieldError.required(where, 'must provide `dnsConfig` when `dnsPolicy` is None'));
+    else if ((config.nameservers ?? []).length === 0)
+      errors.push(
+        fieldError.required(
+          `${where}.nameservers`,
+          'must provide at least one DNS nameserver when `dnsPolicy` is None',
+        ),
+      );
   }
   if ((config?.nameservers ?? []).length > NAMESERVERS_MAX) {
-    errors.push(fieldError.invalid(`${where}.nameservers`, config!.nameservers, `must not have more than ${NAMESERVERS_MAX} nameservers`));
+    errors.push(
+      fieldError.invalid(
+        `${where}.nameservers`,
+        config!.nameservers,
+        `must not have more than ${NAMESERVERS_MAX} nameservers`,
+      ),
+    );
   }
-  for (const [index, server] of (config?.nameservers ?? []).entries()) messages(isValidIP(server), at(`${where}.nameservers`, index), server, errors);
+  for (const [index, server] of (config?.nameservers ?? []).entries())
+    messages(isValidIP(server), at(`${where}.nameservers`, index), server, errors);
   for (const [index, option] of (config?.options ?? []).entries()) {
-    if ((option.name ?? '') === '') errors.push(fieldError.required(at(`${where}.options`, index), 'must not be empty'));
+    if ((option.name ?? '') === '')
+      errors.push(fieldError.required(at(`${where}.options`, index), 'must not be empty'));
   }
 }
 
@@ -188,21 +294,26 @@ function validateSpread(spec: PodSpec, path: string, errors: Errors): void {
   const seen = new Set<string>();
   for (const [index, constraint] of (spec.topologySpreadConstraints ?? []).entries()) {
     const where = at(path, index);
-    if (constraint.maxSkew <= 0) errors.push(fieldError.invalid(`${where}.maxSkew`, constraint.maxSkew, 'must be greater than zero'));
-    if ((constraint.topologyKey ?? '') === '') errors.push(fieldError.required(`${where}.topologyKey`, 'can not be empty'));
+    if (constraint.maxSkew <= 0)
+      errors.push(fieldError.invalid(`${where}.maxSkew`, constraint.maxSkew, 'must be greater than zero'));
+    if ((constraint.topologyKey ?? '') === '')
+      errors.push(fieldError.required(`${where}.topologyKey`, 'can not be empty'));
     const actions = ['DoNotSchedule', 'ScheduleAnyway'];
-    if (!actions.includes(constraint.whenUnsatisfiable)) errors.push(fieldError.notSupported(`${where}.whenUnsatisfiable`, constraint.whenUnsatisfiable, actions));
+    if (!actions.includes(constraint.whenUnsatisfiable))
+      errors.push(fieldError.notSupported(`${where}.whenUnsatisfiable`, constraint.whenUnsatisfiable, actions));
     const pair = `{${constraint.topologyKey}, ${constraint.whenUnsatisfiable}}`;
     if (seen.has(pair)) errors.push(fieldError.duplicate(`${where}.{topologyKey, whenUnsatisfiable}`, pair));
     seen.add(pair);
     validateLabelSelector(constraint.labelSelector, `${where}.labelSelector`, errors);
-    if (constraint.minDomains !== undefined && constraint.minDomains <= 0) errors.push(fieldError.invalid(`${where}.minDomains`, constraint.minDomains, 'must be greater than zero'));
+    if (constraint.minDomains !== undefined && constraint.minDomains <= 0)
+      errors.push(fieldError.invalid(`${where}.minDomains`, constraint.minDomains, 'must be greater than zero'));
   }
 }
 
 export function validateTemplateMetadata(template: PodTemplateSpec, path: string, errors: Errors): void {
   validateLabels(template.metadata?.labels, `${path}.labels`, errors);
-  for (const key of Object.keys(template.metadata?.annotations ?? {})) messages(isQualifiedName(key.toLowerCase()), `${path}.annotations`, key, errors);
+  for (const key of Object.keys(template.metadata?.annotations ?? {}))
+    messages(isQualifiedName(key.toLowerCase()), `${path}.annotations`, key, errors);
 }
 
 export function validatePodTemplateSpec(template: PodTemplateSpec, path: string, errors: Errors): void {
@@ -213,6 +324,8 @@ export function validatePodTemplateSpec(template: PodTemplateSpec, path: string,
   }
   validatePodSpec(template.spec, `${path}.spec`, errors);
   if ((template.spec.ephemeralContainers ?? []).length > 0) {
-    errors.push(fieldError.forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'));
+    errors.push(
+      fieldError.forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'),
+    );
   }
 }

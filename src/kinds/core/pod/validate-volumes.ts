@@ -6,22 +6,63 @@ import { tryParseQuantity } from '#machinery/quantity.ts';
 import { type Errors, at, child } from '../../rules.ts';
 
 const SOURCES = [
-  'hostPath', 'emptyDir', 'gcePersistentDisk', 'awsElasticBlockStore', 'gitRepo', 'secret', 'nfs', 'iscsi', 'glusterfs', 'persistentVolumeClaim', 'rbd',
-  'flexVolume', 'cinder', 'cephfs', 'flocker', 'downwardAPI', 'fc', 'azureFile', 'configMap', 'vsphereVolume', 'quobyte', 'azureDisk',
-  'photonPersistentDisk', 'projected', 'portworxVolume', 'scaleIO', 'storageos', 'csi', 'ephemeral', 'image',
+  'emptyDir',
+  'hostPath',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'gitRepo',
+  'secret',
+  'nfs',
+  'iscsi',
+  'glusterfs',
+  'persistentVolumeClaim',
+  'rbd',
+  'flexVolume',
+  'cinder',
+  'cephfs',
+  'flocker',
+  'downwardAPI',
+  'fc',
+  'azureFile',
+  'configMap',
+  'vsphereVolume',
+  'quobyte',
+  'azureDisk',
+  'photonPersistentDisk',
+  'projected',
+  'portworxVolume',
+  'scaleIO',
+  'storageos',
+  'csi',
+  'ephemeral',
+  'image',
 ] as const satisfies readonly (keyof Volume)[];
 
-const HOST_PATH_TYPES = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'];
+const HOST_PATH_TYPES = [
+  '',
+  'BlockDevice',
+  'CharDevice',
+  'Directory',
+  'DirectoryOrCreate',
+  'File',
+  'FileOrCreate',
+  'Socket',
+];
 const MODE_MESSAGE = 'must be a number between 0 and 0777 (octal), both inclusive';
 
-export function validateVolumes(volumes: readonly Volume[] | undefined, path: string, errors: Errors): ReadonlyMap<string, Volume> {
+export function validateVolumes(
+  volumes: readonly Volume[] | undefined,
+  path: string,
+  errors: Errors,
+): ReadonlyMap<string, Volume> {
   const byName = new Map<string, Volume>();
   for (const [index, volume] of (volumes ?? []).entries()) {
     const where = at(path, index);
     validateSource(volume, where, errors);
     if ((volume.name ?? '') === '') errors.push(fieldError.required(`${where}.name`));
     else {
-      for (const message of isDns1123Label(volume.name)) errors.push(fieldError.invalid(`${where}.name`, volume.name, message));
+      for (const message of isDns1123Label(volume.name))
+        errors.push(fieldError.invalid(`${where}.name`, volume.name, message));
       if (byName.has(volume.name)) errors.push(fieldError.duplicate(`${where}.name`, volume.name));
     }
     byName.set(volume.name, volume);
@@ -32,7 +73,8 @@ export function validateVolumes(volumes: readonly Volume[] | undefined, path: st
 function validateSource(volume: Volume, path: string, errors: Errors): void {
   const set = SOURCES.filter((s) => volume[s] !== undefined);
   if (set.length === 0) errors.push(fieldError.required(path, 'must specify a volume type'));
-  for (const extra of set.slice(1)) errors.push(fieldError.forbidden(child(path, extra), 'may not specify more than 1 volume type'));
+  for (const extra of set.slice(1))
+    errors.push(fieldError.forbidden(child(path, extra), 'may not specify more than 1 volume type'));
   if (volume.emptyDir !== undefined) validateEmptyDir(volume.emptyDir, `${path}.emptyDir`, errors);
   if (volume.hostPath !== undefined) {
     if ((volume.hostPath.path ?? '') === '') errors.push(fieldError.required(`${path}.hostPath.path`));
@@ -57,9 +99,11 @@ function validateSource(volume: Volume, path: string, errors: Errors): void {
   if (volume.nfs !== undefined) {
     if ((volume.nfs.server ?? '') === '') errors.push(fieldError.required(`${path}.nfs.server`));
     if ((volume.nfs.path ?? '') === '') errors.push(fieldError.required(`${path}.nfs.path`));
-    else if (!volume.nfs.path.startsWith('/')) errors.push(fieldError.invalid(`${path}.nfs.path`, volume.nfs.path, 'must be an absolute path'));
+    else if (!volume.nfs.path.startsWith('/'))
+      errors.push(fieldError.invalid(`${path}.nfs.path`, volume.nfs.path, 'must be an absolute path'));
   }
-  if (volume.csi !== undefined && (volume.csi.driver ?? '') === '') errors.push(fieldError.required(`${path}.csi.driver`));
+  if (volume.csi !== undefined && (volume.csi.driver ?? '') === '')
+    errors.push(fieldError.required(`${path}.csi.driver`));
   if (volume.downwardAPI !== undefined) {
     validateMode(volume.downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`, errors);
     validateDownwardItems(volume.downwardAPI.items, `${path}.downwardAPI`, errors);
@@ -72,7 +116,8 @@ function validateSource(volume: Volume, path: string, errors: Errors): void {
 
 function validateEmptyDir(source: EmptyDirVolumeSource, path: string, errors: Errors): void {
   const limit = source.sizeLimit === undefined ? undefined : tryParseQuantity(source.sizeLimit);
-  if (limit !== undefined && limit.unscaled < 0n) errors.push(fieldError.forbidden(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity'));
+  if (limit !== undefined && limit.unscaled < 0n)
+    errors.push(fieldError.forbidden(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity'));
 }
 
 function validateMode(mode: number | undefined, path: string, errors: Errors): void {
@@ -94,14 +139,23 @@ function validateDownwardItems(items: NonNullable<Volume['downwardAPI']>['items'
     if ((item.path ?? '') === '') errors.push(fieldError.required(`${path}.path`));
     else relativePath(item.path, `${path}.path`, errors);
     if (item.fieldRef !== undefined && item.resourceFieldRef !== undefined) {
-      errors.push(fieldError.invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
+      errors.push(
+        fieldError.invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'),
+      );
     } else if (item.fieldRef === undefined && item.resourceFieldRef === undefined) {
       errors.push(fieldError.required(path, 'one of fieldRef and resourceFieldRef is required'));
     }
   }
 }
 
-const PROJECTIONS = ['secret', 'configMap', 'downwardAPI', 'serviceAccountToken', 'clusterTrustBundle', 'podCertificate'] as const;
+const PROJECTIONS = [
+  'secret',
+  'configMap',
+  'downwardAPI',
+  'serviceAccountToken',
+  'clusterTrustBundle',
+  'podCertificate',
+] as const;
 
 function validateProjected(volume: Volume, path: string, errors: Errors): void {
   validateMode(volume.projected?.defaultMode, `${path}.defaultMode`, errors);
@@ -109,7 +163,8 @@ function validateProjected(volume: Volume, path: string, errors: Errors): void {
     const where = at(`${path}.sources`, index);
     const set = PROJECTIONS.filter((p) => source[p] !== undefined);
     if (set.length === 0) errors.push(fieldError.required(where, 'must specify a projected volume type'));
-    for (const extra of set.slice(1)) errors.push(fieldError.forbidden(child(where, extra), 'may not specify more than 1 volume type'));
+    for (const extra of set.slice(1))
+      errors.push(fieldError.forbidden(child(where, extra), 'may not specify more than 1 volume type'));
     if (source.secret !== undefined) {
       if ((source.secret.name ?? '') === '') errors.push(fieldError.required(`${where}.secret.name`));
       validateItems(source.secret.items, `${where}.secret.items`, errors);
@@ -121,8 +176,22 @@ function validateProjected(volume: Volume, path: string, errors: Errors): void {
     const token = source.serviceAccountToken;
     if (token !== undefined) {
       const seconds = token.expirationSeconds ?? 3600;
-      if (seconds < 600) errors.push(fieldError.invalid(`${where}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes'));
-      if (seconds > 2 ** 32) errors.push(fieldError.invalid(`${where}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds'));
+      if (seconds < 600)
+        errors.push(
+          fieldError.invalid(
+            `${where}.serviceAccountToken.expirationSeconds`,
+            seconds,
+            'may not specify a duration less than 10 minutes',
+          ),
+        );
+      if (seconds > 2 ** 32)
+        errors.push(
+          fieldError.invalid(
+            `${where}.serviceAccountToken.expirationSeconds`,
+            seconds,
+            'may not specify a duration larger than 2^32 seconds',
+          ),
+        );
       if ((token.path ?? '') === '') errors.push(fieldError.required(`${where}.serviceAccountToken.path`));
       else relativePath(token.path, `${where}.serviceAccountToken.path`, errors);
     }
@@ -131,7 +200,8 @@ function validateProjected(volume: Volume, path: string, errors: Errors): void {
 
 function relativePath(path: string, field: string, errors: Errors): void {
   if (path.startsWith('/')) errors.push(fieldError.invalid(field, path, 'must be a relative path'));
-  if (path.startsWith('..') && path.split('/')[0] !== '..') errors.push(fieldError.invalid(field, path, "must not start with '..'"));
+  if (path.startsWith('..') && path.split('/')[0] !== '..')
+    errors.push(fieldError.invalid(field, path, "must not start with '..'"));
   noBackSteps(path, field, errors);
 }
 
@@ -139,22 +209,44 @@ function noBackSteps(path: string, field: string, errors: Errors): void {
   if (path.split('/').includes('..')) errors.push(fieldError.invalid(field, path, "must not contain '..'"));
 }
 
-export function validateVolumeMounts(container: Container | EphemeralContainer, volumes: ReadonlyMap<string, Volume>, path: string, errors: Errors): void {
+export function validateVolumeMounts(
+  container: Container | EphemeralContainer,
+  volumes: ReadonlyMap<string, Volume>,
+  path: string,
+  errors: Errors,
+): void {
   const mountPaths = new Set<string>();
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const where = at(`${path}.volumeMounts`, index);
     if ((mount.name ?? '') === '') errors.push(fieldError.required(`${where}.name`));
     if (!volumes.has(mount.name)) errors.push(fieldError.notFound(`${where}.name`, mount.name));
     if ((mount.mountPath ?? '') === '') errors.push(fieldError.required(`${where}.mountPath`));
-    if (mountPaths.has(mount.mountPath)) errors.push(fieldError.invalid(`${where}.mountPath`, mount.mountPath, 'must be unique'));
+    if (mountPaths.has(mount.mountPath))
+      errors.push(fieldError.invalid(`${where}.mountPath`, mount.mountPath, 'must be unique'));
     mountPaths.add(mount.mountPath);
     if ((mount.subPath ?? '') !== '') relativePath(mount.subPath!, `${where}.subPath`, errors);
     if ((mount.subPathExpr ?? '') !== '') {
-      if ((mount.subPath ?? '') !== '') errors.push(fieldError.invalid(`${where}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+      if ((mount.subPath ?? '') !== '')
+        errors.push(
+          fieldError.invalid(
+            `${where}.subPathExpr`,
+            mount.subPathExpr,
+            'subPathExpr and subPath are mutually exclusive',
+          ),
+        );
       relativePath(mount.subPathExpr!, `${where}.subPathExpr`, errors);
     }
-    if (mount.mountPropagation !== undefined && !['Bidirectional', 'HostToContainer', 'None'].includes(mount.mountPropagation)) {
-      errors.push(fieldError.notSupported(`${where}.mountPropagation`, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']));
+    if (
+      mount.mountPropagation !== undefined &&
+      !['Bidirectional', 'HostToContainer', 'None'].includes(mount.mountPropagation)
+    ) {
+      errors.push(
+        fieldError.notSupported(`${where}.mountPropagation`, mount.mountPropagation, [
+          'Bidirectional',
+          'HostToContainer',
+          'None',
+        ]),
+      );
     }
   }
 }

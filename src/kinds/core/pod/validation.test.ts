@@ -9,7 +9,9 @@ import { validatePod, validatePodUpdate } from './validation.ts';
 
 const SCHEMA = schemaByName('io.k8s.api.core.v1.Pod');
 const makePod = (spec: Partial<PodSpec> | Record<string, unknown> = {}): Pod =>
-  defaultPod(rebuild<Pod>({ metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i:1' }], ...spec } }, SCHEMA));
+  defaultPod(
+    rebuild<Pod>({ metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i:1' }], ...spec } }, SCHEMA),
+  );
 
 const text = (pod: Pod): string => {
   const errors = validatePod(pod);
@@ -23,34 +25,93 @@ describe('validatePod', () => {
   const table: readonly (readonly [string, Record<string, unknown>, string])[] = [
     ['no containers', { containers: [] }, 'spec.containers: Required value'],
     ['no image', { containers: [{ name: 'c' }] }, 'spec.containers[0].image: Required value'],
-    ['twice the same name', { containers: [{ name: 'c', image: 'i' }, { name: 'c', image: 'i' }] }, 'spec.containers[1].name: Duplicate value: "c"'],
-    ['a mount without volume', container({ volumeMounts: [{ name: 'v', mountPath: '/x' }] }), 'spec.containers[0].volumeMounts[0].name: Not found: "v"'],
-    ['a port out of range', container({ ports: [{ containerPort: 70000 }] }), 'spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive'],
-    ['an unknown protocol', container({ ports: [{ containerPort: 1, protocol: 'X' }] }), 'spec.containers[0].ports[0].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"'],
-    ['an unknown restart policy', { restartPolicy: 'Sometimes' }, 'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"'],
     [
-      'a request above the limit', container({ resources: { requests: { cpu: '2' }, limits: { cpu: '1' } } }),
+      'twice the same name',
+      {
+        containers: [
+          { name: 'c', image: 'i' },
+          { name: 'c', image: 'i' },
+        ],
+      },
+      'spec.containers[1].name: Duplicate value: "c"',
+    ],
+    [
+      'a mount without volume',
+      container({ volumeMounts: [{ name: 'v', mountPath: '/x' }] }),
+      'spec.containers[0].volumeMounts[0].name: Not found: "v"',
+    ],
+    [
+      'a port out of range',
+      container({ ports: [{ containerPort: 70000 }] }),
+      'spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive',
+    ],
+    [
+      'an unknown protocol',
+      container({ ports: [{ containerPort: 1, protocol: 'X' }] }),
+      'spec.containers[0].ports[0].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"',
+    ],
+    [
+      'an unknown restart policy',
+      { restartPolicy: 'Sometimes' },
+      'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
+    ],
+    [
+      'a request above the limit',
+      container({ resources: { requests: { cpu: '2' }, limits: { cpu: '1' } } }),
       'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
     ],
-    ['a probe without handler', container({ livenessProbe: {} }), 'spec.containers[0].livenessProbe: Required value: must specify a handler type'],
-    ['two volume types', { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/x' } }] }, 'spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type'],
-    ['a toleration without key or Exists', { tolerations: [{ operator: 'Equal' }] }, 'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty'],
-    ['an init container with a probe', { initContainers: [{ name: 'a', image: 'i', readinessProbe: { exec: { command: ['x'] } } }] }, 'spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always'],
+    [
+      'a probe without handler',
+      container({ livenessProbe: {} }),
+      'spec.containers[0].livenessProbe: Required value: must specify a handler type',
+    ],
+    [
+      'two volume types',
+      { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/x' } }] },
+      'spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type',
+    ],
+    [
+      'a toleration without key or Exists',
+      { tolerations: [{ operator: 'Equal' }] },
+      'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty',
+    ],
+    [
+      'an init container with a probe',
+      { initContainers: [{ name: 'a', image: 'i', readinessProbe: { exec: { command: ['x'] } } }] },
+      'spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always',
+    ],
   ];
-  for (const [name, spec, message] of table) it(`refuses ${name}`, () => assert.ok(text(makePod(spec)).includes(message), text(makePod(spec))));
+  for (const [name, spec, message] of table)
+    it(`refuses ${name}`, () => assert.ok(text(makePod(spec)).includes(message), text(makePod(spec))));
 });
 
 describe('validatePodUpdate', () => {
   const old = makePod();
-  it('lets the image change', () => assert.deepEqual(validatePodUpdate(makePod({ containers: [{ name: 'c', image: 'i:2', imagePullPolicy: 'IfNotPresent' }] }), old), []));
-  it('lets tolerations be added', () => assert.deepEqual(validatePodUpdate(makePod({ tolerations: [{ operator: 'Exists' }] }), old), []));
+  it('lets the image change', () =>
+    assert.deepEqual(
+      validatePodUpdate(makePod({ containers: [{ name: 'c', image: 'i:2', imagePullPolicy: 'IfNotPresent' }] }), old),
+      [],
+    ));
+  it('lets tolerations be added', () =>
+    assert.deepEqual(validatePodUpdate(makePod({ tolerations: [{ operator: 'Exists' }] }), old), []));
   it('refuses every other change', () => {
     const [error] = validatePodUpdate(makePod({ hostNetwork: true }), old);
     assert.equal(error?.field, 'spec');
     assert.match(error?.detail ?? '', /^pod updates may not change fields other than `spec.containers\[\*\].image`/);
   });
   it('refuses another number of containers', () => {
-    assert.equal(validatePodUpdate(makePod({ containers: [{ name: 'c', image: 'i:1' }, { name: 'd', image: 'i:1' }] }), old)[0]?.field, 'spec.containers');
+    assert.equal(
+      validatePodUpdate(
+        makePod({
+          containers: [
+            { name: 'c', image: 'i:1' },
+            { name: 'd', image: 'i:1' },
+          ],
+        }),
+        old,
+      )[0]?.field,
+      'spec.containers',
+    );
   });
 });
 
@@ -60,5 +121,6 @@ describe('defaultPod', () => {
     assert.deepEqual(first!.resources?.requests, { cpu: '1' });
     assert.equal(first!.imagePullPolicy, 'Always');
   });
-  it('makes a volume without source an emptyDir', () => assert.deepEqual(makePod({ volumes: [{ name: 'v' }] }).spec!.volumes, [{ name: 'v', emptyDir: {} }]));
+  it('makes a volume without source an emptyDir', () =>
+    assert.deepEqual(makePod({ volumes: [{ name: 'v' }] }).spec!.volumes, [{ name: 'v', emptyDir: {} }]));
 });

@@ -8,7 +8,8 @@ export function validatePod(pod: Pod): readonly FieldError[] {
   const errors: Errors = [];
   if (pod.spec === undefined) return [fieldError.required('spec')];
   validatePodSpec(pod.spec, 'spec', errors);
-  if ((pod.spec.ephemeralContainers ?? []).length > 0) errors.push(fieldError.forbidden('spec.ephemeralContainers', 'cannot be set on create'));
+  if ((pod.spec.ephemeralContainers ?? []).length > 0)
+    errors.push(fieldError.forbidden('spec.ephemeralContainers', 'cannot be set on create'));
   return errors;
 }
 
@@ -44,25 +45,45 @@ export function validatePodUpdate(pod: Pod, old: Pod): readonly FieldError[] {
 function validateDeadline(spec: PodSpec, before: PodSpec, errors: Errors): void {
   const seconds = spec.activeDeadlineSeconds;
   if (seconds === undefined) {
-    if (before.activeDeadlineSeconds !== undefined) errors.push(fieldError.invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value'));
+    if (before.activeDeadlineSeconds !== undefined)
+      errors.push(
+        fieldError.invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value'),
+      );
     return;
   }
-  if (seconds < 0) errors.push(fieldError.invalid('spec.activeDeadlineSeconds', seconds, 'must be greater than or equal to 0'));
+  if (seconds < 0)
+    errors.push(fieldError.invalid('spec.activeDeadlineSeconds', seconds, 'must be greater than or equal to 0'));
   if (before.activeDeadlineSeconds !== undefined && before.activeDeadlineSeconds < seconds) {
-    errors.push(fieldError.invalid('spec.activeDeadlineSeconds', seconds, 'must be less than or equal to previous value'));
+    errors.push(
+      fieldError.invalid('spec.activeDeadlineSeconds', seconds, 'must be less than or equal to previous value'),
+    );
   }
 }
 
-function onlyAdded(now: readonly Toleration[] | undefined, before: readonly Toleration[] | undefined, errors: Errors): void {
-  const same = (a: Toleration, b: Toleration): boolean => sameJson({ ...a, tolerationSeconds: undefined }, { ...b, tolerationSeconds: undefined });
+function onlyAdded(
+  now: readonly Toleration[] | undefined,
+  before: readonly Toleration[] | undefined,
+  errors: Errors,
+): void {
+  const same = (a: Toleration, b: Toleration): boolean =>
+    sameJson({ ...a, tolerationSeconds: undefined }, { ...b, tolerationSeconds: undefined });
   const kept = (before ?? []).every((old) => (now ?? []).some((t) => same(t, old)));
-  if (!kept) errors.push(fieldError.forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
+  if (!kept)
+    errors.push(
+      fieldError.forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'),
+    );
 }
 
 function validateGates(spec: PodSpec, before: PodSpec, errors: Errors): void {
   const allowed = new Set((before.schedulingGates ?? []).map((g) => g.name));
   for (const [index, gate] of (spec.schedulingGates ?? []).entries()) {
-    if (!allowed.has(gate.name)) errors.push(fieldError.forbidden(`spec.schedulingGates[${index}].name`, 'only deletion is allowed, but found new scheduling gate \'' + gate.name + "'"));
+    if (!allowed.has(gate.name))
+      errors.push(
+        fieldError.forbidden(
+          `spec.schedulingGates[${index}].name`,
+          "only deletion is allowed, but found new scheduling gate '" + gate.name + "'",
+        ),
+      );
   }
 }
 
@@ -80,7 +101,11 @@ function withMutable(spec: PodSpec, before: PodSpec): PodSpec {
   put('activeDeadlineSeconds', before.activeDeadlineSeconds);
   put('tolerations', before.tolerations);
   put('schedulingGates', before.schedulingGates);
-  if (before.terminationGracePeriodSeconds !== undefined && before.terminationGracePeriodSeconds < 0 && spec.terminationGracePeriodSeconds === 1) {
+  if (
+    before.terminationGracePeriodSeconds !== undefined &&
+    before.terminationGracePeriodSeconds < 0 &&
+    spec.terminationGracePeriodSeconds === 1
+  ) {
     put('terminationGracePeriodSeconds', before.terminationGracePeriodSeconds);
   }
   // A gated pod is not placed yet, so where it may go can still be narrowed.
@@ -96,13 +121,17 @@ function difference(now: PodSpec, before: PodSpec): string {
   const keys = [...new Set([...Object.keys(now), ...Object.keys(before)])] as (keyof PodSpec)[];
   return keys
     .filter((key) => !sameJson(now[key], before[key]))
-    .map((key) => `- spec.${key}: ${JSON.stringify(before[key] ?? null)}\n+ spec.${key}: ${JSON.stringify(now[key] ?? null)}`)
+    .map(
+      (key) =>
+        `- spec.${key}: ${JSON.stringify(before[key] ?? null)}\n+ spec.${key}: ${JSON.stringify(now[key] ?? null)}`,
+    )
     .join('\n');
 }
 
 export function validatePodStatusUpdate(pod: Pod, old: Pod): readonly FieldError[] {
   const errors: Errors = [];
-  if (!sameJson(pod.spec?.nodeName, old.spec?.nodeName)) errors.push(fieldError.forbidden('status.nodeName', 'may not be changed directly'));
+  if (!sameJson(pod.spec?.nodeName, old.spec?.nodeName))
+    errors.push(fieldError.forbidden('status.nodeName', 'may not be changed directly'));
   for (const [field, now, before] of [
     ['status.containerStatuses', pod.status?.containerStatuses, old.status?.containerStatuses],
     ['status.initContainerStatuses', pod.status?.initContainerStatuses, old.status?.initContainerStatuses],
@@ -113,9 +142,14 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): readonly FieldError
       const { terminated } = status.state ?? {};
       if (terminated === undefined || next === undefined) continue;
       if (old.spec?.restartPolicy === 'OnFailure' && terminated.exitCode !== 0) continue;
-      const rules = [...(old.spec?.containers ?? []), ...(old.spec?.initContainers ?? [])].find((c) => c.name === status.name);
+      const rules = [...(old.spec?.containers ?? []), ...(old.spec?.initContainers ?? [])].find(
+        (c) => c.name === status.name,
+      );
       if (rules?.restartPolicy !== undefined) continue;
-      if (next.state?.terminated === undefined) errors.push(fieldError.forbidden(`${field}[${index}].state`, 'may not be transitioned to non-terminated state'));
+      if (next.state?.terminated === undefined)
+        errors.push(
+          fieldError.forbidden(`${field}[${index}].state`, 'may not be transitioned to non-terminated state'),
+        );
     }
   }
   return errors;
