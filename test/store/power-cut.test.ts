@@ -45,6 +45,8 @@ describe('the embedded store under power cuts', () => {
     timeout: 60_000 + CUTS * 20_000,
   }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'coracle-power-'));
+    /** The process is about to end with files open on the mounts: they go when it does. */
+    let interruption = false;
     /** What to undo, newest last. */
     const undo: (() => void)[] = [];
     const disk = (name: string, image: string, options: string) => {
@@ -53,7 +55,7 @@ describe('the embedded store under power cuts', () => {
       const point = join(folder, name);
       mkdirSync(point, { recursive: true });
       run('mount', '-t', 'xfs', '-o', options, device, point);
-      undo.push(() => run('umount', point));
+      undo.push(() => run('umount', ...(interruption ? ['-l'] : []), point));
       return point;
     };
     const unwind = (to: number) => {
@@ -70,6 +72,7 @@ describe('the embedded store under power cuts', () => {
     let writer: ReturnType<typeof startWriter> | undefined;
     // An interrupted run leaves nothing mounted either.
     const rescue = () => {
+      interruption = true;
       writer?.child.kill('SIGKILL');
       run('sleep', '0.5');
       unwind(0);
