@@ -9,7 +9,10 @@ export class AdmissionChain {
   readonly #mutating: readonly AdmissionPlugin[];
   readonly #validating: readonly AdmissionPlugin[];
   /** `operation group/resource/subresource` → the plugins that want to see it. Bounded by what is served. */
-  readonly #memo = new Map<string, { readonly mutating: readonly AdmissionPlugin[]; readonly validating: readonly AdmissionPlugin[] }>();
+  readonly #memo = new Map<
+    string,
+    { readonly mutating: readonly AdmissionPlugin[]; readonly validating: readonly AdmissionPlugin[] }
+  >();
 
   constructor(plugins: readonly AdmissionPlugin[]) {
     const names = new Set(plugins.map((p) => p.name));
@@ -31,7 +34,11 @@ export class AdmissionChain {
     const { validating } = this.#for(base);
     if (validating.length === 0) return;
     const name = object?.metadata?.name;
-    const attributes: AdmissionAttributes = { ...base, object, name: base.name === '' && name !== undefined ? name : base.name };
+    const attributes: AdmissionAttributes = {
+      ...base,
+      object,
+      name: base.name === '' && name !== undefined ? name : base.name,
+    };
     for (const plugin of validating) await plugin.validate!(attributes);
   }
 
@@ -47,10 +54,14 @@ export class AdmissionChain {
     return found.mutating.length + found.validating.length > 0;
   }
 
-  #for(of: Pick<AttributesBase, 'operation' | 'group' | 'resource' | 'subresource'>): { readonly mutating: readonly AdmissionPlugin[]; readonly validating: readonly AdmissionPlugin[] } {
+  #for(of: Pick<AttributesBase, 'operation' | 'group' | 'resource' | 'subresource'>): {
+    readonly mutating: readonly AdmissionPlugin[];
+    readonly validating: readonly AdmissionPlugin[];
+  } {
     const key = `${of.operation} ${of.group}/${of.resource}/${of.subresource}`;
     return this.#memo.getOrInsertComputed(key, () => {
-      const handles = (p: AdmissionPlugin) => p.handles === undefined || p.handles(of.operation, of.group, of.resource, of.subresource);
+      const handles = (p: AdmissionPlugin) =>
+        p.handles === undefined || p.handles(of.operation, of.group, of.resource, of.subresource);
       return { mutating: this.#mutating.filter(handles), validating: this.#validating.filter(handles) };
     });
   }

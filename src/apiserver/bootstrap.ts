@@ -39,19 +39,55 @@ async function systemNamespaces(api: LocalApi): Promise<void> {
 
 async function priorityClasses(api: LocalApi): Promise<void> {
   const path = '/apis/scheduling.k8s.io/v1/priorityclasses';
-  const make = (name: string, value: number, description: string) => ({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description });
-  await api.ensure(path, 'system-cluster-critical', make('system-cluster-critical', 2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'));
-  await api.ensure(path, 'system-node-critical', make('system-node-critical', 2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'));
+  const make = (name: string, value: number, description: string) => ({
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name },
+    value,
+    description,
+  });
+  await api.ensure(
+    path,
+    'system-cluster-critical',
+    make(
+      'system-cluster-critical',
+      2_000_000_000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ),
+  );
+  await api.ensure(
+    path,
+    'system-node-critical',
+    make(
+      'system-node-critical',
+      2_000_001_000,
+      'Used for system critical pods that must not be moved from their current node.',
+    ),
+  );
 }
 
-async function serviceCIDR(api: LocalApi, options: ApiServerOptions, clock: Clock, _signal: AbortSignal): Promise<void> {
+async function serviceCIDR(
+  api: LocalApi,
+  options: ApiServerOptions,
+  clock: Clock,
+  _signal: AbortSignal,
+): Promise<void> {
   const path = '/apis/networking.k8s.io/v1/servicecidrs';
   const found = await api.ensure(path, 'kubernetes', {
-    apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'kubernetes' }, spec: { cidrs: [options.serviceCIDR] },
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: [options.serviceCIDR] },
   });
   const conditions = ((found.status as Json | undefined)?.conditions ?? []) as Json[];
   if (conditions.some((c) => c.type === 'Ready' && c.status === 'True')) return;
-  const condition = { type: 'Ready', status: 'True', lastTransitionTime: new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'), reason: '', message: 'Kubernetes Service CIDR is ready' };
+  const condition = {
+    type: 'Ready',
+    status: 'True',
+    lastTransitionTime: new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+    reason: '',
+    message: 'Kubernetes Service CIDR is ready',
+  };
   await api.put(`${path}/kubernetes/status`, { ...found, status: { conditions: [condition] } });
 }
 
@@ -59,28 +95,40 @@ async function kubernetesService(api: LocalApi, options: ApiServerOptions, servi
   const { ip, port } = options.advertise;
   const ports = [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }];
   await api.ensure('/api/v1/namespaces/default/services', 'kubernetes', {
-    apiVersion: 'v1', kind: 'Service',
+    apiVersion: 'v1',
+    kind: 'Service',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: { clusterIP: services.clusterIPs.first, type: 'ClusterIP', sessionAffinity: 'None', ports },
   });
   const subsets = [{ addresses: [{ ip }], ports: [{ name: 'https', port, protocol: 'TCP' }] }];
   const endpointsPath = '/api/v1/namespaces/default/endpoints';
   const endpoints = await api.ensure(endpointsPath, 'kubernetes', {
-    apiVersion: 'v1', kind: 'Endpoints',
-    metadata: { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: {
+      name: 'kubernetes',
+      namespace: 'default',
+      labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' },
+    },
     subsets,
   });
   if (!equalJson(endpoints.subsets, subsets)) await api.put(`${endpointsPath}/kubernetes`, { ...endpoints, subsets });
 
-  const slice = { addressType: ip.includes(':') ? 'IPv6' : 'IPv4', endpoints: [{ addresses: [ip], conditions: { ready: true } }], ports: [{ name: 'https', port, protocol: 'TCP' }] };
+  const slice = {
+    addressType: ip.includes(':') ? 'IPv6' : 'IPv4',
+    endpoints: [{ addresses: [ip], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  };
   const slicesPath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
   const present = await api.ensure(slicesPath, 'kubernetes', {
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice',
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
     ...slice,
   });
   const { addressType, endpoints: listed, ports: open } = present;
-  if (!equalJson({ addressType, endpoints: listed, ports: open }, slice)) await api.put(`${slicesPath}/kubernetes`, { ...present, ...slice });
+  if (!equalJson({ addressType, endpoints: listed, ports: open }, slice))
+    await api.put(`${slicesPath}/kubernetes`, { ...present, ...slice });
 }
 
 /** The API as the server itself uses it. */
@@ -99,7 +147,8 @@ class LocalApi {
       return (await this.#call('POST', path, object))!;
     } catch (error) {
       // Another server on the same store was faster.
-      if (error instanceof StatusError && error.reason === 'AlreadyExists') return (await this.#call('GET', `${path}/${name}`)) ?? object;
+      if (error instanceof StatusError && error.reason === 'AlreadyExists')
+        return (await this.#call('GET', `${path}/${name}`)) ?? object;
       throw error;
     }
   }
@@ -110,7 +159,10 @@ class LocalApi {
 
   async #call(method: string, path: string, body?: Json): Promise<Json | undefined> {
     const response = await this.#exchange({
-      method, path, peer: { user: apiServerUser }, signal: new AbortController().signal,
+      method,
+      path,
+      peer: { user: apiServerUser },
+      signal: new AbortController().signal,
       headers: { 'content-type': 'application/json', 'user-agent': 'kube-apiserver' },
       ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
     });

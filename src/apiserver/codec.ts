@@ -38,10 +38,20 @@ export class Codec {
   }
 
   /** The same for a value that is parsed already (a patched object). */
-  decodeValue(served: Served, value: unknown, context: RequestContext, validation: WriteOptions['fieldValidation']): KubeObject {
+  decodeValue(
+    served: Served,
+    value: unknown,
+    context: RequestContext,
+    validation: WriteOptions['fieldValidation'],
+  ): KubeObject {
     checkHead(served, value as KubeObject);
     const { kind } = served.definition;
-    return this.#accept(served, decodeValue(value, served.version.schema, { kind, version: served.version.version }), context, validation);
+    return this.#accept(
+      served,
+      decodeValue(value, served.version.schema, { kind, version: served.version.version }),
+      context,
+      validation,
+    );
   }
 
   #decodeBody(served: Served, context: RequestContext): Decoded {
@@ -60,10 +70,17 @@ export class Codec {
     return decoded;
   }
 
-  #accept(served: Served, { object, strictErrors }: Decoded, context: RequestContext, validation: WriteOptions['fieldValidation']): KubeObject {
+  #accept(
+    served: Served,
+    { object, strictErrors }: Decoded,
+    context: RequestContext,
+    validation: WriteOptions['fieldValidation'],
+  ): KubeObject {
     if (strictErrors.length > 0 && validation !== 'Ignore') {
       if (validation === 'Strict') {
-        throw strictDecodingError({ kind: served.definition.kind, apiVersion: served.apiVersion }, strictErrors, { kind: served.definition.kind });
+        throw strictDecodingError({ kind: served.definition.kind, apiVersion: served.apiVersion }, strictErrors, {
+          kind: served.definition.kind,
+        });
       }
       for (const text of strictErrors) context.warn(text);
     }
@@ -73,21 +90,48 @@ export class Codec {
   /** Defaults of the version, then the storage version, then the kind's own defaults. */
   toStorage(served: Served, object: KubeObject): KubeObject {
     const { strategy } = served.definition;
-    
+
     const stored = served.version.toStorage === undefined ? object : served.version.toStorage(object);
     return strategy.default === undefined ? stored : strategy.default(stored);
   }
 
   /** Normal form: kind, apiVersion, metadata without resourceVersion, then the fields in the schema's order. */
   encode(served: Served, object: KubeObject): Uint8Array {
-    const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = rebuild<KubeObject>(object, this.#storageSchema(served));
-    return Buffer.from(JSON.stringify({ kind: served.definition.kind, apiVersion: served.storageApiVersion, metadata: orderedMetadata(metadata), ...rest }));
+    const {
+      kind: _kind,
+      apiVersion: _apiVersion,
+      metadata,
+      ...rest
+    } = rebuild<KubeObject>(object, this.#storageSchema(served));
+    return Buffer.from(
+      JSON.stringify({
+        kind: served.definition.kind,
+        apiVersion: served.storageApiVersion,
+        metadata: orderedMetadata(metadata),
+        ...rest,
+      }),
+    );
   }
 
   /** The object with managedFields brought up to date. */
-  manage(served: Served, object: KubeObject, old: KubeObject | undefined, manager: string, subresource: string, now: string): KubeObject {
+  manage(
+    served: Served,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    manager: string,
+    subresource: string,
+    now: string,
+  ): KubeObject {
     if (this.#fieldManager === undefined) return object;
-    return this.#fieldManager.update({ object, old, schema: this.#storageSchema(served), apiVersion: served.storageApiVersion, manager, subresource, now });
+    return this.#fieldManager.update({
+      object,
+      old,
+      schema: this.#storageSchema(served),
+      apiVersion: served.storageApiVersion,
+      manager,
+      subresource,
+      now,
+    });
   }
 
   #storageSchema(served: Served): Schema {
@@ -125,9 +169,13 @@ function checkHead(served: Served, object: KubeObject): void {
   const { kind, apiVersion } = object ?? {};
   if (typeof kind === 'string' && kind !== '' && kind !== served.definition.kind) {
     const version = typeof apiVersion === 'string' ? apiVersion.slice(apiVersion.lastIndexOf('/') + 1) : '';
-    throw StatusError.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${served.definition.kind}: converting (${version}.${kind}) to (${served.version.version}.${served.definition.kind}): unknown conversion`);
+    throw StatusError.badRequest(
+      `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${served.definition.kind}: converting (${version}.${kind}) to (${served.version.version}.${served.definition.kind}): unknown conversion`,
+    );
   }
   if (typeof apiVersion === 'string' && apiVersion !== '' && apiVersion !== served.apiVersion) {
-    throw StatusError.badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${served.apiVersion})`);
+    throw StatusError.badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${served.apiVersion})`,
+    );
   }
 }

@@ -8,7 +8,9 @@ import { pathNotFound, type Served, type ServedResources } from './served.ts';
 import type { ConnectHandler } from './subresources/subresource.ts';
 
 /** Kinds of the bodies of subresources that are not the resource's own. */
-const SUBRESOURCE_KINDS: Readonly<Record<string, { readonly group: string; readonly version: string; readonly kind: string }>> = {
+const SUBRESOURCE_KINDS: Readonly<
+  Record<string, { readonly group: string; readonly version: string; readonly kind: string }>
+> = {
   scale: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
   eviction: { group: 'policy', version: 'v1', kind: 'Eviction' },
   token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
@@ -17,7 +19,11 @@ const SUBRESOURCE_KINDS: Readonly<Record<string, { readonly group: string; reado
   attach: { group: '', version: 'v1', kind: 'PodAttachOptions' },
   portforward: { group: '', version: 'v1', kind: 'PodPortForwardOptions' },
 };
-const PROXY_KINDS: Readonly<Record<string, string>> = { pods: 'PodProxyOptions', services: 'ServiceProxyOptions', nodes: 'NodeProxyOptions' };
+const PROXY_KINDS: Readonly<Record<string, string>> = {
+  pods: 'PodProxyOptions',
+  services: 'ServiceProxyOptions',
+  nodes: 'NodeProxyOptions',
+};
 const SUBRESOURCE_VERBS: Readonly<Record<string, readonly string[]>> = {
   status: ['get', 'patch', 'update'],
   scale: ['get', 'patch', 'update'],
@@ -110,7 +116,10 @@ export class Discovery {
   }
 
   #apiGroup(group: string): object {
-    const versions = [...this.#resources.groups().get(group)!.keys()].map((version) => ({ groupVersion: `${group}/${version}`, version }));
+    const versions = [...this.#resources.groups().get(group)!.keys()].map((version) => ({
+      groupVersion: `${group}/${version}`,
+      version,
+    }));
     return { name: group, versions, preferredVersion: versions[0] };
   }
 
@@ -132,7 +141,10 @@ export class Discovery {
 
   #apiResources(served: Served): object[] {
     const { definition } = served;
-    const storageVersionHash = served.cache === undefined ? {} : { storageVersionHash: hashOf(`${definition.group}/${definition.storageVersion}/${definition.kind}`) };
+    const storageVersionHash =
+      served.cache === undefined
+        ? {}
+        : { storageVersionHash: hashOf(`${definition.group}/${definition.storageVersion}/${definition.kind}`) };
     const own = {
       name: definition.resource,
       singularName: definition.singular,
@@ -161,7 +173,8 @@ export class Discovery {
   #subresources(served: Served): readonly string[] {
     const { definition } = served;
     const connects = new Set(['exec', 'attach', 'portforward', 'log', 'proxy']);
-    const has = (name: string) => this.#connect.some((h) => h.name === name && h.resource === `${definition.group}/${definition.resource}`);
+    const has = (name: string) =>
+      this.#connect.some((h) => h.name === name && h.resource === `${definition.group}/${definition.resource}`);
     return definition.subresources.filter((name) => !connects.has(name) || has(name)).toSorted();
   }
 
@@ -176,7 +189,9 @@ export class Discovery {
           freshness: 'Current',
         })),
       }));
-      const bytes = Buffer.from(`${JSON.stringify({ kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items })}\n`);
+      const bytes = Buffer.from(
+        `${JSON.stringify({ kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items })}\n`,
+      );
       return { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` };
     });
   }
@@ -213,7 +228,8 @@ function subresourceKind(served: Served, name: string): { group: string; version
   const proxy = name === 'proxy' ? PROXY_KINDS[definition.resource] : undefined;
   if (proxy !== undefined) return { group: '', version: 'v1', kind: proxy, own: true };
   const other = SUBRESOURCE_KINDS[name];
-  if (other !== undefined) return { ...other, own: other.group === definition.group && other.version === version.version };
+  if (other !== undefined)
+    return { ...other, own: other.group === definition.group && other.version === version.version };
   return { group: definition.group, version: version.version, kind: definition.kind, own: true };
 }
 
@@ -223,7 +239,12 @@ function aggregatedVersion(accept: string | undefined): string | undefined {
   for (const { type, parameters } of parseAccept(accept)) {
     if (type !== 'application/json') continue;
     if (parameters.as === undefined) return undefined;
-    if (parameters.as === 'APIGroupDiscoveryList' && parameters.g === 'apidiscovery.k8s.io' && (parameters.v === 'v2' || parameters.v === 'v2beta1')) return parameters.v;
+    if (
+      parameters.as === 'APIGroupDiscoveryList' &&
+      parameters.g === 'apidiscovery.k8s.io' &&
+      (parameters.v === 'v2' || parameters.v === 'v2beta1')
+    )
+      return parameters.v;
   }
   return undefined;
 }

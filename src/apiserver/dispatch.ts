@@ -36,7 +36,8 @@ export interface DispatchDeps extends SubresourceDeps {
 /** Subresources that need the right to create even when they are asked for with GET (WebSockets know nothing else). */
 const CREATE_SUBRESOURCES: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward']);
 
-const methodNotAllowed = (): StatusError => new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+const methodNotAllowed = (): StatusError =>
+  new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
 export class Dispatcher {
   readonly #deps: DispatchDeps;
@@ -48,7 +49,8 @@ export class Dispatcher {
 
   constructor(deps: DispatchDeps) {
     this.#deps = deps;
-    for (const s of deps.subresources) this.#subresources.set(s.resource === undefined ? s.name : `${s.name} ${s.resource}`, s);
+    for (const s of deps.subresources)
+      this.#subresources.set(s.resource === undefined ? s.name : `${s.name} ${s.resource}`, s);
     for (const h of deps.connect) this.#connect.set(`${h.name} ${h.resource}`, h);
   }
 
@@ -76,7 +78,8 @@ export class Dispatcher {
       case 'create':
         if (served.definition.namespaced && info.namespace === '') throw methodNotAllowed();
         if (info.name !== '') throw methodNotAllowed();
-        if (served.definition.group === '' && served.definition.resource === 'bindings') return bind(this.#deps.resources.get('', 'v1', 'pods'), context, '', this.#deps);
+        if (served.definition.group === '' && served.definition.resource === 'bindings')
+          return bind(this.#deps.resources.get('', 'v1', 'pods'), context, '', this.#deps);
         return create(served, context, this.#deps);
       case 'update':
         return update(served, context, '', this.#deps);
@@ -98,7 +101,10 @@ export class Dispatcher {
     this.#protobuf ??= ProtobufReader.load();
     const reader = await this.#protobuf;
     context.request = {
-      method: request.method, path: request.path, peer: request.peer, signal: request.signal,
+      method: request.method,
+      path: request.path,
+      peer: request.peer,
+      signal: request.signal,
       headers: { ...request.headers, 'content-type': 'application/json' },
       body: body === undefined || body.length === 0 ? body : reader.toJson(body),
     };
@@ -109,7 +115,8 @@ export class Dispatcher {
     if (!info.isResourceRequest) throw StatusError.badRequest('this path cannot be upgraded');
     const served = this.#served(context);
     const handler = this.#connectHandler(served, info.subresource);
-    if (handler?.upgrade === undefined) throw info.subresource === '' ? StatusError.badRequest('this path cannot be upgraded') : pathNotFound();
+    if (handler?.upgrade === undefined)
+      throw info.subresource === '' ? StatusError.badRequest('this path cannot be upgraded') : pathNotFound();
     await handler.upgrade(await this.#connecting(served, context, handler), upgrade);
   }
 
@@ -133,7 +140,8 @@ export class Dispatcher {
     }
     if (!served.subresources.has(info.subresource) || (info.rest !== '' && info.rest !== '/')) throw pathNotFound();
     const own = `${served.definition.group}/${served.definition.resource}`;
-    const subresource = this.#subresources.get(`${info.subresource} ${own}`) ?? this.#subresources.get(info.subresource);
+    const subresource =
+      this.#subresources.get(`${info.subresource} ${own}`) ?? this.#subresources.get(info.subresource);
     if (subresource === undefined) throw pathNotFound();
     if (!subresource.verbs.includes(info.verb)) throw methodNotAllowed();
     return subresource.serve(served, context, this.#deps);
@@ -154,9 +162,20 @@ export class Dispatcher {
     const object = handler.needsObject ? (await readEntry(served, context)).object : undefined;
     if (info.subresource !== 'log') {
       await this.#deps.admission.check({
-        user: context.user, operation: 'CONNECT', verb: 'connect', group: served.definition.group, version: served.version.version,
-        resource: served.definition.resource, subresource: info.subresource, kind: served.definition.kind, namespace: info.namespace,
-        name: info.name, oldObject: undefined, options: Object.fromEntries(info.query), dryRun: false, definition: served.definition,
+        user: context.user,
+        operation: 'CONNECT',
+        verb: 'connect',
+        group: served.definition.group,
+        version: served.version.version,
+        resource: served.definition.resource,
+        subresource: info.subresource,
+        kind: served.definition.kind,
+        namespace: info.namespace,
+        name: info.name,
+        oldObject: undefined,
+        options: Object.fromEntries(info.query),
+        dryRun: false,
+        definition: served.definition,
         warn: (text) => context.warn(text),
         annotate: (key, value) => context.annotate(key, value),
       });

@@ -36,8 +36,21 @@ export interface TestServer {
   readonly store: Store;
   readonly clock: Clock;
   /** A request as JSON, answered whole. */
-  call(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>, user?: UserInfo): Promise<Answer>;
-  raw(method: string, path: string, body?: Uint8Array, headers?: Readonly<Record<string, string>>, user?: UserInfo, signal?: AbortSignal): Promise<ExchangeResponse>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+    user?: UserInfo,
+  ): Promise<Answer>;
+  raw(
+    method: string,
+    path: string,
+    body?: Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+    user?: UserInfo,
+    signal?: AbortSignal,
+  ): Promise<ExchangeResponse>;
   stop(): Promise<void>;
 }
 
@@ -46,12 +59,21 @@ export function testServerParts(options: TestServerOptions = {}): { server: ApiS
   const store = options.store ?? createMemoryStore({ clock });
   const server = createApiServer(
     {
-      serviceCIDR: '10.96.0.0/12', nodePortRange: [30000, 32767], advertise: { ip: '192.0.2.10', port: 6443 }, platform: 'linux/amd64', runtime: 'node26',
+      serviceCIDR: '10.96.0.0/12',
+      nodePortRange: [30000, 32767],
+      advertise: { ip: '192.0.2.10', port: 6443 },
+      platform: 'linux/amd64',
+      runtime: 'node26',
       audiences: ['https://kubernetes.default.svc.cluster.local'],
       ...options,
     },
     {
-      store, clock, random: new SeededRandom(1), log: options.log ?? silentLog, metrics: new MetricsRegistry(), kinds: builtinKinds() as unknown as ApiServerDeps['kinds'],
+      store,
+      clock,
+      random: new SeededRandom(1),
+      log: options.log ?? silentLog,
+      metrics: new MetricsRegistry(),
+      kinds: builtinKinds() as unknown as ApiServerDeps['kinds'],
       authenticator: { authenticate: async (request) => ({ user: request.peer.user ?? testUser }) },
       authorizer: options.authorizer ?? { authorize: () => ({ decision: 'allow', reason: '' }) },
       admission: options.admission ?? [],
@@ -65,15 +87,40 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const { server, store, clock } = testServerParts(options);
   await server.start(new AbortController().signal);
   await server.ready();
-  const raw: TestServer['raw'] = (method, path, body, headers = {}, user = testUser, signal = new AbortController().signal) =>
-    server.exchange({ method, path, headers, body, peer: { user }, signal });
+  const raw: TestServer['raw'] = (
+    method,
+    path,
+    body,
+    headers = {},
+    user = testUser,
+    signal = new AbortController().signal,
+  ) => server.exchange({ method, path, headers, body, peer: { user }, signal });
   return {
-    server, store, clock, raw,
+    server,
+    store,
+    clock,
+    raw,
     async call(method, path, body, headers = {}, user = testUser) {
-      const bytes = body === undefined ? undefined : typeof body === 'string' ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
-      const response = await raw(method, path, bytes, { 'content-type': 'application/json', 'user-agent': 'test/1', ...headers }, user);
+      const bytes =
+        body === undefined
+          ? undefined
+          : typeof body === 'string'
+            ? Buffer.from(body)
+            : Buffer.from(JSON.stringify(body));
+      const response = await raw(
+        method,
+        path,
+        bytes,
+        { 'content-type': 'application/json', 'user-agent': 'test/1', ...headers },
+        user,
+      );
       const text = Buffer.from(await readBody(response.body)).toString('utf8');
-      return { status: response.status, headers: response.headers, text, body: text.startsWith('{') ? JSON.parse(text) : undefined };
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        body: text.startsWith('{') ? JSON.parse(text) : undefined,
+      };
     },
     async stop() {
       await server.stop();

@@ -9,7 +9,14 @@ import { impersonate } from './authentication/impersonation.ts';
 import { forbidden } from './authorization/forbidden.ts';
 import { RequestContext } from './context.ts';
 import type { Dispatcher } from './dispatch.ts';
-import type { AuditSink, AuditStage, Authenticator, Authorizer, AuthorizerAttributes, RequestInfo } from './pipeline.ts';
+import type {
+  AuditSink,
+  AuditStage,
+  Authenticator,
+  Authorizer,
+  AuthorizerAttributes,
+  RequestInfo,
+} from './pipeline.ts';
 import { parseRequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import { errorResponse, warningHeader } from './responses.ts';
@@ -56,15 +63,27 @@ export class Handler {
       response = this.#failed(thrown, context);
     }
     metrics.finished(info, response.status, (clock.monotonic() - started) / 1000, response.body, long);
-    this.#audit(context, long && !(response.body instanceof Uint8Array) ? 'ResponseStarted' : 'ResponseComplete', response.status, error);
+    this.#audit(
+      context,
+      long && !(response.body instanceof Uint8Array) ? 'ResponseStarted' : 'ResponseComplete',
+      response.status,
+      error,
+    );
     return withHeaders(response, context);
   }
 
   /** exec, attach, port-forward and proxied upgrades: the same filters, then the socket is handed over. */
   async upgrade(request: UpgradeRequest): Promise<void> {
     const info = parseRequestInfo(request.method, request.path);
-    const plain: ExchangeRequest = { method: request.method, path: request.path, headers: request.headers, peer: request.peer, signal: request.signal };
-    if (info === undefined) return refuse(request, errorResponse(StatusError.badRequest('the path is not well-formed')));
+    const plain: ExchangeRequest = {
+      method: request.method,
+      path: request.path,
+      headers: request.headers,
+      peer: request.peer,
+      signal: request.signal,
+    };
+    if (info === undefined)
+      return refuse(request, errorResponse(StatusError.badRequest('the path is not well-formed')));
     const context = this.#context(plain, info);
     this.#deps.metrics.started(info, true);
     try {
@@ -101,7 +120,11 @@ export class Handler {
     if (found === undefined) throw StatusError.unauthorized();
     context.user = found.user;
     if (found.warnings !== undefined) for (const text of found.warnings) context.warn(text);
-    if (request.headers['impersonate-user'] !== undefined || request.headers['impersonate-group'] !== undefined || request.headers['impersonate-uid'] !== undefined) {
+    if (
+      request.headers['impersonate-user'] !== undefined ||
+      request.headers['impersonate-group'] !== undefined ||
+      request.headers['impersonate-uid'] !== undefined
+    ) {
       const other = await impersonate(found.user, request.headers, authorizer);
       if (other !== undefined) {
         context.originalUser = found.user;
@@ -121,7 +144,9 @@ export class Handler {
   /** Ends the wait, not the work: a write that is under way may still happen, as upstream. */
   #inTime(work: Promise<ExchangeResponse>, context: RequestContext): Promise<ExchangeResponse> {
     return new Promise((resolve, reject) => {
-      const timer = this.#deps.clock.setTimer(timeoutMs(context.info), () => reject(StatusError.timeout('request did not complete within the allotted timeout', 0)));
+      const timer = this.#deps.clock.setTimer(timeoutMs(context.info), () =>
+        reject(StatusError.timeout('request did not complete within the allotted timeout', 0)),
+      );
       work.then(
         (response) => {
           timer.cancel();
@@ -137,7 +162,12 @@ export class Handler {
 
   #failed(error: unknown, context: RequestContext): ExchangeResponse {
     if (!(error instanceof StatusError)) {
-      this.#deps.log.error('request failed', { error, method: context.request.method, path: context.info.path, stack: error instanceof Error ? error.stack : undefined });
+      this.#deps.log.error('request failed', {
+        error,
+        method: context.request.method,
+        path: context.info.path,
+        stack: error instanceof Error ? error.stack : undefined,
+      });
     }
     return errorResponse(error);
   }
@@ -147,7 +177,11 @@ export class Handler {
     if (audit === undefined) return;
     const { request, info } = context;
     audit.record({
-      auditId: context.auditId, stage, info, method: request.method, uri: request.path,
+      auditId: context.auditId,
+      stage,
+      info,
+      method: request.method,
+      uri: request.path,
       user: context.originalUser ?? context.user,
       impersonatedUser: context.originalUser === undefined ? undefined : context.user,
       sourceIPs: request.peer.remoteAddress === undefined ? [] : [request.peer.remoteAddress],
@@ -213,13 +247,25 @@ function withHeaders(response: ExchangeResponse, context: RequestContext): Excha
   return { status: response.status, headers, body: response.body };
 }
 
-const REASONS: Readonly<Record<number, string>> = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout' };
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
 
 /** An HTTP answer on a socket that was to be upgraded. */
 function refuse({ socket }: UpgradeRequest, response: ExchangeResponse): void {
   if (socket.destroyed) return;
   const body = response.body as Uint8Array;
   const headers = Object.entries({ ...response.headers, 'content-length': String(body.length), connection: 'close' });
-  socket.write(`HTTP/1.1 ${response.status} ${REASONS[response.status] ?? 'Error'}\r\n${headers.map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`);
+  socket.write(
+    `HTTP/1.1 ${response.status} ${REASONS[response.status] ?? 'Error'}\r\n${headers.map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`,
+  );
   socket.end(body);
 }

@@ -20,9 +20,14 @@ export class Health {
   /** Undefined when the path is none of these. */
   async serve(path: string, query: URLSearchParams): Promise<ExchangeResponse | undefined> {
     const [, endpoint = '', one, more] = path.split('/');
-    if ((endpoint !== 'livez' && endpoint !== 'readyz' && endpoint !== 'healthz') || more !== undefined) return undefined;
+    if ((endpoint !== 'livez' && endpoint !== 'readyz' && endpoint !== 'healthz') || more !== undefined)
+      return undefined;
     const checks = this.#checks.filter((c) => endpoint !== 'livez' || c.readinessOnly !== true);
-    if (one !== undefined && one !== '') return this.#one(endpoint, checks.find((c) => c.name === one));
+    if (one !== undefined && one !== '')
+      return this.#one(
+        endpoint,
+        checks.find((c) => c.name === one),
+      );
     const excluded = new Set(query.getAll('exclude'));
     let lines = '';
     let failed = false;

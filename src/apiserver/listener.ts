@@ -59,7 +59,12 @@ export class Listener implements Component {
     this.#options = options;
     this.#deps = deps;
     // Timeouts of whole requests would cut watches; the pipeline has its own.
-    this.#http = http.createServer({ requestTimeout: 0, keepAliveTimeout: 120_000, headersTimeout: 30_000, maxHeaderSize: 64 * 1024 });
+    this.#http = http.createServer({
+      requestTimeout: 0,
+      keepAliveTimeout: 120_000,
+      headersTimeout: 30_000,
+      maxHeaderSize: 64 * 1024,
+    });
     this.#http.on('request', (request, response) => void this.#serve1(request, response));
     this.#http.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket as Socket, head));
     this.#http.on('clientError', (_error, socket) => void socket.destroy());
@@ -151,7 +156,12 @@ export class Listener implements Component {
   #serve2(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
     stream.on('error', () => {});
     const method = headers[':method'] as string;
-    const request = new SocketRequest(method, headers[':path'] as string, lowered(headers), peerOfSession(stream.session!));
+    const request = new SocketRequest(
+      method,
+      headers[':path'] as string,
+      lowered(headers),
+      peerOfSession(stream.session!),
+    );
     stream.on('close', () => request.abort());
     const reply = (response: ExchangeResponse) => this.#reply2(stream, method, request, response);
     if (stream.endAfterHeaders || method === 'GET' || method === 'HEAD') {
@@ -189,19 +199,31 @@ export class Listener implements Component {
       gzip(body, { level: 1 }, (error, packed) => {
         if (stream.destroyed) return;
         const plain = error !== null;
-        stream.respond({ ':status': response.status, ...response.headers, ...(plain ? {} : { 'content-encoding': 'gzip', vary: 'Accept-Encoding' }) });
+        stream.respond({
+          ':status': response.status,
+          ...response.headers,
+          ...(plain ? {} : { 'content-encoding': 'gzip', vary: 'Accept-Encoding' }),
+        });
         stream.end(plain ? body : packed);
       });
       return;
     }
     const none = method === 'HEAD' || body.length === 0;
-    stream.respond({ ':status': response.status, ...response.headers, 'content-length': String(body.length) }, none ? { endStream: true } : undefined);
+    stream.respond(
+      { ':status': response.status, ...response.headers, 'content-length': String(body.length) },
+      none ? { endStream: true } : undefined,
+    );
     if (!none) stream.end(body);
   }
 
   async #serve1(message: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     response.on('error', () => {});
-    const request = new SocketRequest(message.method!, message.url!, message.headers as Record<string, string>, socketPeer(message.socket));
+    const request = new SocketRequest(
+      message.method!,
+      message.url!,
+      message.headers as Record<string, string>,
+      socketPeer(message.socket),
+    );
     response.on('close', () => request.abort());
     try {
       if (message.method !== 'GET' && message.method !== 'HEAD') {
@@ -219,7 +241,12 @@ export class Listener implements Component {
     }
   }
 
-  async #reply1(message: http.IncomingMessage, response: http.ServerResponse, request: SocketRequest, answer: ExchangeResponse): Promise<void> {
+  async #reply1(
+    message: http.IncomingMessage,
+    response: http.ServerResponse,
+    request: SocketRequest,
+    answer: ExchangeResponse,
+  ): Promise<void> {
     const { body } = answer;
     if (response.destroyed) return endBody(body);
     if (!(body instanceof Uint8Array)) {
@@ -234,9 +261,16 @@ export class Listener implements Component {
       return;
     }
     if (wantsGzip(request, answer, body)) {
-      const packed = await new Promise<Buffer | undefined>((resolve) => gzip(body, { level: 1 }, (error, data) => resolve(error === null ? data : undefined)));
+      const packed = await new Promise<Buffer | undefined>((resolve) =>
+        gzip(body, { level: 1 }, (error, data) => resolve(error === null ? data : undefined)),
+      );
       if (packed !== undefined) {
-        response.writeHead(answer.status, { ...answer.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': String(packed.length) });
+        response.writeHead(answer.status, {
+          ...answer.headers,
+          'content-encoding': 'gzip',
+          vary: 'Accept-Encoding',
+          'content-length': String(packed.length),
+        });
         response.end(packed);
         return;
       }
@@ -247,11 +281,23 @@ export class Listener implements Component {
 
   async #upgrade(message: http.IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     if (head.length > 0) socket.unshift(head);
-    const request = new SocketRequest(message.method!, message.url!, message.headers as Record<string, string>, socketPeer(socket));
+    const request = new SocketRequest(
+      message.method!,
+      message.url!,
+      message.headers as Record<string, string>,
+      socketPeer(socket),
+    );
     socket.on('close', () => request.abort());
     socket.on('error', () => request.abort());
     try {
-      await this.#deps.upgrade({ method: request.method, path: request.path, headers: request.headers, peer: request.peer, signal: request.signal, socket });
+      await this.#deps.upgrade({
+        method: request.method,
+        path: request.path,
+        headers: request.headers,
+        peer: request.peer,
+        signal: request.signal,
+        socket,
+      });
     } catch (error) {
       this.#deps.log.warn('upgrade failed', { error, path: request.path });
       socket.destroy();
@@ -296,13 +342,19 @@ function lowered(headers: http2.IncomingHttpHeaders): Record<string, string> {
 }
 
 function peerOf(socket: tls.TLSSocket): Peer {
-  const remoteAddress = socket.remoteAddress?.startsWith('::ffff:') ? socket.remoteAddress.slice(7) : socket.remoteAddress;
+  const remoteAddress = socket.remoteAddress?.startsWith('::ffff:')
+    ? socket.remoteAddress.slice(7)
+    : socket.remoteAddress;
   const certificate = socket.getPeerCertificate(false);
   if (certificate === undefined || certificate.raw === undefined) return { remoteAddress };
   if (!socket.authorized) return { remoteAddress, certificateError: String(socket.authorizationError) };
   const subject = certificate.subject as unknown as Record<string, string | string[] | undefined>;
-  const many = (value: string | string[] | undefined): string[] => (value === undefined ? [] : Array.isArray(value) ? value : [value]);
-  return { remoteAddress, certificate: { commonName: many(subject.CN)[0] ?? '', organizations: many(subject.O), raw: certificate.raw } };
+  const many = (value: string | string[] | undefined): string[] =>
+    value === undefined ? [] : Array.isArray(value) ? value : [value];
+  return {
+    remoteAddress,
+    certificate: { commonName: many(subject.CN)[0] ?? '', organizations: many(subject.O), raw: certificate.raw },
+  };
 }
 
 const socketPeer = (socket: unknown): Peer => (socket as Record<symbol, Peer>)[peerKey] ?? {};
@@ -326,7 +378,11 @@ async function readLimited(message: http.IncomingMessage): Promise<Buffer | unde
 
 function tooLarge(): ExchangeResponse {
   const error = StatusError.requestEntityTooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
-  return { status: 413, headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(error.toStatus())) };
+  return {
+    status: 413,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(error.toStatus())),
+  };
 }
 
 function wantsGzip(request: SocketRequest, response: ExchangeResponse, body: Uint8Array): boolean {
@@ -335,7 +391,11 @@ function wantsGzip(request: SocketRequest, response: ExchangeResponse, body: Uin
 }
 
 /** Writes the chunks as the peer takes them. Closing the stream ends the producer, and the other way round. */
-async function pump(body: AsyncIterable<Uint8Array>, stream: NodeJS.WritableStream, signal: AbortSignal): Promise<void> {
+async function pump(
+  body: AsyncIterable<Uint8Array>,
+  stream: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<void> {
   const iterator = body[Symbol.asyncIterator]();
   const onAbort = () => void iterator.return?.()?.catch?.(() => {});
   if (signal.aborted) return onAbort();

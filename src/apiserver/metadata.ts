@@ -1,7 +1,15 @@
 // Rules of metadata that hold for every kind (apimachinery, api/validation/objectmeta): system fields, names, labels,
 // annotations, owners, finalizers.
 import type { KubeObject, ObjectMeta, OwnerReference } from '#machinery/object.ts';
-import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isLabelValue, isPathSegment, isQualifiedName, maskTrailingDash } from '#machinery/names.ts';
+import {
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isLabelValue,
+  isPathSegment,
+  isQualifiedName,
+  maskTrailingDash,
+} from '#machinery/names.ts';
 import { fieldError, type FieldError } from '#machinery/status.ts';
 import type { NameRule } from '#schema/resource.ts';
 import type { Served } from './served.ts';
@@ -21,7 +29,8 @@ export function orderedMetadata(m: ObjectMeta): ObjectMeta {
   if (m.generation !== undefined && m.generation !== 0) out.generation = m.generation;
   if (m.creationTimestamp !== undefined && m.creationTimestamp !== null) out.creationTimestamp = m.creationTimestamp;
   if (m.deletionTimestamp !== undefined && m.deletionTimestamp !== null) out.deletionTimestamp = m.deletionTimestamp;
-  if (m.deletionGracePeriodSeconds !== undefined && m.deletionGracePeriodSeconds !== null) out.deletionGracePeriodSeconds = m.deletionGracePeriodSeconds;
+  if (m.deletionGracePeriodSeconds !== undefined && m.deletionGracePeriodSeconds !== null)
+    out.deletionGracePeriodSeconds = m.deletionGracePeriodSeconds;
   if (m.labels !== undefined && !isEmpty(m.labels)) out.labels = sorted(m.labels);
   if (m.annotations !== undefined && !isEmpty(m.annotations)) out.annotations = sorted(m.annotations);
   if (m.ownerReferences !== undefined && m.ownerReferences.length > 0) out.ownerReferences = m.ownerReferences;
@@ -66,17 +75,23 @@ export function validateMetadata(served: Served, m: ObjectMeta): FieldError[] {
   const errors: FieldError[] = [];
   const rule = served.definition.strategy.nameRule;
   if (m.generateName !== undefined && m.generateName !== '') {
-    for (const text of nameErrors(rule, m.generateName, true)) errors.push(fieldError.invalid('metadata.generateName', m.generateName, text));
+    for (const text of nameErrors(rule, m.generateName, true))
+      errors.push(fieldError.invalid('metadata.generateName', m.generateName, text));
   }
-  if (m.name === undefined || m.name === '') errors.push(fieldError.required('metadata.name', 'name or generateName is required'));
-  else for (const text of nameErrors(rule, m.name, false)) errors.push(fieldError.invalid('metadata.name', m.name, text));
+  if (m.name === undefined || m.name === '')
+    errors.push(fieldError.required('metadata.name', 'name or generateName is required'));
+  else
+    for (const text of nameErrors(rule, m.name, false)) errors.push(fieldError.invalid('metadata.name', m.name, text));
   if (served.definition.namespaced) {
     if (m.namespace === undefined || m.namespace === '') errors.push(fieldError.required('metadata.namespace'));
-    else for (const text of isDns1123Label(m.namespace)) errors.push(fieldError.invalid('metadata.namespace', m.namespace, text));
+    else
+      for (const text of isDns1123Label(m.namespace))
+        errors.push(fieldError.invalid('metadata.namespace', m.namespace, text));
   } else if (m.namespace !== undefined && m.namespace !== '') {
     errors.push(fieldError.forbidden('metadata.namespace', 'not allowed on this type'));
   }
-  if (m.generation !== undefined && m.generation < 0) errors.push(fieldError.invalid('metadata.generation', m.generation, 'must be greater than or equal to 0'));
+  if (m.generation !== undefined && m.generation < 0)
+    errors.push(fieldError.invalid('metadata.generation', m.generation, 'must be greater than or equal to 0'));
   if (m.labels !== undefined) validateLabels(m.labels, 'metadata.labels', errors);
   if (m.annotations !== undefined) validateAnnotations(m.annotations, errors);
   if (m.ownerReferences !== undefined) validateOwners(m.ownerReferences, errors);
@@ -94,7 +109,8 @@ export function validateLabels(labels: Readonly<Record<string, string>>, path: s
 function validateAnnotations(annotations: Readonly<Record<string, string>>, errors: FieldError[]): void {
   let total = 0;
   for (const key in annotations) {
-    for (const text of isQualifiedName(key.toLowerCase())) errors.push(fieldError.invalid('metadata.annotations', key, text));
+    for (const text of isQualifiedName(key.toLowerCase()))
+      errors.push(fieldError.invalid('metadata.annotations', key, text));
     total += key.length + Buffer.byteLength(annotations[key]!);
   }
   if (total > ANNOTATIONS_MAX_BYTES) errors.push(fieldError.tooLong('metadata.annotations', ANNOTATIONS_MAX_BYTES));
@@ -115,7 +131,13 @@ function validateOwners(owners: readonly OwnerReference[], errors: FieldError[])
     }
     if (owner.controller === true) {
       if (controller !== undefined) {
-        errors.push(fieldError.invalid('metadata.ownerReferences', owners, `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${owner.kind}/${owner.name}`));
+        errors.push(
+          fieldError.invalid(
+            'metadata.ownerReferences',
+            owners,
+            `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${owner.kind}/${owner.name}`,
+          ),
+        );
       } else controller = owner;
     }
   }
@@ -127,11 +149,19 @@ function validateFinalizers(finalizers: readonly string[], errors: FieldError[])
     const messages = isQualifiedName(finalizer);
     for (const text of messages) errors.push(fieldError.invalid(path, finalizer, text));
     if (messages.length === 0 && !finalizer.includes('/') && !STANDARD_FINALIZERS.has(finalizer)) {
-      errors.push(fieldError.invalid(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'));
+      errors.push(
+        fieldError.invalid(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'),
+      );
     }
   }
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
-    errors.push(fieldError.invalid('metadata.finalizers', finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+    errors.push(
+      fieldError.invalid(
+        'metadata.finalizers',
+        finalizers,
+        'finalizer orphan and foregroundDeletion cannot be both set',
+      ),
+    );
   }
 }
 
@@ -160,7 +190,12 @@ export function validateMetadataUpdate(m: ObjectMeta, old: ObjectMeta): FieldErr
   if (old.deletionTimestamp !== undefined && m.finalizers !== undefined) {
     const added = m.finalizers.filter((f) => !(old.finalizers ?? []).includes(f));
     if (added.length > 0) {
-      errors.push(fieldError.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((f) => JSON.stringify(f)).join(', ')}}`));
+      errors.push(
+        fieldError.forbidden(
+          'metadata.finalizers',
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((f) => JSON.stringify(f)).join(', ')}}`,
+        ),
+      );
     }
   }
   return errors;

@@ -101,7 +101,9 @@ export function bodyMedia(contentType: string | undefined): MediaType {
   const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
   if (type === 'application/json') return 'json';
   if (type === 'application/yaml') return 'yaml';
-  throw StatusError.unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${SUPPORTED}`);
+  throw StatusError.unsupportedMediaType(
+    `the body of the request was in an unknown format - accepted media types include: ${SUPPORTED}`,
+  );
 }
 
 /** A YAML body as JSON bytes, so that everything behind reads one format. */

@@ -32,7 +32,11 @@ export class OpenApi implements PathRoute {
     const { path } = context.info;
     const { accept } = context.request.headers;
     // The documents also exist as protobuf upstream; every client takes JSON.
-    if (accept !== undefined && accept !== '' && !parseAccept(accept).some((c) => c.type === 'application/json' || c.type === '*/*' || c.type === 'application/*')) {
+    if (
+      accept !== undefined &&
+      accept !== '' &&
+      !parseAccept(accept).some((c) => c.type === 'application/json' || c.type === '*/*' || c.type === 'application/*')
+    ) {
       throw StatusError.notAcceptable('only the following media types are accepted: application/json');
     }
     if (path === '/openapi/v3' || path === '/openapi/v3/') return jsonValue(200, await this.#index());
@@ -48,8 +52,12 @@ export class OpenApi implements PathRoute {
 
   #show(context: RequestContext, document: Document): ExchangeResponse {
     const etag = `"${document.hash}"`;
-    const caching = { etag, ...(context.info.query.get('hash') === document.hash ? { 'cache-control': 'public, immutable' } : {}) };
-    if (context.request.headers['if-none-match'] === etag) return { status: 304, headers: caching, body: new Uint8Array(0) };
+    const caching = {
+      etag,
+      ...(context.info.query.get('hash') === document.hash ? { 'cache-control': 'public, immutable' } : {}),
+    };
+    if (context.request.headers['if-none-match'] === etag)
+      return { status: 304, headers: caching, body: new Uint8Array(0) };
     const response = jsonBytes(200, document.bytes);
     return { ...response, headers: { ...response.headers, ...caching } };
   }
@@ -67,7 +75,9 @@ export class OpenApi implements PathRoute {
 
   #document(group: string, version: string): Document {
     return this.#documents.getOrInsertComputed(groupVersionPath(group, version), () => {
-      const definitions = [...(this.#resources.groups().get(group)?.get(version)?.values() ?? [])].map((s) => s.definition);
+      const definitions = [...(this.#resources.groups().get(group)?.get(version)?.values() ?? [])].map(
+        (s) => s.definition,
+      );
       const bytes = Buffer.from(JSON.stringify(openApiV3Document(group, version, definitions)));
       return { bytes, hash: createHash('sha512').update(bytes).digest('hex').toUpperCase() };
     });

@@ -36,8 +36,15 @@ export class PathHandler {
     const { request, info } = context;
     const { path } = info;
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      for (const route of this.#deps.routes) if (matches(route, path)) return (await route.serve(context)) ?? notFound();
-      if (path.startsWith('/api')) throw new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+      for (const route of this.#deps.routes)
+        if (matches(route, path)) return (await route.serve(context)) ?? notFound();
+      if (path.startsWith('/api'))
+        throw new StatusError(
+          405,
+          'MethodNotAllowed',
+          'the server does not allow this method on the requested resource',
+          {},
+        );
       throw pathNotFound();
     }
     if (path.startsWith('/api')) {
@@ -51,7 +58,11 @@ export class PathHandler {
       case '/version/':
         return jsonValue(200, this.#deps.version);
       case '/metrics':
-        return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body: Buffer.from(await scrape(this.#deps.metrics)) };
+        return {
+          status: 200,
+          headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+          body: Buffer.from(await scrape(this.#deps.metrics)),
+        };
     }
     const health = await this.#deps.health.serve(path, info.query);
     if (health !== undefined) return health;
@@ -78,7 +89,8 @@ export class PathHandler {
   }
 }
 
-const matches = (route: PathRoute, path: string): boolean => (route.path.endsWith('/') ? path.startsWith(route.path) || `${path}/` === route.path : path === route.path);
+const matches = (route: PathRoute, path: string): boolean =>
+  route.path.endsWith('/') ? path.startsWith(route.path) || `${path}/` === route.path : path === route.path;
 
 const notFound = (): ExchangeResponse => text(404, '404 page not found\n');
 

@@ -66,9 +66,20 @@ export interface Authorizer {
 
 /** SelfSubjectRulesReview asks this of authorizers that can list. */
 export interface RuleResolver {
-  rulesFor(user: UserInfo, namespace: string): {
-    readonly resourceRules: readonly { readonly verbs: readonly string[]; readonly apiGroups: readonly string[]; readonly resources: readonly string[]; readonly resourceNames?: readonly string[] }[];
-    readonly nonResourceRules: readonly { readonly verbs: readonly string[]; readonly nonResourceURLs: readonly string[] }[];
+  rulesFor(
+    user: UserInfo,
+    namespace: string,
+  ): {
+    readonly resourceRules: readonly {
+      readonly verbs: readonly string[];
+      readonly apiGroups: readonly string[];
+      readonly resources: readonly string[];
+      readonly resourceNames?: readonly string[];
+    }[];
+    readonly nonResourceRules: readonly {
+      readonly verbs: readonly string[];
+      readonly nonResourceURLs: readonly string[];
+    }[];
     readonly incomplete: boolean;
     readonly evaluationError?: string;
   };

@@ -54,12 +54,20 @@ export class ProtobufReader {
     if (body.length < 4 || body[0] !== 0x6b || body[1] !== 0x38 || body[2] !== 0x73 || body[3] !== 0) {
       throw StatusError.badRequest('the body of the request does not begin with the magic number of protobuf');
     }
-    const unknown = this.#read(new Reader(body.subarray(4)), this.#message('k8s.io.apimachinery.pkg.runtime.Unknown')!, undefined, true);
+    const unknown = this.#read(
+      new Reader(body.subarray(4)),
+      this.#message('k8s.io.apimachinery.pkg.runtime.Unknown')!,
+      undefined,
+      true,
+    );
     const { typeMeta, raw } = unknown as { typeMeta?: { apiVersion?: string; kind?: string }; raw?: Uint8Array };
     const { apiVersion = '', kind = '' } = typeMeta ?? {};
     const name = messageName(apiVersion, kind);
     const message = this.#message(name);
-    if (message === undefined) throw StatusError.badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
+    if (message === undefined)
+      throw StatusError.badRequest(
+        `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`,
+      );
     return { kind, apiVersion, ...this.#read(new Reader(raw ?? new Uint8Array(0)), message, schemaOf(name), false) };
   }
 
@@ -68,7 +76,10 @@ export class ProtobufReader {
     const scope = name.split('.');
     let at: Namespace | undefined = this.#root;
     for (const part of scope) at = at?.nested?.[part];
-    const message = at?.fields === undefined ? undefined : { fields: new Map(Object.entries(at.fields).map(([field, d]) => [d.id, { ...d, name: field }])), scope };
+    const message =
+      at?.fields === undefined
+        ? undefined
+        : { fields: new Map(Object.entries(at.fields).map(([field, d]) => [d.id, { ...d, name: field }])), scope };
     this.#messages.set(name, message);
     return message;
   }
@@ -100,7 +111,12 @@ export class ProtobufReader {
       const known = schema?.type === 'object' ? schema.byName.get(field.name)?.schema : undefined;
       if (field.keyType !== undefined) {
         const map = (out[field.name] ??= {}) as Record<string, unknown>;
-        const [key, value] = this.#mapEntry(new Reader(reader.bytes()), field, message, known?.type === 'map' ? known.values : undefined);
+        const [key, value] = this.#mapEntry(
+          new Reader(reader.bytes()),
+          field,
+          message,
+          known?.type === 'map' ? known.values : undefined,
+        );
         map[key] = value;
       } else if (field.rule === 'repeated') {
         const list = (out[field.name] ??= []) as unknown[];
@@ -131,7 +147,14 @@ export class ProtobufReader {
     return [key, value];
   }
 
-  #value(reader: Reader, wire: number, field: NamedField, message: Message, schema: Schema | undefined, keepBytes: boolean): unknown {
+  #value(
+    reader: Reader,
+    wire: number,
+    field: NamedField,
+    message: Message,
+    schema: Schema | undefined,
+    keepBytes: boolean,
+  ): unknown {
     switch (field.type) {
       case 'string':
         return reader.text();
@@ -176,7 +199,9 @@ export class ProtobufReader {
       case 'JSON': {
         const fields = this.#read(reader, message, undefined, true);
         const raw = (fields.raw ?? fields.Raw) as Uint8Array | undefined;
-        return raw === undefined || raw.length === 0 ? undefined : (JSON.parse(Buffer.from(raw).toString('utf8')) as unknown);
+        return raw === undefined || raw.length === 0
+          ? undefined
+          : (JSON.parse(Buffer.from(raw).toString('utf8')) as unknown);
       }
     }
     // Lists with a name of their own (Verbs, ExtraValue) are messages with one member here.
@@ -187,9 +212,11 @@ export class ProtobufReader {
 
 const SCALAR_ZERO: Readonly<Record<string, unknown>> = { string: '', bytes: '', bool: false, int32: 0, int64: 0 };
 
-const isVarint = (type: string): boolean => type === 'int32' || type === 'int64' || type === 'bool' || type === 'uint32' || type === 'uint64';
+const isVarint = (type: string): boolean =>
+  type === 'int32' || type === 'int64' || type === 'bool' || type === 'uint32' || type === 'uint64';
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function time({ seconds = 0, nanos = 0 }: { seconds?: number; nanos?: number }, micro: boolean): string | null {
   if (seconds === 0 && nanos === 0) return null;
@@ -208,7 +235,12 @@ function goDuration(nanos: number): string {
 
 function schemaOf(messageName: string): Schema | undefined {
   try {
-    return schemaByName(messageName.replace(/^k8s\.io\./, 'io.k8s.').replace('kube_aggregator', 'kube-aggregator').replace('apiextensions_apiserver', 'apiextensions-apiserver'));
+    return schemaByName(
+      messageName
+        .replace(/^k8s\.io\./, 'io.k8s.')
+        .replace('kube_aggregator', 'kube-aggregator')
+        .replace('apiextensions_apiserver', 'apiextensions-apiserver'),
+    );
   } catch {
     return undefined;
   }
@@ -221,7 +253,15 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'apiextensions.k8s.io': 'k8s.io.apiextensions_apiserver.pkg.apis.apiextensions',
   'apiregistration.k8s.io': 'k8s.io.kube_aggregator.pkg.apis.apiregistration',
 };
-const META_KINDS: ReadonlySet<string> = new Set(['DeleteOptions', 'CreateOptions', 'UpdateOptions', 'PatchOptions', 'ListOptions', 'GetOptions', 'Status']);
+const META_KINDS: ReadonlySet<string> = new Set([
+  'DeleteOptions',
+  'CreateOptions',
+  'UpdateOptions',
+  'PatchOptions',
+  'ListOptions',
+  'GetOptions',
+  'Status',
+]);
 
 function messageName(apiVersion: string, kind: string): string {
   if (META_KINDS.has(kind)) return `k8s.io.apimachinery.pkg.apis.meta.v1.${kind}`;

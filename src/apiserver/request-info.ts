@@ -31,7 +31,8 @@ const isTrue = (value: string | null): boolean => value === 'true' || value === 
 export function parseRequestInfo(method: string, target: string): RequestInfo | undefined {
   const question = target.indexOf('?');
   const rawPath = question < 0 ? target : target.slice(0, question);
-  const query = question < 0 || question === target.length - 1 ? NO_QUERY : new URLSearchParams(target.slice(question + 1));
+  const query =
+    question < 0 || question === target.length - 1 ? NO_QUERY : new URLSearchParams(target.slice(question + 1));
   let path = rawPath;
   if (path.includes('%')) {
     try {
@@ -41,8 +42,17 @@ export function parseRequestInfo(method: string, target: string): RequestInfo | 
     }
   }
   const nonResource = (): RequestInfo => ({
-    isResourceRequest: false, path, verb: method.toLowerCase(), apiGroup: '', apiVersion: '', namespace: '',
-    resource: '', subresource: '', name: '', rest: '', query,
+    isResourceRequest: false,
+    path,
+    verb: method.toLowerCase(),
+    apiGroup: '',
+    apiVersion: '',
+    namespace: '',
+    resource: '',
+    subresource: '',
+    name: '',
+    rest: '',
+    query,
   });
 
   const parts = path.split('/');
@@ -84,5 +94,17 @@ export function parseRequestInfo(method: string, target: string): RequestInfo | 
     if (verb === 'get') verb = query.size > 0 && query.has('watch') && isTrue(query.get('watch')) ? 'watch' : 'list';
     else if (verb === 'delete') verb = 'deletecollection';
   }
-  return { isResourceRequest: true, path, verb, apiGroup, apiVersion, namespace, resource, subresource, name, rest, query };
+  return {
+    isResourceRequest: true,
+    path,
+    verb,
+    apiGroup,
+    apiVersion,
+    namespace,
+    resource,
+    subresource,
+    name,
+    rest,
+    query,
+  };
 }

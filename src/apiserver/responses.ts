@@ -5,7 +5,11 @@ import { jsonToYaml, type Accepted } from './negotiation.ts';
 
 const JSON_HEADERS = Object.freeze({ 'cache-control': 'no-cache, private', 'content-type': 'application/json' });
 const YAML_HEADERS = Object.freeze({ 'cache-control': 'no-cache, private', 'content-type': 'application/yaml' });
-const TEXT_HEADERS = Object.freeze({ 'cache-control': 'no-cache, private', 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' });
+const TEXT_HEADERS = Object.freeze({
+  'cache-control': 'no-cache, private',
+  'content-type': 'text/plain; charset=utf-8',
+  'x-content-type-options': 'nosniff',
+});
 
 /** JSON bytes that are ready to go. */
 export function jsonBytes(status: number, body: Uint8Array): ExchangeResponse {
@@ -26,7 +30,11 @@ export function jsonValue(status: number, value: unknown, accepted?: Accepted): 
   return accepted === undefined ? jsonBytes(status, body) : encoded(status, body, accepted);
 }
 
-export function text(status: number, body: string, headers: Readonly<Record<string, string>> = TEXT_HEADERS): ExchangeResponse {
+export function text(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = TEXT_HEADERS,
+): ExchangeResponse {
   return { status, headers, body: Buffer.from(body) };
 }
 

@@ -1,5 +1,13 @@
 // The selectors of a request, parsed and checked, as the watch cache takes them.
-import { formatFieldSelector, formatLabelMatcher, matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector, SelectorError } from '#machinery/selectors.ts';
+import {
+  formatFieldSelector,
+  formatLabelMatcher,
+  matchesFields,
+  matchesLabels,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+} from '#machinery/selectors.ts';
 import { StatusError } from '#machinery/status.ts';
 import type { FieldMatcher, LabelMatcher, Selection } from '#watchcache/selection.ts';
 import type { RequestInfo } from './pipeline.ts';
@@ -33,7 +41,10 @@ export function labelMatcher(text: string): LabelMatcher {
     if (error instanceof SelectorError) throw StatusError.badRequest(error.message);
     throw error;
   }
-  const matcher: LabelMatcher = { text: formatLabelMatcher(parsed), matches: (labels) => matchesLabels(parsed, labels) };
+  const matcher: LabelMatcher = {
+    text: formatLabelMatcher(parsed),
+    matches: (labels) => matchesLabels(parsed, labels),
+  };
   if (memoLabels.size >= MEMO_LIMIT) memoLabels.clear();
   memoLabels.set(text, matcher);
   return matcher;

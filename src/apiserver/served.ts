@@ -27,7 +27,12 @@ export interface Served {
   readonly hasStatus: boolean;
 }
 
-export function makeServed(definition: ResourceDefinition, version: VersionDefinition, cache: ResourceCache | undefined, parsed: ParsedObjects): Served {
+export function makeServed(
+  definition: ResourceDefinition,
+  version: VersionDefinition,
+  cache: ResourceCache | undefined,
+  parsed: ParsedObjects,
+): Served {
   const apiVersion = qualify(definition.group, version.version);
   const fields = version.schema.type === 'object' ? version.schema.byName : new Map<string, unknown>();
   return {
@@ -82,7 +87,8 @@ export class ServedResources {
   add(served: Served): void {
     const versions = this.#byGroup.getOrInsertComputed(served.definition.group, () => new Map());
     const resources = versions.getOrInsertComputed(served.version.version, () => new Map());
-    if (resources.has(served.definition.resource)) throw new Error(`${served.apiVersion} ${served.definition.resource} is served already`);
+    if (resources.has(served.definition.resource))
+      throw new Error(`${served.apiVersion} ${served.definition.resource} is served already`);
     resources.set(served.definition.resource, served);
     for (const listener of this.#listeners) listener();
   }
@@ -130,4 +136,5 @@ export class ServedResources {
 }
 
 /** Upstream's answer for paths nothing stands at. */
-export const pathNotFound = (): StatusError => new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
+export const pathNotFound = (): StatusError =>
+  new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});

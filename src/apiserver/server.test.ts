@@ -11,7 +11,10 @@ describe('createApiServer', () => {
 
   it('makes the objects every cluster has', async () => {
     const namespaces = await api.call('GET', '/api/v1/namespaces');
-    assert.deepEqual(namespaces.body.items.map((n: { metadata: { name: string } }) => n.metadata.name), ['default', 'kube-node-lease', 'kube-public', 'kube-system']);
+    assert.deepEqual(
+      namespaces.body.items.map((n: { metadata: { name: string } }) => n.metadata.name),
+      ['default', 'kube-node-lease', 'kube-public', 'kube-system'],
+    );
     const service = await api.call('GET', '/api/v1/namespaces/default/services/kubernetes');
     assert.equal(service.body.spec.clusterIP, '10.96.0.1');
     const address = await api.call('GET', '/apis/networking.k8s.io/v1/ipaddresses/10.96.0.1');
@@ -19,7 +22,10 @@ describe('createApiServer', () => {
   });
 
   it('creates, reads and deletes a ConfigMap', async () => {
-    const created = await api.call('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'a' }, data: { k: 'v' } });
+    const created = await api.call('POST', '/api/v1/namespaces/default/configmaps', {
+      metadata: { name: 'a' },
+      data: { k: 'v' },
+    });
     assert.equal(created.status, 201);
     const got = await api.call('GET', '/api/v1/namespaces/default/configmaps/a');
     assert.deepEqual(got.body, created.body);

@@ -122,7 +122,8 @@ class Server implements ApiServer {
     const { store, clock, random, log, metrics } = deps;
     this.#ready.promise.catch(() => {});
     const parsed = new ParsedObjects(PARSED_LIMIT);
-    for (const kind of deps.kinds) this.#serve(kind as unknown as ResourceDefinition, options.runtimeConfig ?? {}, parsed);
+    for (const kind of deps.kinds)
+      this.#serve(kind as unknown as ResourceDefinition, options.runtimeConfig ?? {}, parsed);
 
     const codec = new Codec(deps.fieldManager ?? fieldManager);
     const admission = new AdmissionChain(deps.admission);
@@ -140,16 +141,40 @@ class Server implements ApiServer {
       routes: [new OpenApi(this.resources), ...(deps.routes ?? [])],
     });
     const dispatcher = new Dispatcher({
-      clock, random, store, resources: this.resources, codec, writer, deleter, patcher, connect, admission, authorizer: deps.authorizer, paths,
-      subresources: deps.tokenIssuer === undefined ? subresources : [...subresources, tokenSubresource(deps.tokenIssuer)],
+      clock,
+      random,
+      store,
+      resources: this.resources,
+      codec,
+      writer,
+      deleter,
+      patcher,
+      connect,
+      admission,
+      authorizer: deps.authorizer,
+      paths,
+      subresources:
+        deps.tokenIssuer === undefined ? subresources : [...subresources, tokenSubresource(deps.tokenIssuer)],
       reviews: { authorizer: deps.authorizer, rules: deps.rules, tokens: deps.tokens, audiences: options.audiences },
       stopping: this.#stopping.signal,
     });
-    const handler = new Handler({ clock, random, log, metrics: new RequestMetrics(metrics), authenticator: deps.authenticator, authorizer: deps.authorizer, audit: deps.audit, dispatcher });
+    const handler = new Handler({
+      clock,
+      random,
+      log,
+      metrics: new RequestMetrics(metrics),
+      authenticator: deps.authenticator,
+      authorizer: deps.authorizer,
+      audit: deps.audit,
+      dispatcher,
+    });
     this.exchange = (request) => handler.exchange(request);
     this.upgrade = (request) => handler.upgrade(request);
 
-    this.#hooks = [...bootstrapObjects(options, { exchange: this.exchange, clock, log, services: this.#services }), ...(deps.hooks ?? [])];
+    this.#hooks = [
+      ...bootstrapObjects(options, { exchange: this.exchange, clock, log, services: this.#services }),
+      ...(deps.hooks ?? []),
+    ];
     this.#pending = new Set(this.#hooks.map((h) => h.name));
     this.#addChecks();
   }
@@ -189,7 +214,10 @@ class Server implements ApiServer {
   /** One cache a key space: kinds of two groups may share it (events). */
   #cache(definition: ResourceDefinition, parsed: ParsedObjects): ResourceCache {
     const { store, clock, log } = this.#deps;
-    return this.#caches.getOrInsertComputed(definition.storagePrefix, () => new ResourceCache({ store, clock, log, definition, parsed }));
+    return this.#caches.getOrInsertComputed(
+      definition.storagePrefix,
+      () => new ResourceCache({ store, clock, log, definition, parsed }),
+    );
   }
 
   async #runHooks(): Promise<void> {
@@ -221,10 +249,22 @@ class Server implements ApiServer {
         return undefined;
       },
     });
-    this.health.add({ name: 'informer-sync', readinessOnly: true, check: () => (this.#synced ? undefined : 'the caches are not filled yet') });
+    this.health.add({
+      name: 'informer-sync',
+      readinessOnly: true,
+      check: () => (this.#synced ? undefined : 'the caches are not filled yet'),
+    });
     for (const hook of this.#hooks) {
-      this.health.add({ name: `poststarthook/${hook.name}`, readinessOnly: true, check: () => (this.#pending.has(hook.name) ? 'not finished' : undefined) });
+      this.health.add({
+        name: `poststarthook/${hook.name}`,
+        readinessOnly: true,
+        check: () => (this.#pending.has(hook.name) ? 'not finished' : undefined),
+      });
     }
-    this.health.add({ name: 'shutdown', readinessOnly: true, check: () => (this.#stopping.signal.aborted ? 'process is shutting down' : undefined) });
+    this.health.add({
+      name: 'shutdown',
+      readinessOnly: true,
+      check: () => (this.#stopping.signal.aborted ? 'process is shutting down' : undefined),
+    });
   }
 }

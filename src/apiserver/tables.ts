@@ -28,15 +28,33 @@ export function columnDefinitions(served: Served): readonly ColumnDefinition[] {
 }
 
 /** `object` is the stored object with its resourceVersion. */
-export function tableRow(served: Served, object: KubeObject, include: IncludeObject, metaVersion: string, nowMs: number, full?: () => KubeObject): TableRow {
+export function tableRow(
+  served: Served,
+  object: KubeObject,
+  include: IncludeObject,
+  metaVersion: string,
+  nowMs: number,
+  full?: () => KubeObject,
+): TableRow {
   const cells = served.definition.table.cells(object, nowMs);
   if (include === 'None') return { cells, object: null };
   if (include === 'Object') return { cells, object: full === undefined ? object : full() };
   return { cells, object: partialMetadata(object, metaVersion) };
 }
 
-export function table(metadata: object, columns: readonly ColumnDefinition[] | undefined, rows: readonly TableRow[], metaVersion: string): object {
-  return { kind: 'Table', apiVersion: `meta.k8s.io/${metaVersion}`, metadata, columnDefinitions: columns ?? null, rows };
+export function table(
+  metadata: object,
+  columns: readonly ColumnDefinition[] | undefined,
+  rows: readonly TableRow[],
+  metaVersion: string,
+): object {
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${metaVersion}`,
+    metadata,
+    columnDefinitions: columns ?? null,
+    rows,
+  };
 }
 
 export function partialMetadata(object: KubeObject, metaVersion: string): object {

@@ -19,7 +19,13 @@ export interface VersionInfo {
 }
 
 /** `gitVersion` must parse as a semantic version. `platform` as Go writes it: `linux/amd64`. */
-export function versionInfo(options: { readonly gitVersion?: string; readonly gitCommit?: string; readonly buildDate?: string; readonly platform: string; readonly runtime: string }): VersionInfo {
+export function versionInfo(options: {
+  readonly gitVersion?: string;
+  readonly gitCommit?: string;
+  readonly buildDate?: string;
+  readonly platform: string;
+  readonly runtime: string;
+}): VersionInfo {
   return {
     major: '1',
     minor: '36',

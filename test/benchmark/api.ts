@@ -39,17 +39,27 @@ const POD = JSON.stringify({
         name: 'web',
         image: 'registry.invalid/web:1.2.3',
         ports: [{ containerPort: 8080, name: 'http' }],
-        env: [{ name: 'A', value: 'b' }, { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+        env: [
+          { name: 'A', value: 'b' },
+          { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+        ],
         resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '128Mi' } },
         readinessProbe: { httpGet: { path: '/ready', port: 'http' } },
         volumeMounts: [{ name: 'config', mountPath: '/etc/config' }],
       },
     ],
     volumes: [{ name: 'config', configMap: { name: 'config' } }],
-    tolerations: [{ key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 }],
+    tolerations: [
+      { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+    ],
   },
 });
-const CONFIG_MAP = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cm-%' }, data: { a: 'b'.repeat(200), c: 'd' } });
+const CONFIG_MAP = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'cm-%' },
+  data: { a: 'b'.repeat(200), c: 'd' },
+});
 
 if (isMainThread) await main();
 else await load(workerData as Job);
@@ -62,19 +72,65 @@ async function main(): Promise<void> {
   const clock = new SystemClock();
   const store = which === 'embedded' ? await openEmbedded(directory, clock) : undefined;
   const server = await startLoopbackServer({ clock, ...(store === undefined ? {} : { store }) });
-  const worker = new Worker(new URL(import.meta.url), { workerData: { url: server.url, ca: server.authority.certificate, cert: server.client.certificate, key: server.client.key } satisfies Job });
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: {
+      url: server.url,
+      ca: server.authority.certificate,
+      cert: server.client.certificate,
+      key: server.client.key,
+    } satisfies Job,
+  });
   const phases: Phase[] = [
-    { name: 'warm-up', method: 'POST', path: '/api/v1/namespaces/kube-public/pods', body: POD, count: 4_000, clients: 64 },
-    { name: 'create pod', method: 'POST', path: '/api/v1/namespaces/default/pods', body: POD, count: 8_000, clients: 64 },
-    { name: 'create ConfigMap', method: 'POST', path: '/api/v1/namespaces/default/configmaps', body: CONFIG_MAP, count: 8_000, clients: 64 },
+    {
+      name: 'warm-up',
+      method: 'POST',
+      path: '/api/v1/namespaces/kube-public/pods',
+      body: POD,
+      count: 4_000,
+      clients: 64,
+    },
+    {
+      name: 'create pod',
+      method: 'POST',
+      path: '/api/v1/namespaces/default/pods',
+      body: POD,
+      count: 8_000,
+      clients: 64,
+    },
+    {
+      name: 'create ConfigMap',
+      method: 'POST',
+      path: '/api/v1/namespaces/default/configmaps',
+      body: CONFIG_MAP,
+      count: 8_000,
+      clients: 64,
+    },
     { name: 'get pod', method: 'GET', path: '/api/v1/namespaces/default/pods/pod-%', count: 8_000, clients: 16 },
-    { name: 'merge patch of a pod', method: 'PATCH', path: '/api/v1/namespaces/default/pods/pod-%', body: '{"metadata":{"labels":{"x":"y"}}}', contentType: 'application/merge-patch+json', count: 4_000, clients: 16 },
+    {
+      name: 'merge patch of a pod',
+      method: 'PATCH',
+      path: '/api/v1/namespaces/default/pods/pod-%',
+      body: '{"metadata":{"labels":{"x":"y"}}}',
+      contentType: 'application/merge-patch+json',
+      count: 4_000,
+      clients: 16,
+    },
     { name: 'list of 8,000 pods', method: 'GET', path: '/api/v1/namespaces/default/pods', count: 20, clients: 1 },
-    { name: 'page of 500 pods', method: 'GET', path: '/api/v1/namespaces/default/pods?limit=500', count: 100, clients: 8 },
+    {
+      name: 'page of 500 pods',
+      method: 'GET',
+      path: '/api/v1/namespaces/default/pods?limit=500',
+      count: 100,
+      clients: 8,
+    },
   ];
   console.log(`store: ${which}`);
   for (const phase of phases) {
-    const done = new Promise<void>((resolve, reject) => worker.once('message', (m: { failed?: string }) => (m.failed === undefined ? resolve() : reject(new Error(m.failed)))));
+    const done = new Promise<void>((resolve, reject) =>
+      worker.once('message', (m: { failed?: string }) =>
+        m.failed === undefined ? resolve() : reject(new Error(m.failed)),
+      ),
+    );
     const cpu = process.threadCpuUsage();
     const start = performance.now();
     worker.postMessage(phase);
@@ -82,7 +138,9 @@ async function main(): Promise<void> {
     const seconds = (performance.now() - start) / 1000;
     const used = process.threadCpuUsage(cpu);
     if (phase.name === 'warm-up') continue;
-    console.log(`${phase.name.padEnd(22)} ${String(Math.round((used.user + used.system) / phase.count)).padStart(7)} µs CPU  ${String(Math.round(phase.count / seconds)).padStart(7)}/s  (${phase.clients} at once)`);
+    console.log(
+      `${phase.name.padEnd(22)} ${String(Math.round((used.user + used.system) / phase.count)).padStart(7)} µs CPU  ${String(Math.round(phase.count / seconds)).padStart(7)}/s  (${phase.clients} at once)`,
+    );
   }
   await worker.terminate();
   await server.stop();
@@ -116,7 +174,9 @@ function steps(): void {
 }
 
 async function load({ url, ca, cert, key }: Job): Promise<void> {
-  const sessions = Array.from({ length: 8 }, () => http2.connect(url, { ca, cert, key, settings: { initialWindowSize: 1 << 20 } }));
+  const sessions = Array.from({ length: 8 }, () =>
+    http2.connect(url, { ca, cert, key, settings: { initialWindowSize: 1 << 20 } }),
+  );
   for (const session of sessions) session.on('error', () => {});
   parentPort!.on('message', async (phase: Phase) => {
     let next = 0;
@@ -136,7 +196,16 @@ async function load({ url, ca, cert, key }: Job): Promise<void> {
 function request(session: http2.ClientHttp2Session, phase: Phase, number: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const body = phase.body?.replace('%', number);
-    const stream = session.request({ ':method': phase.method, ':path': phase.path.replace('%', number), 'content-type': phase.contentType ?? 'application/json', accept: 'application/json', 'user-agent': 'benchmark/1' }, { endStream: body === undefined });
+    const stream = session.request(
+      {
+        ':method': phase.method,
+        ':path': phase.path.replace('%', number),
+        'content-type': phase.contentType ?? 'application/json',
+        accept: 'application/json',
+        'user-agent': 'benchmark/1',
+      },
+      { endStream: body === undefined },
+    );
     let status = 0;
     stream.on('response', (headers) => {
       status = Number(headers[':status']);

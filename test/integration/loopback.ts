@@ -19,17 +19,38 @@ export interface LoopbackServer {
   stop(): Promise<void>;
 }
 
-export async function startLoopbackServer(options: TestServerOptions & { readonly port?: number } = {}): Promise<LoopbackServer> {
+export async function startLoopbackServer(
+  options: TestServerOptions & { readonly port?: number } = {},
+): Promise<LoopbackServer> {
   const clock = options.clock ?? new SystemClock();
-  const log = process.env.TEST_LOG === undefined ? silentLog : createLog({ write: (line) => process.stderr.write(line) }, { level: 'debug' });
+  const log =
+    process.env.TEST_LOG === undefined
+      ? silentLog
+      : createLog({ write: (line) => process.stderr.write(line) }, { level: 'debug' });
   const authority = await createAuthority('test', clock.now());
   const valid = { notBeforeMs: clock.now() - 60_000, notAfterMs: clock.now() + 24 * 3_600_000 };
-  const serving = await createLeaf(authority, { ...valid, commonName: 'kube-apiserver', extendedUsages: ['server auth'], names: { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] } });
-  const client = await createLeaf(authority, { ...valid, commonName: 'admin', organizations: ['system:masters'], extendedUsages: ['client auth'] });
+  const serving = await createLeaf(authority, {
+    ...valid,
+    commonName: 'kube-apiserver',
+    extendedUsages: ['server auth'],
+    names: { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] },
+  });
+  const client = await createLeaf(authority, {
+    ...valid,
+    commonName: 'admin',
+    organizations: ['system:masters'],
+    extendedUsages: ['client auth'],
+  });
   const { server, store } = testServerParts({ ...options, clock, log });
   await server.start(new AbortController().signal);
   const listener = new Listener(
-    { host: '127.0.0.1', port: options.port ?? 0, certificate: serving.certificate, privateKey: serving.key, clientCa: authority.certificate },
+    {
+      host: '127.0.0.1',
+      port: options.port ?? 0,
+      certificate: serving.certificate,
+      privateKey: serving.key,
+      clientCa: authority.certificate,
+    },
     { exchange: server.exchange, upgrade: server.upgrade, clock, log },
   );
   await listener.start();
@@ -37,13 +58,26 @@ export async function startLoopbackServer(options: TestServerOptions & { readonl
   const url = `https://127.0.0.1:${listener.port}`;
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   const kubeconfig = JSON.stringify({
-    apiVersion: 'v1', kind: 'Config', 'current-context': 'test',
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
     clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': base64(authority.certificate) } }],
-    users: [{ name: 'test', user: { 'client-certificate-data': base64(client.certificate), 'client-key-data': base64(client.key) } }],
+    users: [
+      {
+        name: 'test',
+        user: { 'client-certificate-data': base64(client.certificate), 'client-key-data': base64(client.key) },
+      },
+    ],
     contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
   });
   return {
-    url, port: listener.port, kubeconfig, authority, client, server, store,
+    url,
+    port: listener.port,
+    kubeconfig,
+    authority,
+    client,
+    server,
+    store,
     async stop() {
       await listener.stop();
       await server.stop();

@@ -28,7 +28,12 @@ export class Allocators {
     this.#byResource = new Map(allocators.map((a) => [`${a.group}/${a.resource}`, a]));
   }
 
-  allocate(served: Served, object: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Allocation> | undefined {
+  allocate(
+    served: Served,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    dryRun: boolean,
+  ): Promise<Allocation> | undefined {
     return this.#of(served)?.allocate(object, old, dryRun);
   }
 

@@ -50,7 +50,10 @@ export class ClusterIPs {
   async take(text: string, owner: Owner, dryRun: boolean): Promise<AddressOutcome> {
     const ip = parseIP(text);
     if (ip === undefined || !this.#usable(ip)) {
-      return { ok: false, why: `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${formatCIDR(this.cidr)}` };
+      return {
+        ok: false,
+        why: `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${formatCIDR(this.cidr)}`,
+      };
     }
     const taken = { ok: false, why: 'provided IP is already allocated' } as const;
     const canonical = formatIP(ip);
@@ -63,7 +66,9 @@ export class ClusterIPs {
     const size = Number(cidrSize(this.cidr) > 2n ** 31n ? 2n ** 31n : cidrSize(this.cidr));
     const band = staticBand(size);
     const last = this.cidr.family === 4 ? size - 2 : size - 1;
-    return (await this.#search(Math.max(1, band), last, owner, dryRun)) ?? (await this.#search(1, band - 1, owner, dryRun));
+    return (
+      (await this.#search(Math.max(1, band), last, owner, dryRun)) ?? (await this.#search(1, band - 1, owner, dryRun))
+    );
   }
 
   async release(ip: string, owner: Owner): Promise<void> {

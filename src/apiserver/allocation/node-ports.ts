@@ -18,7 +18,10 @@ export class NodePorts {
 
   take(port: number, owner: string): PortOutcome {
     if (port < this.#first || port > this.#last) {
-      return { ok: false, why: `provided port is not in the valid range. The range of valid ports is ${this.#first}-${this.#last}` };
+      return {
+        ok: false,
+        why: `provided port is not in the valid range. The range of valid ports is ${this.#first}-${this.#last}`,
+      };
     }
     const present = this.#owners.get(port);
     if (present !== undefined && present !== owner) return { ok: false, why: 'provided port is already allocated' };

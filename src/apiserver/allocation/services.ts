@@ -42,7 +42,13 @@ export class ServiceAllocator implements Allocator {
     this.#deps = deps;
     this.#ports = new NodePorts(options.nodePortRange, deps.random);
     const { store, random, codec, clock, resources } = deps;
-    this.clusterIPs = new ClusterIPs(options.serviceCIDR, { store, random, codec, addresses: resources.get('networking.k8s.io', 'v1', 'ipaddresses'), now: () => rfc3339(clock.now()) });
+    this.clusterIPs = new ClusterIPs(options.serviceCIDR, {
+      store,
+      random,
+      codec,
+      addresses: resources.get('networking.k8s.io', 'v1', 'ipaddresses'),
+      now: () => rfc3339(clock.now()),
+    });
   }
 
   /** Learns what stored services hold. The caches are filled. */
@@ -53,12 +59,18 @@ export class ServiceAllocator implements Allocator {
       const service = entry.object as StoredService;
       const owner = { namespace: entry.namespace, name: entry.name };
       for (const ip of addressesOf(service.spec)) {
-        if (used.has(ip)) this.#deps.log.error('two services have the same cluster address', { ip, service: entry.key });
+        if (used.has(ip))
+          this.#deps.log.error('two services have the same cluster address', { ip, service: entry.key });
         else used.set(ip, owner);
       }
       for (const port of portsOf(service.spec)) {
         const taken = this.#ports.take(port, entry.key);
-        if (!taken.ok) this.#deps.log.error('a service has a node port it cannot have', { port, service: entry.key, why: taken.why });
+        if (!taken.ok)
+          this.#deps.log.error('a service has a node port it cannot have', {
+            port,
+            service: entry.key,
+            why: taken.why,
+          });
       }
     }
     await this.clusterIPs.repair(used);
@@ -101,10 +113,23 @@ export class ServiceAllocator implements Allocator {
     for (const ip of addressesOf(spec)) await this.clusterIPs.release(ip, owner);
   }
 
-  async #addresses(spec: ServiceSpec, before: StoredService | undefined, owner: Owner, name: string, dryRun: boolean, taken: string[]): Promise<ServiceSpec> {
+  async #addresses(
+    spec: ServiceSpec,
+    before: StoredService | undefined,
+    owner: Owner,
+    name: string,
+    dryRun: boolean,
+    taken: string[],
+  ): Promise<ServiceSpec> {
     if (spec.type === 'ExternalName' || isHeadless(spec)) return spec;
-    const invalid = (value: unknown, why: string) => StatusError.invalid({ kind: 'Service' }, name, [fieldError.invalid('spec.clusterIPs', value, why)]);
-    const wanted = spec.clusterIPs !== undefined && spec.clusterIPs.length > 0 ? spec.clusterIPs : (spec.clusterIP ?? '') !== '' ? [spec.clusterIP!] : [''];
+    const invalid = (value: unknown, why: string) =>
+      StatusError.invalid({ kind: 'Service' }, name, [fieldError.invalid('spec.clusterIPs', value, why)]);
+    const wanted =
+      spec.clusterIPs !== undefined && spec.clusterIPs.length > 0
+        ? spec.clusterIPs
+        : (spec.clusterIP ?? '') !== ''
+          ? [spec.clusterIP!]
+          : [''];
     const held = new Set(addressesOf(before?.spec));
     const out: string[] = [];
     for (const ip of wanted) {
@@ -114,7 +139,10 @@ export class ServiceAllocator implements Allocator {
       }
       if (ip === '') {
         const given = await this.clusterIPs.takeAny(owner, dryRun);
-        if (given === undefined) throw new StatusError(500, 'InternalError', `failed to allocate a serviceIP: range is full`, { causes: [{ message: `range ${formatCIDR(this.clusterIPs.cidr)} is full` }] });
+        if (given === undefined)
+          throw new StatusError(500, 'InternalError', `failed to allocate a serviceIP: range is full`, {
+            causes: [{ message: `range ${formatCIDR(this.clusterIPs.cidr)} is full` }],
+          });
         if (!dryRun) taken.push(given);
         out.push(given);
         continue;
@@ -127,7 +155,14 @@ export class ServiceAllocator implements Allocator {
     return { ...spec, clusterIP: out[0], clusterIPs: out };
   }
 
-  #nodePorts(spec: ServiceSpec, before: StoredService | undefined, owner: string, name: string, dryRun: boolean, taken: number[]): ServiceSpec {
+  #nodePorts(
+    spec: ServiceSpec,
+    before: StoredService | undefined,
+    owner: string,
+    name: string,
+    dryRun: boolean,
+    taken: number[],
+  ): ServiceSpec {
     if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return spec;
     const held = new Set(portsOf(before?.spec));
     const mine = new Set<number>();
@@ -135,7 +170,8 @@ export class ServiceAllocator implements Allocator {
     const take = (port: number, field: string) => {
       if (held.has(port) || mine.has(port)) return;
       const outcome = this.#ports.take(port, owner);
-      if (!outcome.ok) throw StatusError.invalid({ kind: 'Service' }, name, [fieldError.invalid(field, port, outcome.why)]);
+      if (!outcome.ok)
+        throw StatusError.invalid({ kind: 'Service' }, name, [fieldError.invalid(field, port, outcome.why)]);
       if (dryRun) this.#ports.release(port, owner);
       else taken.push(port);
     };
@@ -147,7 +183,10 @@ export class ServiceAllocator implements Allocator {
     }
     const any = (field: string): number => {
       const port = this.#ports.takeAny(owner);
-      if (port === undefined) throw new StatusError(500, 'InternalError', `failed to allocate a nodePort: range is full`, { causes: [{ field, message: 'range is full' }] });
+      if (port === undefined)
+        throw new StatusError(500, 'InternalError', `failed to allocate a nodePort: range is full`, {
+          causes: [{ field, message: 'range is full' }],
+        });
       if (dryRun) this.#ports.release(port, owner);
       else taken.push(port);
       mine.add(port);
@@ -159,7 +198,10 @@ export class ServiceAllocator implements Allocator {
       if (nodePort === 0 && allocates) {
         // The same port over another protocol shares the number (DNS).
         const shared = byNumber.get(port.port)?.find((p) => p.protocol !== (port.protocol ?? 'TCP'));
-        nodePort = shared !== undefined && !byNumber.get(port.port)!.some((p) => p.protocol === (port.protocol ?? 'TCP')) ? shared.nodePort : any(`spec.ports[${index}].nodePort`);
+        nodePort =
+          shared !== undefined && !byNumber.get(port.port)!.some((p) => p.protocol === (port.protocol ?? 'TCP'))
+            ? shared.nodePort
+            : any(`spec.ports[${index}].nodePort`);
       }
       if (nodePort === 0) return port;
       byNumber.getOrInsertComputed(port.port, () => []).push({ protocol: port.protocol ?? 'TCP', nodePort });
@@ -193,12 +235,23 @@ function withOldValues(spec: ServiceSpec, old: ServiceSpec | undefined): Service
   let out: ServiceSpec = spec;
   if (spec.type === 'ExternalName') {
     const same = spec.clusterIP === old?.clusterIP;
-    return same || (spec.clusterIP ?? '') === '' ? { ...out, clusterIP: undefined, clusterIPs: undefined, ipFamilies: undefined, ipFamilyPolicy: undefined, internalTrafficPolicy: undefined, ports: withoutNodePorts(out.ports) } : out;
+    return same || (spec.clusterIP ?? '') === ''
+      ? {
+          ...out,
+          clusterIP: undefined,
+          clusterIPs: undefined,
+          ipFamilies: undefined,
+          ipFamilyPolicy: undefined,
+          internalTrafficPolicy: undefined,
+          ports: withoutNodePorts(out.ports),
+        }
+      : out;
   }
   if (isHeadless(spec)) out = { ...out, clusterIP: 'None', clusterIPs: ['None'] };
   else if (old !== undefined && old.type !== 'ExternalName') {
     const unset = (out.clusterIP ?? '') === '';
-    if (unset && (out.clusterIPs?.length ?? 0) === 0) out = { ...out, clusterIP: old.clusterIP, clusterIPs: old.clusterIPs };
+    if (unset && (out.clusterIPs?.length ?? 0) === 0)
+      out = { ...out, clusterIP: old.clusterIP, clusterIPs: old.clusterIPs };
     else if ((out.clusterIPs?.length ?? 0) === 0) out = { ...out, clusterIPs: [out.clusterIP!] };
     else if (unset) out = { ...out, clusterIP: out.clusterIPs![0] };
   }
@@ -209,14 +262,25 @@ function withOldValues(spec: ServiceSpec, old: ServiceSpec | undefined): Service
     const used = new Set((out.ports ?? []).map((p) => p.nodePort ?? 0));
     const ports = out.ports?.map((port): ServicePort => {
       if ((port.nodePort ?? 0) !== 0) return port;
-      const match = oldPorts.find((p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP') && (p.nodePort ?? 0) !== 0 && !used.has(p.nodePort!));
+      const match = oldPorts.find(
+        (p) =>
+          p.port === port.port &&
+          (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP') &&
+          (p.nodePort ?? 0) !== 0 &&
+          !used.has(p.nodePort!),
+      );
       return match === undefined ? port : { ...port, nodePort: match.nodePort };
     });
     return { ...out, ports, healthCheckNodePort: out.healthCheckNodePort ?? old.healthCheckNodePort };
   }
   if (old.type === 'NodePort' || old.type === 'LoadBalancer') {
     const held = new Set(portsOf(old));
-    return { ...out, ports: out.ports?.map((p) => (held.has(p.nodePort ?? 0) ? omitNodePort(p) : p)), externalTrafficPolicy: undefined, healthCheckNodePort: undefined };
+    return {
+      ...out,
+      ports: out.ports?.map((p) => (held.has(p.nodePort ?? 0) ? omitNodePort(p) : p)),
+      externalTrafficPolicy: undefined,
+      healthCheckNodePort: undefined,
+    };
   }
   return out;
 }
@@ -226,13 +290,18 @@ function omitNodePort(port: ServicePort): ServicePort {
   return rest;
 }
 
-const withoutNodePorts = (ports: readonly ServicePort[] | undefined): readonly ServicePort[] | undefined => ports?.map(omitNodePort);
+const withoutNodePorts = (ports: readonly ServicePort[] | undefined): readonly ServicePort[] | undefined =>
+  ports?.map(omitNodePort);
 
 /** The cluster has one family. Headless without selector may point anywhere: upstream leaves it open for both. */
 function withFamilies(spec: ServiceSpec): ServiceSpec {
   if (spec.type === 'ExternalName') return spec;
   if (isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0 && spec.ipFamilyPolicy === undefined) {
-    return { ...spec, ipFamilyPolicy: 'RequireDualStack', ipFamilies: spec.ipFamilies?.length === 2 ? spec.ipFamilies : ['IPv4', 'IPv6'] };
+    return {
+      ...spec,
+      ipFamilyPolicy: 'RequireDualStack',
+      ipFamilies: spec.ipFamilies?.length === 2 ? spec.ipFamilies : ['IPv4', 'IPv6'],
+    };
   }
   const families = spec.ipFamilies === undefined || spec.ipFamilies.length === 0 ? ['IPv4'] : spec.ipFamilies;
   return { ...spec, ipFamilyPolicy: spec.ipFamilyPolicy ?? 'SingleStack', ipFamilies: families };

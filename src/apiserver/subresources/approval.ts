@@ -19,12 +19,21 @@ export const approval: Subresource = {
     const options = writeOptions(context, 'UpdateOptions');
     const body = codec.decode(served, context, options.fieldValidation);
     const written = await writer.write({
-      served, context, subresource: 'approval', verb: 'update', mode: 'update', options, namespace: '', name: context.info.name,
+      served,
+      context,
+      subresource: 'approval',
+      verb: 'update',
+      mode: 'update',
+      options,
+      namespace: '',
+      name: context.info.name,
       desired: () => body,
       prepare: (object, old) => {
         const before = old as CertificateSigningRequest & KubeObject;
         const wanted = ((object as CertificateSigningRequest).status?.conditions ?? []).filter(isVerdict).map((c) => ({
-          ...c, lastUpdateTime: c.lastUpdateTime ?? context.nowText, lastTransitionTime: c.lastTransitionTime ?? context.nowText,
+          ...c,
+          lastUpdateTime: c.lastUpdateTime ?? context.nowText,
+          lastTransitionTime: c.lastTransitionTime ?? context.nowText,
         }));
         const others = (before.status?.conditions ?? []).filter((c) => !isVerdict(c));
         return { ...before, status: { ...before.status, conditions: [...others, ...wanted] } } as KubeObject;

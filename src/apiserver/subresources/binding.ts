@@ -24,7 +24,12 @@ export const binding: Subresource = {
 };
 
 /** `name` '' takes the pod's name from the body. */
-export async function bind(pods: Served, context: RequestContext, name: string, { writer }: Pick<SubresourceDeps, 'writer'>): Promise<ExchangeResponse> {
+export async function bind(
+  pods: Served,
+  context: RequestContext,
+  name: string,
+  { writer }: Pick<SubresourceDeps, 'writer'>,
+): Promise<ExchangeResponse> {
   const accepted = negotiate(context.request.headers.accept);
   const options = writeOptions(context, 'CreateOptions');
   const { object } = decodeObject<Binding & KubeObject>(bodyOf(context), schema(), { kind: 'Binding', version: 'v1' });
@@ -35,18 +40,34 @@ export async function bind(pods: Served, context: RequestContext, name: string, 
   if ((object.target?.name ?? '') === '') errors.push(fieldError.required('target.name'));
   if (errors.length > 0) throw StatusError.invalid({ kind: 'Binding' }, podName, errors);
   const bodyName = object.metadata?.name ?? '';
-  if (name !== '' && bodyName !== '' && bodyName !== name) throw StatusError.badRequest(`name in URL does not match name in Binding object`);
+  if (name !== '' && bodyName !== '' && bodyName !== name)
+    throw StatusError.badRequest(`name in URL does not match name in Binding object`);
   const { uid, resourceVersion, annotations, labels } = object.metadata ?? {};
   await writer.write({
-    served: pods, context, subresource: 'binding', verb: 'create', mode: 'update', keepsGeneration: true, options, namespace: context.info.namespace, name: podName,
+    served: pods,
+    context,
+    subresource: 'binding',
+    verb: 'create',
+    mode: 'update',
+    keepsGeneration: true,
+    options,
+    namespace: context.info.namespace,
+    name: podName,
     desired: (old) => {
       const pod = old as Pod & KubeObject;
       if (uid !== undefined && uid !== '' && uid !== pod.metadata.uid) {
-        throw StatusError.conflict(pods.subject, podName, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+        throw StatusError.conflict(
+          pods.subject,
+          podName,
+          `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`,
+        );
       }
-      if (pod.metadata.deletionTimestamp !== undefined) throw bindingConflict(podName, `pod ${podName} is being deleted, cannot be assigned to a host`);
-      if ((pod.spec?.nodeName ?? '') !== '') throw bindingConflict(podName, `pod ${podName} is already assigned to node "${pod.spec!.nodeName}"`);
-      if ((pod.spec?.schedulingGates ?? []).length > 0) throw bindingConflict(podName, `pod ${podName} has non-empty .spec.schedulingGates`);
+      if (pod.metadata.deletionTimestamp !== undefined)
+        throw bindingConflict(podName, `pod ${podName} is being deleted, cannot be assigned to a host`);
+      if ((pod.spec?.nodeName ?? '') !== '')
+        throw bindingConflict(podName, `pod ${podName} is already assigned to node "${pod.spec!.nodeName}"`);
+      if ((pod.spec?.schedulingGates ?? []).length > 0)
+        throw bindingConflict(podName, `pod ${podName} has non-empty .spec.schedulingGates`);
       return {
         ...pod,
         metadata: {
@@ -56,7 +77,14 @@ export async function bind(pods: Served, context: RequestContext, name: string, 
           labels: { ...pod.metadata.labels, ...labels },
         },
         spec: { ...pod.spec, nodeName: object.target.name },
-        status: { ...pod.status, conditions: setCondition(pod.status?.conditions, { type: 'PodScheduled', status: 'True', lastTransitionTime: context.nowText } as never, context.nowText) },
+        status: {
+          ...pod.status,
+          conditions: setCondition(
+            pod.status?.conditions,
+            { type: 'PodScheduled', status: 'True', lastTransitionTime: context.nowText } as never,
+            context.nowText,
+          ),
+        },
       } as KubeObject;
     },
     // The scheduler's write touches spec.nodeName and the condition; the pod's own update rules forbid just that to others.
@@ -66,4 +94,5 @@ export async function bind(pods: Served, context: RequestContext, name: string, 
   return jsonValue(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, accepted);
 }
 
-const bindingConflict = (name: string, why: string): StatusError => StatusError.conflict({ resource: 'pods/binding' }, name, why);
+const bindingConflict = (name: string, why: string): StatusError =>
+  StatusError.conflict({ resource: 'pods/binding' }, name, why);

@@ -12,7 +12,12 @@ import type { Subresource } from './subresource.ts';
 const containersOf = (pod: KubeObject): readonly EphemeralContainer[] => (pod as Pod).spec?.ephemeralContainers ?? [];
 
 export const ephemeralContainerRules: Pick<Write, 'prepare' | 'validate'> = {
-  prepare: (object, old) => ({ ...old, metadata: { ...old.metadata, resourceVersion: object.metadata.resourceVersion }, spec: { ...(old as Pod).spec, ephemeralContainers: containersOf(object) } }) as KubeObject,
+  prepare: (object, old) =>
+    ({
+      ...old,
+      metadata: { ...old.metadata, resourceVersion: object.metadata.resourceVersion },
+      spec: { ...(old as Pod).spec, ephemeralContainers: containersOf(object) },
+    }) as KubeObject,
   validate: (object, old) => validate(containersOf(object), containersOf(old)),
 };
 
@@ -39,17 +44,32 @@ function validate(wanted: readonly EphemeralContainer[], old: readonly Ephemeral
   const byName = new Map(wanted.map((c) => [c.name, c]));
   for (const before of old) {
     const now = byName.get(before.name);
-    if (now === undefined) errors.push(fieldError.forbidden(path, `existing ephemeral containers ${JSON.stringify(before.name)} may not be removed\n`));
-    else if (!equalJson(now, before)) errors.push(fieldError.forbidden(path, `existing ephemeral containers ${JSON.stringify(before.name)} may not be changed\n`));
+    if (now === undefined)
+      errors.push(
+        fieldError.forbidden(path, `existing ephemeral containers ${JSON.stringify(before.name)} may not be removed\n`),
+      );
+    else if (!equalJson(now, before))
+      errors.push(
+        fieldError.forbidden(path, `existing ephemeral containers ${JSON.stringify(before.name)} may not be changed\n`),
+      );
   }
   for (const [index, container] of wanted.entries()) {
     if ((container.name ?? '') === '') errors.push(fieldError.required(`${path}[${index}].name`));
     if ((container.image ?? '') === '') errors.push(fieldError.required(`${path}[${index}].image`));
-    for (const field of ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resources'] as const) {
+    for (const field of [
+      'ports',
+      'livenessProbe',
+      'readinessProbe',
+      'startupProbe',
+      'lifecycle',
+      'resources',
+    ] as const) {
       const value = container[field];
-      if (value !== undefined && !equalJson(value, {})) errors.push(fieldError.forbidden(`${path}[${index}].${field}`, 'cannot be set for an Ephemeral Container'));
+      if (value !== undefined && !equalJson(value, {}))
+        errors.push(fieldError.forbidden(`${path}[${index}].${field}`, 'cannot be set for an Ephemeral Container'));
     }
-    if (wanted.findIndex((c) => c.name === container.name) !== index) errors.push(fieldError.duplicate(`${path}[${index}].name`, container.name));
+    if (wanted.findIndex((c) => c.name === container.name) !== index)
+      errors.push(fieldError.duplicate(`${path}[${index}].name`, container.name));
   }
   return errors;
 }

@@ -15,9 +15,21 @@ export const finalize: Subresource = {
     const options = writeOptions(context, 'UpdateOptions');
     const body = codec.decode(served, context, options.fieldValidation) as Namespace;
     const written = await writer.write({
-      served, context, subresource: 'finalize', verb: 'update', mode: 'update', options, namespace: '', name: context.info.name,
+      served,
+      context,
+      subresource: 'finalize',
+      verb: 'update',
+      mode: 'update',
+      options,
+      namespace: '',
+      name: context.info.name,
       desired: () => body as KubeObject,
-      prepare: (object, old) => ({ ...old, metadata: object.metadata, spec: { ...(old as Namespace).spec, finalizers: (object as Namespace).spec?.finalizers ?? [] } }) as KubeObject,
+      prepare: (object, old) =>
+        ({
+          ...old,
+          metadata: object.metadata,
+          spec: { ...(old as Namespace).spec, finalizers: (object as Namespace).spec?.finalizers ?? [] },
+        }) as KubeObject,
       validate: () => [],
     });
     return showWritten(200, served, written, accepted, context);

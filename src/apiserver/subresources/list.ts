@@ -10,4 +10,13 @@ import { scale } from './scale.ts';
 import { status } from './status.ts';
 import type { Subresource } from './subresource.ts';
 
-export const subresources: readonly Subresource[] = [status, scale, binding, eviction, finalize, ephemeralContainers, resize, approval];
+export const subresources: readonly Subresource[] = [
+  status,
+  scale,
+  binding,
+  eviction,
+  finalize,
+  ephemeralContainers,
+  resize,
+  approval,
+];

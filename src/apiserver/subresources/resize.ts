@@ -8,7 +8,8 @@ import { get } from '../verbs/read.ts';
 import { equalJson, type Write } from '../verbs/write.ts';
 import type { Subresource } from './subresource.ts';
 
-const withoutResources = (containers: readonly Container[] | undefined): unknown => (containers ?? []).map(({ resources: _r, resizePolicy: _p, ...rest }) => rest);
+const withoutResources = (containers: readonly Container[] | undefined): unknown =>
+  (containers ?? []).map(({ resources: _r, resizePolicy: _p, ...rest }) => rest);
 
 const rules: Pick<Write, 'prepare' | 'validate'> = {
   prepare: (object, old) => ({ ...object, status: (old as Pod).status }) as KubeObject,
@@ -18,7 +19,10 @@ const rules: Pick<Write, 'prepare' | 'validate'> = {
     const errors: FieldError[] = [];
     const { containers: _c, initContainers: _i, ...rest } = now;
     const { containers: _oc, initContainers: _oi, ...oldRest } = before;
-    const same = equalJson(rest, oldRest) && equalJson(withoutResources(now.containers), withoutResources(before.containers)) && equalJson(withoutResources(now.initContainers), withoutResources(before.initContainers));
+    const same =
+      equalJson(rest, oldRest) &&
+      equalJson(withoutResources(now.containers), withoutResources(before.containers)) &&
+      equalJson(withoutResources(now.initContainers), withoutResources(before.initContainers));
     if (!same) errors.push(fieldError.forbidden('spec', 'only cpu and memory resources are mutable'));
     return errors;
   },

@@ -35,12 +35,20 @@ export const scale: Subresource = {
       wanted = () => object;
     } else {
       const type = patchType(context);
-      if (type === 'application/apply-patch+yaml') throw StatusError.unsupportedMediaType('server-side apply of scale is not yet supported');
+      if (type === 'application/apply-patch+yaml')
+        throw StatusError.unsupportedMediaType('server-side apply of scale is not yet supported');
       const parsed = parsePatch(context);
-      wanted = (current) => decodeValue<Scale & KubeObject>(patcher.patch(type, current as KubeObject, parsed, schema()), schema(), HEAD).object;
+      wanted = (current) =>
+        decodeValue<Scale & KubeObject>(patcher.patch(type, current as KubeObject, parsed, schema()), schema(), HEAD)
+          .object;
     }
     const written = await writer.write({
-      served, context, subresource: 'scale', verb, mode: 'update', options,
+      served,
+      context,
+      subresource: 'scale',
+      verb,
+      mode: 'update',
+      options,
       namespace: served.definition.namespaced ? context.info.namespace : '',
       name: context.info.name,
       desired: (old) => {
@@ -58,22 +66,34 @@ export const scale: Subresource = {
 
 function checkScale(served: Served, context: RequestContext, next: Scale): void {
   const { name } = context.info;
-  if ((next.metadata?.name ?? name) !== name) throw StatusError.badRequest(`the name of the object (${next.metadata?.name}) does not match the name on the URL (${name})`);
+  if ((next.metadata?.name ?? name) !== name)
+    throw StatusError.badRequest(
+      `the name of the object (${next.metadata?.name}) does not match the name on the URL (${name})`,
+    );
   const replicas = next.spec?.replicas ?? 0;
   if (replicas < 0) {
-    throw StatusError.invalid({ group: 'autoscaling', kind: 'Scale' }, name, [fieldError.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')]);
+    throw StatusError.invalid({ group: 'autoscaling', kind: 'Scale' }, name, [
+      fieldError.invalid('spec.replicas', replicas, 'must be greater than or equal to 0'),
+    ]);
   }
   void served;
 }
 
 function scaleOf(object: KubeObject, definition: ScaleDefinition): Scale {
   const m = object.metadata;
-  const selector = typeof definition.selector === 'function' ? definition.selector(object) : at(object, definition.selector);
+  const selector =
+    typeof definition.selector === 'function' ? definition.selector(object) : at(object, definition.selector);
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
-    metadata: { name: m.name, namespace: m.namespace, uid: m.uid, resourceVersion: m.resourceVersion, creationTimestamp: m.creationTimestamp },
-    spec: { ...(at(object, definition.specReplicasPath) === undefined ? {} : { replicas: at(object, definition.specReplicasPath) as number }) },
+    metadata: {
+      name: m.name,
+      namespace: m.namespace,
+      uid: m.uid,
+      resourceVersion: m.resourceVersion,
+      creationTimestamp: m.creationTimestamp,
+    },
+    spec: { replicas: at(object, definition.specReplicasPath) as number | undefined },
     status: {
       replicas: (at(object, definition.statusReplicasPath) as number | undefined) ?? 0,
       ...(typeof selector === 'string' && selector !== '' ? { selector } : {}),

@@ -18,12 +18,21 @@ export interface WriteVerbDeps {
 /** Rules of a subresource that replace the kind's own. */
 export type WriteRules = Pick<Write, 'prepare' | 'validate'>;
 
-export async function create(served: Served, context: RequestContext, { codec, writer }: WriteVerbDeps): Promise<ExchangeResponse> {
+export async function create(
+  served: Served,
+  context: RequestContext,
+  { codec, writer }: WriteVerbDeps,
+): Promise<ExchangeResponse> {
   const accepted = negotiate(context.request.headers.accept);
   const options = writeOptions(context, 'CreateOptions');
   const object = codec.decode(served, context, options.fieldValidation);
   const written = await writer.write({
-    served, context, subresource: '', verb: 'create', mode: 'create', options,
+    served,
+    context,
+    subresource: '',
+    verb: 'create',
+    mode: 'create',
+    options,
     namespace: served.definition.namespaced ? context.info.namespace : '',
     name: '',
     desired: () => object,
@@ -31,19 +40,36 @@ export async function create(served: Served, context: RequestContext, { codec, w
   return showWritten(201, served, written, accepted, context);
 }
 
-export async function update(served: Served, context: RequestContext, subresource: string, { codec, writer }: WriteVerbDeps, rules: WriteRules = {}): Promise<ExchangeResponse> {
+export async function update(
+  served: Served,
+  context: RequestContext,
+  subresource: string,
+  { codec, writer }: WriteVerbDeps,
+  rules: WriteRules = {},
+): Promise<ExchangeResponse> {
   const accepted = negotiate(context.request.headers.accept);
   const options = writeOptions(context, 'UpdateOptions');
   const object = codec.decode(served, context, options.fieldValidation);
   const { info } = context;
   const { name, namespace } = object.metadata;
-  if ((name ?? '') === '') throw StatusError.badRequest(`the name of the object (${name ?? ''} based on URL) was undeterminable: name must be provided`);
-  if (name !== info.name) throw StatusError.badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+  if ((name ?? '') === '')
+    throw StatusError.badRequest(
+      `the name of the object (${name ?? ''} based on URL) was undeterminable: name must be provided`,
+    );
+  if (name !== info.name)
+    throw StatusError.badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
   if (served.definition.namespaced && (namespace ?? '') !== '' && namespace !== info.namespace) {
-    throw StatusError.badRequest(`the namespace of the object (${namespace}) does not match the namespace on the URL (${info.namespace})`);
+    throw StatusError.badRequest(
+      `the namespace of the object (${namespace}) does not match the namespace on the URL (${info.namespace})`,
+    );
   }
   const written = await writer.write({
-    ...rules, served, context, subresource, verb: 'update', options,
+    ...rules,
+    served,
+    context,
+    subresource,
+    verb: 'update',
+    options,
     mode: subresource === '' && served.definition.strategy.allowCreateOnUpdate === true ? 'createOrUpdate' : 'update',
     namespace: served.definition.namespaced ? info.namespace : '',
     name: info.name,
@@ -52,7 +78,13 @@ export async function update(served: Served, context: RequestContext, subresourc
   return showWritten(written.outcome === 'created' ? 201 : 200, served, written, accepted, context);
 }
 
-export function showWritten(status: number, served: Served, written: Written, accepted: ReturnType<typeof negotiate>, context: RequestContext): ExchangeResponse {
+export function showWritten(
+  status: number,
+  served: Served,
+  written: Written,
+  accepted: ReturnType<typeof negotiate>,
+  context: RequestContext,
+): ExchangeResponse {
   if (written.entry === undefined) return jsonValue(status, presented(served, written.object), accepted);
   return showEntry(status, served, written.entry, accepted, context);
 }

@@ -13,9 +13,12 @@ describe('delete', () => {
   });
   after(() => api.stop());
 
-  const create = async (name: string, finalizers?: string[]) => (await api.call('POST', CONFIG_MAPS, { metadata: { name, finalizers } })).body;
+  const create = async (name: string, finalizers?: string[]) =>
+    (await api.call('POST', CONFIG_MAPS, { metadata: { name, finalizers } })).body;
   const makeBoundPod = async (name: string) => {
-    const pod = (await api.call('POST', PODS, { metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }] } })).body;
+    const pod = (
+      await api.call('POST', PODS, { metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }] } })
+    ).body;
     await api.call('POST', `${PODS}/${name}/binding`, { target: { kind: 'Node', name: 'n' } });
     return pod;
   };
@@ -24,7 +27,13 @@ describe('delete', () => {
     const { metadata } = await create('gone');
     const { status, body } = await api.call('DELETE', `${CONFIG_MAPS}/gone`);
     assert.equal(status, 200);
-    assert.deepEqual(body, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details: { name: 'gone', kind: 'configmaps', uid: metadata.uid } });
+    assert.deepEqual(body, {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Success',
+      details: { name: 'gone', kind: 'configmaps', uid: metadata.uid },
+    });
     assert.equal((await api.call('DELETE', `${CONFIG_MAPS}/gone`)).body.message, 'configmaps "gone" not found');
   });
 
@@ -32,8 +41,14 @@ describe('delete', () => {
     const { metadata } = await create('pre');
     const wrong = await api.call('DELETE', `${CONFIG_MAPS}/pre`, { preconditions: { uid: 'x' } });
     assert.equal(wrong.status, 409);
-    assert.equal(wrong.body.message, `Operation cannot be fulfilled on configmaps "pre": Precondition failed: UID in precondition: x, UID in object meta: ${metadata.uid}`);
-    assert.equal((await api.call('DELETE', `${CONFIG_MAPS}/pre`, { preconditions: { uid: metadata.uid } })).status, 200);
+    assert.equal(
+      wrong.body.message,
+      `Operation cannot be fulfilled on configmaps "pre": Precondition failed: UID in precondition: x, UID in object meta: ${metadata.uid}`,
+    );
+    assert.equal(
+      (await api.call('DELETE', `${CONFIG_MAPS}/pre`, { preconditions: { uid: metadata.uid } })).status,
+      200,
+    );
   });
 
   it('waits for finalizers, and the last one that goes takes the object along', async () => {
@@ -42,10 +57,23 @@ describe('delete', () => {
     assert.equal(deleted.status, 200);
     assert.equal(deleted.body.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
     assert.equal(deleted.body.metadata.deletionGracePeriodSeconds, 0);
-    const added = await api.call('PATCH', `${CONFIG_MAPS}/held`, { metadata: { finalizers: ['example.com/hold', 'example.com/new'] } }, { 'content-type': 'application/merge-patch+json' });
+    const added = await api.call(
+      'PATCH',
+      `${CONFIG_MAPS}/held`,
+      { metadata: { finalizers: ['example.com/hold', 'example.com/new'] } },
+      { 'content-type': 'application/merge-patch+json' },
+    );
     assert.equal(added.status, 422);
-    assert.match(added.body.message, /no new finalizers can be added if the object is being deleted, found new finalizers \[\]string\{"example.com\/new"\}/);
-    const last = await api.call('PATCH', `${CONFIG_MAPS}/held`, { metadata: { finalizers: null } }, { 'content-type': 'application/merge-patch+json' });
+    assert.match(
+      added.body.message,
+      /no new finalizers can be added if the object is being deleted, found new finalizers \[\]string\{"example.com\/new"\}/,
+    );
+    const last = await api.call(
+      'PATCH',
+      `${CONFIG_MAPS}/held`,
+      { metadata: { finalizers: null } },
+      { 'content-type': 'application/merge-patch+json' },
+    );
     assert.equal(last.status, 200);
     assert.equal((await api.call('GET', `${CONFIG_MAPS}/held`)).status, 404);
   });
@@ -66,7 +94,10 @@ describe('delete', () => {
   }
 
   it('refuses both forms of propagation at once', async () => {
-    const { status, body } = await api.call('DELETE', `${CONFIG_MAPS}/x`, { propagationPolicy: 'Orphan', orphanDependents: true });
+    const { status, body } = await api.call('DELETE', `${CONFIG_MAPS}/x`, {
+      propagationPolicy: 'Orphan',
+      orphanDependents: true,
+    });
     assert.equal(status, 422);
     assert.match(body.message, /orphanDependents and deletionPropagation cannot be both set/);
   });
@@ -111,12 +142,20 @@ describe('delete', () => {
 describe('deletecollection', () => {
   it('deletes what is selected', async () => {
     const api = await startTestServer();
-    for (const [name, app] of [['a', 'x'], ['b', 'y'], ['c', 'x']]) await api.call('POST', CONFIG_MAPS, { metadata: { name, labels: { app } } });
+    for (const [name, app] of [
+      ['a', 'x'],
+      ['b', 'y'],
+      ['c', 'x'],
+    ])
+      await api.call('POST', CONFIG_MAPS, { metadata: { name, labels: { app } } });
     const { status, body } = await api.call('DELETE', `${CONFIG_MAPS}?labelSelector=app%3Dx`);
     assert.equal(status, 200);
     assert.equal(body.kind, 'ConfigMapList');
     const left = await api.call('GET', CONFIG_MAPS);
-    assert.deepEqual(left.body.items.map((i: { metadata: { name: string } }) => i.metadata.name), ['b']);
+    assert.deepEqual(
+      left.body.items.map((i: { metadata: { name: string } }) => i.metadata.name),
+      ['b'],
+    );
     await api.stop();
   });
 });

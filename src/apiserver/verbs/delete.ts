@@ -30,7 +30,14 @@ export interface DeleterDeps {
 const ORPHAN = 'orphan';
 const FOREGROUND = 'foregroundDeletion';
 /** Kinds whose last state is the answer; the others answer with a Status. Upstream's ReturnDeletedObject. */
-const RETURNS_OBJECT: ReadonlySet<string> = new Set(['/pods', '/podtemplates', '/persistentvolumes', '/persistentvolumeclaims', '/resourcequotas', '/serviceaccounts']);
+const RETURNS_OBJECT: ReadonlySet<string> = new Set([
+  '/pods',
+  '/podtemplates',
+  '/persistentvolumes',
+  '/persistentvolumeclaims',
+  '/resourcequotas',
+  '/serviceaccounts',
+]);
 /** Deletions of one deletecollection that run at the same time. */
 const COLLECTION_WORKERS = 16;
 
@@ -55,10 +62,22 @@ export class Deleter {
     const { entry, gone } = await this.deleteOne(served, context, namespace, info.name, options, 'delete');
     const status = !gone && options.orphanDependents === false ? 202 : 200;
     if (gone && !RETURNS_OBJECT.has(`${served.definition.group}/${served.definition.resource}`)) {
-      return jsonValue(status, {
-        kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success',
-        details: { name: entry.name, ...(served.definition.group === '' ? {} : { group: served.definition.group }), kind: served.definition.resource, uid: entry.object.metadata.uid },
-      }, accepted);
+      return jsonValue(
+        status,
+        {
+          kind: 'Status',
+          apiVersion: 'v1',
+          metadata: {},
+          status: 'Success',
+          details: {
+            name: entry.name,
+            ...(served.definition.group === '' ? {} : { group: served.definition.group }),
+            kind: served.definition.resource,
+            uid: entry.object.metadata.uid,
+          },
+        },
+        accepted,
+      );
     }
     return showEntry(status, served, entry, accepted, context);
   }
@@ -85,7 +104,14 @@ export class Deleter {
   }
 
   /** Throws 404, 409 (preconditions) and what admission says. */
-  async deleteOne(served: Served, context: RequestContext, namespace: string, name: string, options: DeleteOptions, verb: string): Promise<Deleted> {
+  async deleteOne(
+    served: Served,
+    context: RequestContext,
+    namespace: string,
+    name: string,
+    options: DeleteOptions,
+    verb: string,
+  ): Promise<Deleted> {
     const { store, admission, allocators, codec } = this.#deps;
     cacheOf(served);
     const key = storeKey(served, namespace, name);
@@ -97,9 +123,20 @@ export class Deleter {
       checkPreconditions(served, name, options, old.metadata);
       if (!admitted) {
         await admission.check({
-          user: context.user, operation: 'DELETE', verb, group: served.definition.group, version: served.version.version,
-          resource: served.definition.resource, subresource: '', kind: served.definition.kind, namespace, name, oldObject: old,
-          options: options as unknown as Record<string, unknown>, dryRun: options.dryRun, definition: served.definition,
+          user: context.user,
+          operation: 'DELETE',
+          verb,
+          group: served.definition.group,
+          version: served.version.version,
+          resource: served.definition.resource,
+          subresource: '',
+          kind: served.definition.kind,
+          namespace,
+          name,
+          oldObject: old,
+          options: options as unknown as Record<string, unknown>,
+          dryRun: options.dryRun,
+          definition: served.definition,
           warn: (text) => context.warn(text),
           annotate: (k, v) => context.annotate(k, v),
         });
@@ -112,13 +149,27 @@ export class Deleter {
         const result = await store.commit({ key, expected: entry.revision, value: undefined });
         if (!result.ok) continue;
         await allocators.release(served, old);
-        return { entry: new CacheEntry(entry.key, { value: entry.stored, modRevision: result.revision, createRevision: entry.createRevision }, served.entryContext), gone: true };
+        return {
+          entry: new CacheEntry(
+            entry.key,
+            { value: entry.stored, modRevision: result.revision, createRevision: entry.createRevision },
+            served.entryContext,
+          ),
+          gone: true,
+        };
       }
       const value = codec.encode(served, next);
       if (Buffer.compare(value, entry.stored) === 0) return { entry, gone: false };
       const result = await store.commit({ key, expected: entry.revision, value });
       if (!result.ok) continue;
-      return { entry: new CacheEntry(entry.key, { value, modRevision: result.revision, createRevision: entry.createRevision }, served.entryContext), gone: false };
+      return {
+        entry: new CacheEntry(
+          entry.key,
+          { value, modRevision: result.revision, createRevision: entry.createRevision },
+          served.entryContext,
+        ),
+        gone: false,
+      };
     }
   }
 }
@@ -138,15 +189,32 @@ function checkPreconditions(served: Served, name: string, options: DeleteOptions
   const wanted = options.preconditions;
   if (wanted === undefined) return;
   if (wanted.uid !== undefined && wanted.uid !== null && wanted.uid !== m.uid) {
-    throw StatusError.conflict(served.subject, name, `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${m.uid}`);
+    throw StatusError.conflict(
+      served.subject,
+      name,
+      `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${m.uid}`,
+    );
   }
-  if (wanted.resourceVersion !== undefined && wanted.resourceVersion !== null && wanted.resourceVersion !== m.resourceVersion) {
-    throw StatusError.conflict(served.subject, name, `Precondition failed: ResourceVersion in precondition: ${wanted.resourceVersion}, ResourceVersion in object meta: ${m.resourceVersion}`);
+  if (
+    wanted.resourceVersion !== undefined &&
+    wanted.resourceVersion !== null &&
+    wanted.resourceVersion !== m.resourceVersion
+  ) {
+    throw StatusError.conflict(
+      served.subject,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${wanted.resourceVersion}, ResourceVersion in object meta: ${m.resourceVersion}`,
+    );
   }
 }
 
 /** Upstream's BeforeDelete and the finalizer rules behind it: what a delete makes of the object. */
-export function afterDelete(served: Served, old: KubeObject, options: DeleteOptions, nowMs: number): KubeObject | 'gone' | 'already' {
+export function afterDelete(
+  served: Served,
+  old: KubeObject,
+  options: DeleteOptions,
+  nowMs: number,
+): KubeObject | 'gone' | 'already' {
   const { strategy } = served.definition;
   const m = old.metadata;
   let grace: number | undefined;
@@ -157,7 +225,8 @@ export function afterDelete(served: Served, old: KubeObject, options: DeleteOpti
       const before = m.deletionGracePeriodSeconds ?? 0;
       const wanted = options.gracePeriodSeconds;
       // Already on its way; only a shorter grace period changes that.
-      if (m.deletionGracePeriodSeconds !== undefined && before === 0 && (m.finalizers?.length ?? 0) > 0) return 'already';
+      if (m.deletionGracePeriodSeconds !== undefined && before === 0 && (m.finalizers?.length ?? 0) > 0)
+        return 'already';
       if (before !== 0) {
         if (wanted === undefined || Math.max(wanted, wanted < 0 ? 1 : 0) >= before) return 'already';
         grace = wanted < 0 ? 1 : wanted;
@@ -167,7 +236,12 @@ export function afterDelete(served: Served, old: KubeObject, options: DeleteOpti
     } else {
       grace = strategy.gracefulDeletionSeconds!(old, options.gracePeriodSeconds);
       if (grace !== undefined) {
-        metadata = { ...m, deletionTimestamp: rfc3339(nowMs + grace * 1000), deletionGracePeriodSeconds: grace, ...bumped(m) };
+        metadata = {
+          ...m,
+          deletionTimestamp: rfc3339(nowMs + grace * 1000),
+          deletionGracePeriodSeconds: grace,
+          ...bumped(m),
+        };
       }
     }
   }
@@ -175,7 +249,11 @@ export function afterDelete(served: Served, old: KubeObject, options: DeleteOpti
   if (specFinalizers(served, old).length > 0) {
     if (m.deletionTimestamp !== undefined && m.deletionTimestamp !== null) return 'already';
     const status = { ...(old as { status?: object }).status, phase: 'Terminating' };
-    return { ...old, metadata: { ...m, finalizers, deletionTimestamp: rfc3339(nowMs), ...bumped(m) }, status } as KubeObject;
+    return {
+      ...old,
+      metadata: { ...m, finalizers, deletionTimestamp: rfc3339(nowMs), ...bumped(m) },
+      status,
+    } as KubeObject;
   }
   if (finalizers.length > 0) {
     if (metadata.deletionTimestamp === undefined || metadata.deletionTimestamp === null) {
@@ -190,17 +268,31 @@ export function afterDelete(served: Served, old: KubeObject, options: DeleteOpti
   return { ...old, metadata: { ...metadata, finalizers: undefined } };
 }
 
-const bumped = (m: ObjectMeta): { generation?: number } => ((m.generation ?? 0) > 0 ? { generation: m.generation! + 1 } : {});
+const bumped = (m: ObjectMeta): { generation?: number } =>
+  (m.generation ?? 0) > 0 ? { generation: m.generation! + 1 } : {};
 
-const sameList = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+const sameList = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);
 
-function finalizersAfterDelete(present: readonly string[], options: DeleteOptions, defaultPolicy: 'Orphan' | 'Background' | undefined): readonly string[] {
+function finalizersAfterDelete(
+  present: readonly string[],
+  options: DeleteOptions,
+  defaultPolicy: 'Orphan' | 'Background' | undefined,
+): readonly string[] {
   const { propagationPolicy: policy, orphanDependents } = options;
-  const orphan = orphanDependents ?? (policy !== undefined ? policy === 'Orphan' : present.includes(ORPHAN) || (!present.includes(FOREGROUND) && defaultPolicy === 'Orphan'));
-  const foreground = orphanDependents !== undefined ? false : policy !== undefined ? policy === 'Foreground' : present.includes(FOREGROUND);
+  const orphan =
+    orphanDependents ??
+    (policy !== undefined
+      ? policy === 'Orphan'
+      : present.includes(ORPHAN) || (!present.includes(FOREGROUND) && defaultPolicy === 'Orphan'));
+  const foreground =
+    orphanDependents !== undefined
+      ? false
+      : policy !== undefined
+        ? policy === 'Foreground'
+        : present.includes(FOREGROUND);
   const out = present.filter((f) => f !== ORPHAN && f !== FOREGROUND);
   if (orphan) out.push(ORPHAN);
   if (foreground) out.push(FOREGROUND);
   return out;
 }
-

@@ -20,9 +20,13 @@ export interface DeleteOptions {
 
 const POLICIES = ['Background', 'Foreground', 'Orphan'];
 
-export function writeOptions(context: RequestContext, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'): WriteOptions {
+export function writeOptions(
+  context: RequestContext,
+  kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+): WriteOptions {
   const { query } = context.info;
-  if (query.size === 0) return { dryRun: false, fieldManager: managerOf(context, null), fieldValidation: 'Warn', force: undefined };
+  if (query.size === 0)
+    return { dryRun: false, fieldManager: managerOf(context, null), fieldValidation: 'Warn', force: undefined };
   const errors: FieldError[] = [];
   const dryRun = dryRunOf(query.getAll('dryRun'), errors);
   const validation = query.get('fieldValidation') ?? '';
@@ -59,15 +63,26 @@ function managerOf(context: RequestContext, asked: string | null): string {
 export function deleteOptions(context: RequestContext, body: unknown): DeleteOptions {
   const { query } = context.info;
   const source: Record<string, unknown> = body === undefined ? fromQuery(query) : (body as Record<string, unknown>);
-  if (source === null || typeof source !== 'object' || Array.isArray(source)) throw StatusError.badRequest('the body of a delete must be DeleteOptions');
+  if (source === null || typeof source !== 'object' || Array.isArray(source))
+    throw StatusError.badRequest('the body of a delete must be DeleteOptions');
   if (source.kind !== undefined && source.kind !== 'DeleteOptions') {
     throw StatusError.badRequest(`the object provided is unrecognized (must be of type DeleteOptions)`);
   }
   const errors: FieldError[] = [];
-  const dryRun = dryRunOf([...(Array.isArray(source.dryRun) ? (source.dryRun as string[]) : []), ...query.getAll('dryRun')], errors);
+  const dryRun = dryRunOf(
+    [...(Array.isArray(source.dryRun) ? (source.dryRun as string[]) : []), ...query.getAll('dryRun')],
+    errors,
+  );
   const policy = source.propagationPolicy as string | undefined;
-  if (policy !== undefined && policy !== null && source.orphanDependents !== undefined && source.orphanDependents !== null) {
-    errors.push(fieldError.invalid('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'));
+  if (
+    policy !== undefined &&
+    policy !== null &&
+    source.orphanDependents !== undefined &&
+    source.orphanDependents !== null
+  ) {
+    errors.push(
+      fieldError.invalid('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'),
+    );
   }
   if (policy !== undefined && policy !== null && !POLICIES.includes(policy)) {
     errors.push(fieldError.notSupported('propagationPolicy', policy, ['Foreground', 'Background', 'Orphan', 'nil']));
@@ -79,7 +94,9 @@ export function deleteOptions(context: RequestContext, body: unknown): DeleteOpt
     ...(typeof grace === 'number' ? { gracePeriodSeconds: grace } : {}),
     ...(policy === undefined || policy === null ? {} : { propagationPolicy: policy as 'Orphan' }),
     ...(typeof source.orphanDependents === 'boolean' ? { orphanDependents: source.orphanDependents } : {}),
-    ...(source.preconditions === undefined || source.preconditions === null ? {} : { preconditions: source.preconditions as DeleteOptions['preconditions'] }),
+    ...(source.preconditions === undefined || source.preconditions === null
+      ? {}
+      : { preconditions: source.preconditions as DeleteOptions['preconditions'] }),
   };
 }
 

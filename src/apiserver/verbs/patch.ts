@@ -11,26 +11,60 @@ import type { Patcher } from '../patcher.ts';
 import { showWritten, type WriteRules, type WriteVerbDeps } from './create.ts';
 import { writeOptions } from './options.ts';
 
-const TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml'];
+const TYPES = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+];
 
 export interface PatchDeps extends WriteVerbDeps {
   readonly patcher: Patcher;
 }
 
-export async function patch(served: Served, context: RequestContext, subresource: string, { codec, writer, patcher }: PatchDeps, rules: WriteRules = {}): Promise<ExchangeResponse> {
+export async function patch(
+  served: Served,
+  context: RequestContext,
+  subresource: string,
+  { codec, writer, patcher }: PatchDeps,
+  rules: WriteRules = {},
+): Promise<ExchangeResponse> {
   const accepted = negotiate(context.request.headers.accept);
   const type = patchType(context);
   const options = writeOptions(context, 'PatchOptions');
   const { info } = context;
   const namespace = served.definition.namespaced ? info.namespace : '';
   if (type === 'application/apply-patch+yaml') {
-    if (patcher.apply === undefined) throw StatusError.unsupportedMediaType('server-side apply is not yet supported by this server: use client-side apply (kubectl apply --server-side=false)');
-    return patcher.apply({ served, context, subresource, namespace, name: info.name, options, body: context.request.body ?? new Uint8Array(0), accepted });
+    if (patcher.apply === undefined)
+      throw StatusError.unsupportedMediaType(
+        'server-side apply is not yet supported by this server: use client-side apply (kubectl apply --server-side=false)',
+      );
+    return patcher.apply({
+      served,
+      context,
+      subresource,
+      namespace,
+      name: info.name,
+      options,
+      body: context.request.body ?? new Uint8Array(0),
+      accepted,
+    });
   }
-  if (options.force !== undefined) throw StatusError.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ type: 'FieldValueForbidden', field: 'force', detail: 'may not be specified for non-apply patch' }]);
+  if (options.force !== undefined)
+    throw StatusError.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      { type: 'FieldValueForbidden', field: 'force', detail: 'may not be specified for non-apply patch' },
+    ]);
   const parsed = parsePatch(context);
   const written = await writer.write({
-    ...rules, served, context, subresource, verb: 'patch', mode: 'update', options, namespace, name: info.name,
+    ...rules,
+    served,
+    context,
+    subresource,
+    verb: 'patch',
+    mode: 'update',
+    options,
+    namespace,
+    name: info.name,
     desired: (old) => {
       const current = presented(served, old!);
       const patched = patcher.patch(type, current, parsed, served.version.schema);
@@ -45,7 +79,10 @@ export function patchType(context: RequestContext): string {
   const header = context.request.headers['content-type'] ?? '';
   const semicolon = header.indexOf(';');
   const type = (semicolon < 0 ? header : header.slice(0, semicolon)).trim();
-  if (!TYPES.includes(type)) throw StatusError.unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${TYPES.join(', ')}`);
+  if (!TYPES.includes(type))
+    throw StatusError.unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: ${TYPES.join(', ')}`,
+    );
   return type;
 }
 
@@ -67,9 +104,13 @@ export function parsePatch(context: RequestContext): unknown {
 function checkIdentity(patched: unknown, current: KubeObject): void {
   const { name, namespace } = (patched as KubeObject).metadata ?? {};
   if (name !== current.metadata.name) {
-    throw StatusError.badRequest(`the name of the object (${name ?? ''}) does not match the name on the URL (${current.metadata.name})`);
+    throw StatusError.badRequest(
+      `the name of the object (${name ?? ''}) does not match the name on the URL (${current.metadata.name})`,
+    );
   }
   if (namespace !== current.metadata.namespace) {
-    throw StatusError.badRequest(`the namespace of the object (${namespace ?? ''}) does not match the namespace on the URL (${current.metadata.namespace})`);
+    throw StatusError.badRequest(
+      `the namespace of the object (${namespace ?? ''}) does not match the namespace on the URL (${current.metadata.namespace})`,
+    );
   }
 }

@@ -13,7 +13,10 @@ describe('list', () => {
   let api: TestServer;
   before(async () => {
     api = await startTestServer();
-    for (let i = 0; i < 7; i++) await api.call('POST', CONFIG_MAPS, { metadata: { name: `cm-${i}`, labels: { odd: String(i % 2 === 1), [`only-${i}`]: '' } } });
+    for (let i = 0; i < 7; i++)
+      await api.call('POST', CONFIG_MAPS, {
+        metadata: { name: `cm-${i}`, labels: { odd: String(i % 2 === 1), [`only-${i}`]: '' } },
+      });
     await api.call('POST', PODS, { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
   });
   after(() => api.stop());
@@ -24,7 +27,10 @@ describe('list', () => {
     ['labelSelector=only-3', ['cm-3']],
     ['labelSelector=odd+in+(true),!only-1', ['cm-3', 'cm-5']],
     ['fieldSelector=metadata.name%3Dcm-4', ['cm-4']],
-    ['fieldSelector=metadata.name!%3Dcm-4,metadata.namespace%3Ddefault&labelSelector=odd%3Dfalse', ['cm-0', 'cm-2', 'cm-6']],
+    [
+      'fieldSelector=metadata.name!%3Dcm-4,metadata.namespace%3Ddefault&labelSelector=odd%3Dfalse',
+      ['cm-0', 'cm-2', 'cm-6'],
+    ],
   ];
   for (const [query, names] of selections) {
     it(`selects by ${query}`, async () => {
@@ -44,7 +50,11 @@ describe('list', () => {
   });
 
   const bad: [string, number, RegExp][] = [
-    ['fieldSelector=spec.foo%3Dx', 400, /^"spec.foo" is not a known field selector: only "metadata.name", "metadata.namespace"$/],
+    [
+      'fieldSelector=spec.foo%3Dx',
+      400,
+      /^"spec.foo" is not a known field selector: only "metadata.name", "metadata.namespace"$/,
+    ],
     ['labelSelector=a+in', 400, /unable to parse requirement/],
     ['limit=x', 400, /strconv.ParseInt/],
     ['resourceVersion=x', 422, /resourceVersion: Invalid value: "x"/],
@@ -62,7 +72,10 @@ describe('list', () => {
     const { body } = await api.call('GET', PODS, undefined, { accept: TABLE });
     assert.equal(body.kind, 'Table');
     assert.equal(body.apiVersion, 'meta.k8s.io/v1');
-    assert.deepEqual(body.columnDefinitions.slice(0, 5).map((c: { name: string }) => c.name), ['Name', 'Ready', 'Status', 'Restarts', 'Age']);
+    assert.deepEqual(
+      body.columnDefinitions.slice(0, 5).map((c: { name: string }) => c.name),
+      ['Name', 'Ready', 'Status', 'Restarts', 'Age'],
+    );
     assert.equal(body.rows[0].cells[0], 'p');
     assert.equal(body.rows[0].object.kind, 'PartialObjectMetadata');
     const whole = (await api.call('GET', `${PODS}?includeObject=Object`, undefined, { accept: TABLE })).body;
@@ -70,14 +83,21 @@ describe('list', () => {
   });
 
   it('answers with partial metadata', async () => {
-    const { body } = await api.call('GET', PODS, undefined, { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' });
+    const { body } = await api.call('GET', PODS, undefined, {
+      accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io',
+    });
     assert.equal(body.kind, 'PartialObjectMetadataList');
     assert.equal(body.items[0].kind, 'PartialObjectMetadata');
     assert.equal(body.items[0].spec, undefined);
   });
 
   it('is NotFound for a namespaced kind outside of namespaces and the other way round', async () => {
-    for (const path of ['/api/v1/configmaps/x', '/api/v1/namespaces/default/nodes/x', '/api/v1/foos', '/apis/foo/v1/bars']) {
+    for (const path of [
+      '/api/v1/configmaps/x',
+      '/api/v1/namespaces/default/nodes/x',
+      '/api/v1/foos',
+      '/apis/foo/v1/bars',
+    ]) {
       const { status, body } = await api.call('GET', path);
       assert.equal(status, 404, path);
       assert.equal(body.message, 'the server could not find the requested resource');

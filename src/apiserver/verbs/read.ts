@@ -20,7 +20,11 @@ export function cacheOf(served: Served): ResourceCache {
 }
 
 /** Throws 404. */
-export async function readEntry(served: Served, context: RequestContext, resourceVersion?: string): Promise<CacheEntry> {
+export async function readEntry(
+  served: Served,
+  context: RequestContext,
+  resourceVersion?: string,
+): Promise<CacheEntry> {
   const { info } = context;
   const namespace = served.definition.namespaced ? info.namespace : '';
   const entry = await cacheOf(served).get(namespace, info.name, { resourceVersion });
@@ -37,13 +41,30 @@ export async function get(served: Served, context: RequestContext): Promise<Exch
 }
 
 /** An entry as the answer of a read or a write. */
-export function showEntry(status: number, served: Served, entry: CacheEntry, accepted: Accepted, context: RequestContext): ExchangeResponse {
+export function showEntry(
+  status: number,
+  served: Served,
+  entry: CacheEntry,
+  accepted: Accepted,
+  context: RequestContext,
+): ExchangeResponse {
   switch (accepted.as) {
     case 'object':
       return encoded(status, entryBytes(served, entry), accepted);
     case 'Table': {
-      const row = tableRow(served, entry.object, includeObject(context.info.query), accepted.metaVersion, context.nowMs, () => presented(served, entry.object));
-      return jsonValue(status, table({ resourceVersion: entry.resourceVersion }, columnDefinitions(served), [row], accepted.metaVersion), accepted);
+      const row = tableRow(
+        served,
+        entry.object,
+        includeObject(context.info.query),
+        accepted.metaVersion,
+        context.nowMs,
+        () => presented(served, entry.object),
+      );
+      return jsonValue(
+        status,
+        table({ resourceVersion: entry.resourceVersion }, columnDefinitions(served), [row], accepted.metaVersion),
+        accepted,
+      );
     }
     case 'PartialObjectMetadata':
       return jsonValue(status, partialMetadata(entry.object, accepted.metaVersion), accepted);
@@ -69,46 +90,88 @@ export async function list(served: Served, context: RequestContext, clock: Clock
       return encoded(200, await listBytes(served, page, clock), accepted);
     case 'Table': {
       const include = includeObject(query);
-      const rows = await mapped(page.entries, clock, (e) => tableRow(served, e.object, include, accepted.metaVersion, context.nowMs, () => presented(served, e.object)));
+      const rows = await mapped(page.entries, clock, (e) =>
+        tableRow(served, e.object, include, accepted.metaVersion, context.nowMs, () => presented(served, e.object)),
+      );
       return jsonValue(200, table(listMeta(page), columnDefinitions(served), rows, accepted.metaVersion), accepted);
     }
     case 'PartialObjectMetadataList': {
       const items = await mapped(page.entries, clock, (e) => partialMetadata(e.object, accepted.metaVersion));
-      return jsonValue(200, { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${accepted.metaVersion}`, metadata: listMeta(page), items }, accepted);
+      return jsonValue(
+        200,
+        {
+          kind: 'PartialObjectMetadataList',
+          apiVersion: `meta.k8s.io/${accepted.metaVersion}`,
+          metadata: listMeta(page),
+          items,
+        },
+        accepted,
+      );
     }
     default:
       throw notAcceptable();
   }
 }
 
-export function listOptions(query: URLSearchParams): { limit: number; continue?: string; resourceVersion?: string; resourceVersionMatch?: string } {
+export function listOptions(query: URLSearchParams): {
+  limit: number;
+  continue?: string;
+  resourceVersion?: string;
+  resourceVersionMatch?: string;
+} {
   const limit = query.get('limit');
-  if (limit !== null && !isWholeNumber(limit)) throw StatusError.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(limit)}: invalid syntax`);
+  if (limit !== null && !isWholeNumber(limit))
+    throw StatusError.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(limit)}: invalid syntax`);
   const match = query.get('resourceVersionMatch') ?? undefined;
   const resourceVersion = checkedVersion(query.get('resourceVersion'));
   const token = query.get('continue') ?? undefined;
   checkListOptions(match, resourceVersion, token);
-  return { limit: limit === null ? 0 : Math.max(0, Number(limit)), continue: token, resourceVersion, resourceVersionMatch: match };
+  return {
+    limit: limit === null ? 0 : Math.max(0, Number(limit)),
+    continue: token,
+    resourceVersion,
+    resourceVersionMatch: match,
+  };
 }
 
 /** Upstream's ValidateListOptions. */
-function checkListOptions(match: string | undefined, resourceVersion: string | undefined, token: string | undefined): void {
+function checkListOptions(
+  match: string | undefined,
+  resourceVersion: string | undefined,
+  token: string | undefined,
+): void {
   if (match === undefined || match === '') return;
   const fail = (text: string): never => {
-    throw StatusError.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [text === 'supported'
-      ? { type: 'FieldValueNotSupported', field: 'resourceVersionMatch', value: match, detail: 'supported values: "Exact", "NotOlderThan", ""' }
-      : { type: 'FieldValueForbidden', field: 'resourceVersionMatch', detail: text }]);
+    throw StatusError.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
+      text === 'supported'
+        ? {
+            type: 'FieldValueNotSupported',
+            field: 'resourceVersionMatch',
+            value: match,
+            detail: 'supported values: "Exact", "NotOlderThan", ""',
+          }
+        : { type: 'FieldValueForbidden', field: 'resourceVersionMatch', detail: text },
+    ]);
   };
   if (match !== 'Exact' && match !== 'NotOlderThan') fail('supported');
   if (token !== undefined && token !== '') fail('resourceVersionMatch is forbidden when continue is provided');
-  if (resourceVersion === undefined || resourceVersion === '') fail('resourceVersionMatch is forbidden unless resourceVersion is provided');
-  if (match === 'Exact' && resourceVersion === '0') fail('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  if (resourceVersion === undefined || resourceVersion === '')
+    fail('resourceVersionMatch is forbidden unless resourceVersion is provided');
+  if (match === 'Exact' && resourceVersion === '0')
+    fail('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
 }
 
 export function checkedVersion(text: string | null): string | undefined {
   if (text === null || text === '') return undefined;
   if (!isWholeNumber(text)) {
-    throw StatusError.invalid({ kind: 'ListOptions', group: 'meta.k8s.io' }, '', [{ type: 'FieldValueInvalid', field: 'resourceVersion', value: text, detail: `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax` }]);
+    throw StatusError.invalid({ kind: 'ListOptions', group: 'meta.k8s.io' }, '', [
+      {
+        type: 'FieldValueInvalid',
+        field: 'resourceVersion',
+        value: text,
+        detail: `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+      },
+    ]);
   }
   return text;
 }
@@ -134,7 +197,9 @@ const END = Buffer.from(']}\n');
 
 /** `{"kind":"PodList","apiVersion":"v1","metadata":{…},"items":[…]}`, assembled from the entries' bytes. */
 async function listBytes(served: Served, page: CacheListResult, clock: Clock): Promise<Uint8Array> {
-  const head = Buffer.from(`{"kind":${JSON.stringify(served.definition.listKind)},"apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(listMeta(page))},"items":[`);
+  const head = Buffer.from(
+    `{"kind":${JSON.stringify(served.definition.listKind)},"apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(listMeta(page))},"items":[`,
+  );
   const { entries } = page;
   if (served.version.fromStorage !== undefined) {
     const parts = await mapped(entries, clock, (e) => JSON.stringify(presented(served, e.object)));

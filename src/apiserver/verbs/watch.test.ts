@@ -15,7 +15,14 @@ describe('watch', () => {
 
   const open = async (query: string, accept = 'application/json') => {
     const abort = new AbortController();
-    const response = await api.raw('GET', `${CONFIG_MAPS}?watch=true&${query}`, undefined, { accept }, undefined, abort.signal);
+    const response = await api.raw(
+      'GET',
+      `${CONFIG_MAPS}?watch=true&${query}`,
+      undefined,
+      { accept },
+      undefined,
+      abort.signal,
+    );
     assert.equal(response.status, 200);
     const chunks = (response.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     // oxlint-disable-next-line typescript/no-explicit-any
@@ -24,13 +31,20 @@ describe('watch', () => {
       while (pending.length === 0) {
         const { done, value } = await chunks.next();
         if (done === true) return undefined;
-        pending.push(...Buffer.from(value).toString('utf8').trimEnd().split('\n').map((l) => JSON.parse(l)));
+        pending.push(
+          ...Buffer.from(value)
+            .toString('utf8')
+            .trimEnd()
+            .split('\n')
+            .map((l) => JSON.parse(l)),
+        );
       }
       return pending.shift();
     };
     return { next, abort };
   };
-  const create = (name: string, labels?: Record<string, string>) => api.call('POST', CONFIG_MAPS, { metadata: { name, labels } });
+  const create = (name: string, labels?: Record<string, string>) =>
+    api.call('POST', CONFIG_MAPS, { metadata: { name, labels } });
 
   it('shows changes after a resourceVersion', async () => {
     const { body } = await create('a');
@@ -47,7 +61,13 @@ describe('watch', () => {
   it('turns changes of labels into ADDED and DELETED for a selector', async () => {
     const { body } = await create('a');
     const { next } = await open(`resourceVersion=${body.metadata.resourceVersion}&labelSelector=x%3D1`);
-    const label = (x: string | null) => api.call('PATCH', `${CONFIG_MAPS}/a`, { metadata: { labels: { x } } }, { 'content-type': 'application/merge-patch+json' });
+    const label = (x: string | null) =>
+      api.call(
+        'PATCH',
+        `${CONFIG_MAPS}/a`,
+        { metadata: { labels: { x } } },
+        { 'content-type': 'application/merge-patch+json' },
+      );
     await label('1');
     assert.equal((await next()).type, 'ADDED');
     await label(null);
@@ -92,7 +112,10 @@ describe('watch', () => {
 
   const refused: [string, RegExp][] = [
     ['sendInitialEvents=true', /sendInitialEvents requires setting resourceVersionMatch to NotOlderThan/],
-    ['resourceVersionMatch=NotOlderThan', /resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided/],
+    [
+      'resourceVersionMatch=NotOlderThan',
+      /resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided/,
+    ],
   ];
   for (const [query, message] of refused) {
     it(`refuses ${query}`, async () => {

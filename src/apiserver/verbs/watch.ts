@@ -18,7 +18,11 @@ const MIN_TIMEOUT_SECONDS = 1_800;
 const WATCH_HEADERS = Object.freeze({ 'cache-control': 'no-cache, private', 'content-type': 'application/json' });
 const YAML_WATCH_HEADERS = Object.freeze({ 'cache-control': 'no-cache, private', 'content-type': 'application/yaml' });
 
-export async function watch(served: Served, context: RequestContext, deps: { readonly clock: Clock; readonly random: Random; readonly stopping: AbortSignal }): Promise<ExchangeResponse> {
+export async function watch(
+  served: Served,
+  context: RequestContext,
+  deps: { readonly clock: Clock; readonly random: Random; readonly stopping: AbortSignal },
+): Promise<ExchangeResponse> {
   const accepted = negotiate(context.request.headers.accept);
   if (accepted.as === 'PartialObjectMetadataList') throw notAcceptable();
   const { query } = context.info;
@@ -34,7 +38,13 @@ export async function watch(served: Served, context: RequestContext, deps: { rea
     controller.signal,
   );
   const encode = encoderOf(served, context, accepted);
-  const body = new WatchBody(batches, encode, controller, deps.clock, timeoutMs(query.get('timeoutSeconds'), deps.random));
+  const body = new WatchBody(
+    batches,
+    encode,
+    controller,
+    deps.clock,
+    timeoutMs(query.get('timeoutSeconds'), deps.random),
+  );
   context.request.signal.addEventListener('abort', () => body.end(), { once: true });
   deps.stopping.addEventListener('abort', () => body.end(), { once: true, signal: controller.signal });
   return { status: 200, headers: accepted.media === 'yaml' ? YAML_WATCH_HEADERS : WATCH_HEADERS, body };
@@ -48,16 +58,30 @@ function boolean(text: string | null): boolean | undefined {
 function checkWatchOptions(sendInitialEvents: boolean | undefined, match: string | null): void {
   const options = { group: 'meta.k8s.io', kind: 'ListOptions' };
   if (sendInitialEvents === undefined) {
-    if (match !== null && match !== '') throw StatusError.invalid(options, '', [fieldError.forbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')]);
+    if (match !== null && match !== '')
+      throw StatusError.invalid(options, '', [
+        fieldError.forbidden(
+          'resourceVersionMatch',
+          'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+        ),
+      ]);
     return;
   }
-  if (match === null || match === '') throw StatusError.invalid(options, '', [fieldError.forbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')]);
-  if (match !== 'NotOlderThan') throw StatusError.invalid(options, '', [fieldError.notSupported('resourceVersionMatch', match, ['NotOlderThan'])]);
+  if (match === null || match === '')
+    throw StatusError.invalid(options, '', [
+      fieldError.forbidden(
+        'resourceVersionMatch',
+        'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      ),
+    ]);
+  if (match !== 'NotOlderThan')
+    throw StatusError.invalid(options, '', [fieldError.notSupported('resourceVersionMatch', match, ['NotOlderThan'])]);
 }
 
 function timeoutMs(text: string | null, random: Random): number {
   if (text !== null && text !== '') {
-    if (!isWholeNumber(text)) throw StatusError.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    if (!isWholeNumber(text))
+      throw StatusError.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
     if (Number(text) > 0) return Number(text) * 1000;
   }
   return MIN_TIMEOUT_SECONDS * 1000 * (1 + random.next());
@@ -70,7 +94,10 @@ function encoderOf(served: Served, context: RequestContext, accepted: Accepted):
   if (accepted.as === 'object' && accepted.media === 'json' && served.version.fromStorage === undefined) {
     return (batch) => batch.frames(kind, served.apiVersion);
   }
-  const write = accepted.media === 'json' ? (frame: object) => `${JSON.stringify(frame)}\n` : (frame: object) => `---\n${jsonToYaml(frame)}`;
+  const write =
+    accepted.media === 'json'
+      ? (frame: object) => `${JSON.stringify(frame)}\n`
+      : (frame: object) => `---\n${jsonToYaml(frame)}`;
   const show = objectEncoder(served, context, accepted);
   return (batch) => Buffer.from(batch.events.map((event) => write({ type: event.type, object: show(event) })).join(''));
 }
@@ -86,16 +113,36 @@ function objectEncoder(served: Served, context: RequestContext, accepted: Accept
       first = false;
       if (event.type === 'BOOKMARK') {
         const bookmark = bookmarkObject(event, kind, served.apiVersion);
-        return table({ resourceVersion: String(event.revision) }, columns, [{ cells: served.definition.table.columns.map(() => null), object: partialMetadata(bookmark, accepted.metaVersion) }], accepted.metaVersion);
+        return table(
+          { resourceVersion: String(event.revision) },
+          columns,
+          [
+            {
+              cells: served.definition.table.columns.map(() => null),
+              object: partialMetadata(bookmark, accepted.metaVersion),
+            },
+          ],
+          accepted.metaVersion,
+        );
       }
       const object = eventObject(event);
-      return table({ resourceVersion: String(event.revision) }, columns, [tableRow(served, object, include, accepted.metaVersion, context.nowMs, () => presented(served, object))], accepted.metaVersion);
+      return table(
+        { resourceVersion: String(event.revision) },
+        columns,
+        [tableRow(served, object, include, accepted.metaVersion, context.nowMs, () => presented(served, object))],
+        accepted.metaVersion,
+      );
     };
   }
   if (accepted.as === 'PartialObjectMetadata') {
-    return (event) => partialMetadata(event.type === 'BOOKMARK' ? bookmarkObject(event, kind, served.apiVersion) : eventObject(event), accepted.metaVersion);
+    return (event) =>
+      partialMetadata(
+        event.type === 'BOOKMARK' ? bookmarkObject(event, kind, served.apiVersion) : eventObject(event),
+        accepted.metaVersion,
+      );
   }
-  return (event) => (event.type === 'BOOKMARK' ? bookmarkObject(event, kind, served.apiVersion) : presented(served, eventObject(event)));
+  return (event) =>
+    event.type === 'BOOKMARK' ? bookmarkObject(event, kind, served.apiVersion) : presented(served, eventObject(event));
 }
 
 /** Pulls from the cache as the client takes; `end` finishes a waiting read at once. */
@@ -105,7 +152,13 @@ class WatchBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> 
   readonly #controller: AbortController;
   readonly #timer: Timer;
 
-  constructor(source: AsyncIterable<CacheBatch>, encode: Encode, controller: AbortController, clock: Clock, timeoutMs: number) {
+  constructor(
+    source: AsyncIterable<CacheBatch>,
+    encode: Encode,
+    controller: AbortController,
+    clock: Clock,
+    timeoutMs: number,
+  ) {
     this.#source = source[Symbol.asyncIterator]();
     this.#encode = encode;
     this.#controller = controller;

@@ -77,7 +77,10 @@ export class Writer {
     const { served } = write;
     const key = storeKey(served, write.namespace, write.name);
     // The cache may lag behind: whatever goes wrong with its entry is decided again on what the store has.
-    let current: { entry: CacheEntry | undefined; fresh: boolean } = { entry: served.cache?.peek(write.namespace, write.name), fresh: false };
+    let current: { entry: CacheEntry | undefined; fresh: boolean } = {
+      entry: served.cache?.peek(write.namespace, write.name),
+      fresh: false,
+    };
     if (current.entry === undefined) current = { entry: await this.#read(served, key), fresh: true };
     for (let tries = 0; ; tries++) {
       try {
@@ -100,13 +103,21 @@ export class Writer {
     return toEntry(served, key, await this.#deps.store.get(key));
   }
 
-  async #attempt(write: Write, key: string, entry: CacheEntry | undefined): Promise<{ written: Written } | { conflict: StoredEntry | undefined }> {
+  async #attempt(
+    write: Write,
+    key: string,
+    entry: CacheEntry | undefined,
+  ): Promise<{ written: Written } | { conflict: StoredEntry | undefined }> {
     const { served } = write;
     if (entry === undefined) {
       if (write.mode !== 'createOrUpdate') throw StatusError.notFound(served.subject, write.name);
       const object = await write.desired(undefined);
       if ((object.metadata.uid ?? '') !== '') {
-        throw StatusError.conflict(served.subject, write.name, `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: `);
+        throw StatusError.conflict(
+          served.subject,
+          write.name,
+          `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: `,
+        );
       }
       if ((object.metadata.resourceVersion ?? '') !== '') throw StatusError.notFound(served.subject, write.name);
       return { written: await this.#create(write, object) };
@@ -120,7 +131,8 @@ export class Writer {
     const { served, context, options } = write;
     const { admission, allocators, store, codec } = this.#deps;
     const { strategy } = served.definition;
-    if ((desired.metadata.resourceVersion ?? '') !== '') throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+    if ((desired.metadata.resourceVersion ?? '') !== '')
+      throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
     let object: KubeObject = { ...desired, metadata: checkedNamespace(served, desired.metadata, write.namespace) };
     const attributes = this.#attributes(write, 'CREATE', object.metadata.name ?? '', undefined);
     object = await admission.admit(attributes, object);
@@ -132,7 +144,12 @@ export class Writer {
       object = { ...admitted, metadata: this.#systemMetadata(served, admitted.metadata, context.nowText) };
       if (strategy.prepareForCreate !== undefined) object = strategy.prepareForCreate(object, strategyContext);
       const errors = [...validateMetadata(served, object.metadata), ...(strategy.validateCreate?.(object) ?? [])];
-      if (errors.length > 0) throw StatusError.invalid({ group: served.definition.group, kind: served.definition.kind }, object.metadata.name ?? '', errors);
+      if (errors.length > 0)
+        throw StatusError.invalid(
+          { group: served.definition.group, kind: served.definition.kind },
+          object.metadata.name ?? '',
+          errors,
+        );
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       await admission.validate(attributes, object);
       object = codec.manage(served, object, undefined, options.fieldManager, write.subresource, context.nowText);
@@ -144,14 +161,19 @@ export class Writer {
         const value = codec.encode(served, object);
         const key = storeKey(served, write.namespace, name);
         if (options.dryRun) {
-          if ((served.cache?.peek(write.namespace, name) ?? (await store.get(key))) !== undefined) throw StatusError.alreadyExists(served.subject, name);
+          if ((served.cache?.peek(write.namespace, name) ?? (await store.get(key))) !== undefined)
+            throw StatusError.alreadyExists(served.subject, name);
           return { entry: undefined, object, outcome: 'created' };
         }
         served.cache?.remember(value, object);
         const result = await store.commit({ key, expected: 0, value, ttlSeconds: strategy.ttlSeconds });
         if (result.ok) {
           kept = true;
-          const entry = new CacheEntry(key.slice(served.prefix.length), { value, modRevision: result.revision, createRevision: result.revision }, served.entryContext);
+          const entry = new CacheEntry(
+            key.slice(served.prefix.length),
+            { value, modRevision: result.revision, createRevision: result.revision },
+            served.entryContext,
+          );
           return { entry, object, outcome: 'created' };
         }
         if (!generated || tries >= GENERATED_NAME_TRIES) throw StatusError.alreadyExists(served.subject, name);
@@ -163,50 +185,100 @@ export class Writer {
 
   /** Fields only the server sets, and the name for a generateName. */
   #systemMetadata(served: Served, m: ObjectMeta, now: string): ObjectMeta {
-    const { deletionTimestamp: _d, deletionGracePeriodSeconds: _g, selfLink: _s, resourceVersion: _r, generation: _n, ...rest } = m;
-    const name = (m.name ?? '') !== '' ? m.name : (m.generateName ?? '') === '' ? undefined : m.generateName!.slice(0, GENERATED_PREFIX_MAX) + randomSuffix(this.#deps.random);
-    return { ...rest, name, uid: uuid(this.#deps.random), creationTimestamp: now, ...(served.generation ? { generation: 1 } : {}) };
+    const {
+      deletionTimestamp: _d,
+      deletionGracePeriodSeconds: _g,
+      selfLink: _s,
+      resourceVersion: _r,
+      generation: _n,
+      ...rest
+    } = m;
+    const name =
+      (m.name ?? '') !== ''
+        ? m.name
+        : (m.generateName ?? '') === ''
+          ? undefined
+          : m.generateName!.slice(0, GENERATED_PREFIX_MAX) + randomSuffix(this.#deps.random);
+    return {
+      ...rest,
+      name,
+      uid: uuid(this.#deps.random),
+      creationTimestamp: now,
+      ...(served.generation ? { generation: 1 } : {}),
+    };
   }
 
   // --- update
 
-  async #update(write: Write, key: string, entry: CacheEntry): Promise<{ written: Written } | { conflict: StoredEntry | undefined }> {
+  async #update(
+    write: Write,
+    key: string,
+    entry: CacheEntry,
+  ): Promise<{ written: Written } | { conflict: StoredEntry | undefined }> {
     const { served, context, options } = write;
     const { admission, allocators, store, codec } = this.#deps;
     const { strategy } = served.definition;
     const old = entry.object;
     const desired = await write.desired(old);
     this.#checkPreconditions(write, desired.metadata, old.metadata);
-    let object: KubeObject = { ...desired, metadata: metadataForUpdate(checkedNamespace(served, desired.metadata, write.namespace), old.metadata) };
+    let object: KubeObject = {
+      ...desired,
+      metadata: metadataForUpdate(checkedNamespace(served, desired.metadata, write.namespace), old.metadata),
+    };
     const attributes = this.#attributes(write, 'UPDATE', write.name, old);
     object = await admission.admit(attributes, object);
     if (write.prepare !== undefined) object = write.prepare(object, old);
     else if (write.subresource === 'status') object = statusOnly(object, old);
-    else if (strategy.prepareForUpdate !== undefined) object = strategy.prepareForUpdate(object, old, this.#strategyContext(context));
-    if (served.generation && write.subresource !== 'status' && write.keepsGeneration !== true && !equalJson((object as WithSpec).spec, (old as WithSpec).spec)) {
+    else if (strategy.prepareForUpdate !== undefined)
+      object = strategy.prepareForUpdate(object, old, this.#strategyContext(context));
+    if (
+      served.generation &&
+      write.subresource !== 'status' &&
+      write.keepsGeneration !== true &&
+      !equalJson((object as WithSpec).spec, (old as WithSpec).spec)
+    ) {
       object = { ...object, metadata: { ...object.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
     }
     const errors = [
-      ...validateMetadata(served, object.metadata).filter((e) => e.field !== 'metadata.name' && e.field !== 'metadata.generateName'),
+      ...validateMetadata(served, object.metadata).filter(
+        (e) => e.field !== 'metadata.name' && e.field !== 'metadata.generateName',
+      ),
       ...validateMetadataUpdate(object.metadata, old.metadata),
-      ...((write.validate !== undefined ? write.validate(object, old) : write.subresource === 'status' ? strategy.validateStatusUpdate?.(object, old) : strategy.validateUpdate?.(object, old)) ?? []),
+      ...((write.validate !== undefined
+        ? write.validate(object, old)
+        : write.subresource === 'status'
+          ? strategy.validateStatusUpdate?.(object, old)
+          : strategy.validateUpdate?.(object, old)) ?? []),
     ];
-    if (errors.length > 0) throw StatusError.invalid({ group: served.definition.group, kind: served.definition.kind }, write.name, errors);
+    if (errors.length > 0)
+      throw StatusError.invalid({ group: served.definition.group, kind: served.definition.kind }, write.name, errors);
     for (const text of strategy.warnings?.(object, old) ?? []) context.warn(text);
     await admission.validate(attributes, object);
     object = codec.manage(served, object, old, options.fieldManager, write.subresource, context.nowText);
 
-    const allocation = write.subresource === '' ? await allocators.allocate(served, object, old, options.dryRun) : undefined;
+    const allocation =
+      write.subresource === '' ? await allocators.allocate(served, object, old, options.dryRun) : undefined;
     let kept = false;
     try {
       if (allocation !== undefined) object = allocation.object;
       const value = codec.encode(served, object);
       if (Buffer.compare(value, entry.stored) === 0) return { written: { entry, object: old, outcome: 'unchanged' } };
       const gone = finishesDeletion(object.metadata, old.metadata) && specFinalizers(served, object).length === 0;
-      const show = (revision: number) => new CacheEntry(entry.key, { value, modRevision: revision, createRevision: entry.createRevision }, served.entryContext);
-      if (options.dryRun) return { written: { entry: show(entry.revision), object, outcome: gone ? 'deleted' : 'updated' } };
+      const show = (revision: number) =>
+        new CacheEntry(
+          entry.key,
+          { value, modRevision: revision, createRevision: entry.createRevision },
+          served.entryContext,
+        );
+      if (options.dryRun)
+        return { written: { entry: show(entry.revision), object, outcome: gone ? 'deleted' : 'updated' } };
       if (!gone) served.cache?.remember(value, object);
-      const result = await store.commit({ key, expected: entry.revision, value: gone ? undefined : value, ttlSeconds: gone ? undefined : strategy.ttlSeconds });
+      const result = await store.commit({
+        key,
+        expected: entry.revision,
+        value: gone ? undefined : value,
+        ttlSeconds: gone ? undefined : strategy.ttlSeconds,
+      });
       if (!result.ok) return { conflict: result.current };
       kept = true;
       if (gone) await allocators.release(served, old);
@@ -219,13 +291,26 @@ export class Writer {
   #checkPreconditions(write: Write, wanted: ObjectMeta, old: ObjectMeta): void {
     const { served } = write;
     if ((wanted.uid ?? '') !== '' && wanted.uid !== old.uid) {
-      throw StatusError.conflict(served.subject, write.name, `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${old.uid}`);
+      throw StatusError.conflict(
+        served.subject,
+        write.name,
+        `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${old.uid}`,
+      );
     }
     const version = wanted.resourceVersion ?? '';
     if (version === '' || version === '0') {
-      if (served.definition.strategy.allowUnconditionalUpdate === false && write.verb === 'update' && write.subresource === '') {
+      if (
+        served.definition.strategy.allowUnconditionalUpdate === false &&
+        write.verb === 'update' &&
+        write.subresource === ''
+      ) {
         throw StatusError.invalid({ group: served.definition.group, kind: served.definition.kind }, write.name, [
-          { type: 'FieldValueInvalid', field: 'metadata.resourceVersion', value: 0, detail: 'must be specified for an update' },
+          {
+            type: 'FieldValueInvalid',
+            field: 'metadata.resourceVersion',
+            value: 0,
+            detail: 'must be specified for an update',
+          },
         ]);
       }
     } else if (version !== old.resourceVersion) {
@@ -239,12 +324,28 @@ export class Writer {
     return { now: context.nowText, uid: () => uuid(this.#deps.random), userName: context.user.name };
   }
 
-  #attributes(write: Write, operation: AdmissionOperation, name: string, oldObject: KubeObject | undefined): Omit<AdmissionAttributes, 'object'> {
+  #attributes(
+    write: Write,
+    operation: AdmissionOperation,
+    name: string,
+    oldObject: KubeObject | undefined,
+  ): Omit<AdmissionAttributes, 'object'> {
     const { served, context, options } = write;
     return {
-      user: context.user, operation, verb: write.verb, group: served.definition.group, version: served.version.version,
-      resource: served.definition.resource, subresource: write.subresource, kind: served.definition.kind, namespace: write.namespace,
-      name, oldObject, options: options as unknown as Record<string, unknown>, dryRun: options.dryRun, definition: served.definition,
+      user: context.user,
+      operation,
+      verb: write.verb,
+      group: served.definition.group,
+      version: served.version.version,
+      resource: served.definition.resource,
+      subresource: write.subresource,
+      kind: served.definition.kind,
+      namespace: write.namespace,
+      name,
+      oldObject,
+      options: options as unknown as Record<string, unknown>,
+      dryRun: options.dryRun,
+      definition: served.definition,
       warn: (text) => context.warn(text),
       annotate: (key, value) => context.annotate(key, value),
     };
@@ -256,11 +357,17 @@ interface WithSpec {
 }
 
 export function toEntry(served: Served, key: string, stored: StoredEntry | undefined): CacheEntry | undefined {
-  return stored === undefined ? undefined : new CacheEntry(key.slice(served.prefix.length), stored, served.entryContext);
+  return stored === undefined
+    ? undefined
+    : new CacheEntry(key.slice(served.prefix.length), stored, served.entryContext);
 }
 
 export const modified = (served: Served, name: string): StatusError =>
-  StatusError.conflict(served.subject, name, 'the object has been modified; please apply your changes to the latest version and try again');
+  StatusError.conflict(
+    served.subject,
+    name,
+    'the object has been modified; please apply your changes to the latest version and try again',
+  );
 
 function checkedNamespace(served: Served, m: ObjectMeta, namespace: string): ObjectMeta {
   if (!served.definition.namespaced) {
@@ -269,7 +376,10 @@ function checkedNamespace(served: Served, m: ObjectMeta, namespace: string): Obj
     return rest as ObjectMeta;
   }
   if (m.namespace === undefined || m.namespace === '') return { ...m, namespace };
-  if (m.namespace !== namespace) throw StatusError.badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  if (m.namespace !== namespace)
+    throw StatusError.badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    );
   return m;
 }
 
@@ -278,7 +388,11 @@ function statusOnly(object: KubeObject, old: KubeObject): KubeObject {
   const { labels, annotations, finalizers, managedFields } = object.metadata;
   const { status: _status, ...rest } = old as KubeObject & { status?: unknown };
   const status = (object as { status?: unknown }).status;
-  return { ...rest, metadata: { ...old.metadata, labels, annotations, finalizers, managedFields }, ...(status === undefined ? {} : { status }) } as KubeObject;
+  return {
+    ...rest,
+    metadata: { ...old.metadata, labels, annotations, finalizers, managedFields },
+    ...(status === undefined ? {} : { status }),
+  } as KubeObject;
 }
 
 /** The last finalizer of an object that is being deleted went away: the write becomes its deletion. */
@@ -308,4 +422,3 @@ export function equalJson(a: unknown, b: unknown): boolean {
   for (const key in right) if (right[key] !== undefined) count--;
   return count === 0;
 }
-
