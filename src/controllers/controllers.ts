@@ -16,6 +16,7 @@ import { pvcProtectionController } from './pvc-protection.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 import { volumeProvisioner } from './volume-provisioner.ts';
 import { deploymentController } from './deployment/deployment.ts';
+import { disruptionController } from './disruption.ts';
 import { endpointsController } from './endpoints.ts';
 import { endpointSliceController } from './endpointslice/endpointslice.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts';
@@ -42,6 +43,7 @@ export const controllers: readonly ControllerDefinition[] = [
   deploymentController,
   replicaSetController,
   statefulSetController,
+  disruptionController,
   // What makes pods reachable.
   endpointSliceController,
   endpointSliceMirroringController,

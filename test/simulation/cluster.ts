@@ -60,7 +60,10 @@ export class SimulatedCluster {
   constructor(options: SimulationOptions) {
     this.random = new SeededRandom(options.seed);
     this.#nodeNames = Array.from({ length: options.nodes ?? 3 }, (_, i) => `node-${i + 1}`);
-    this.#log = options.log === undefined ? silentLog : createLog({ write: options.log }, { level: 'debug', now: () => this.clock.now() });
+    this.#log =
+      options.log === undefined
+        ? silentLog
+        : createLog({ write: options.log }, { level: 'debug', now: () => this.clock.now() });
     this.#exchange = async (request) => {
       const response = await this.#server!.exchange(request);
       if (request.method !== 'GET') {
@@ -81,28 +84,60 @@ export class SimulatedCluster {
     const metrics = new MetricsRegistry();
     const issuer = 'https://kubernetes.default.svc.cluster.local';
     this.#server = createApiServer(
-      { serviceCIDR: '10.96.0.0/12', nodePortRange: [30_000, 32_767], advertise: { ip: '192.0.2.10', port: 6443 }, platform: 'linux/amd64', runtime: 'node26', audiences: [issuer] },
       {
-        store, clock, random, log, metrics,
+        serviceCIDR: '10.96.0.0/12',
+        nodePortRange: [30_000, 32_767],
+        advertise: { ip: '192.0.2.10', port: 6443 },
+        platform: 'linux/amd64',
+        runtime: 'node26',
+        audiences: [issuer],
+      },
+      {
+        store,
+        clock,
+        random,
+        log,
+        metrics,
         kinds: builtinKinds() as never,
         authenticator: { authenticate: async (request) => ({ user: request.peer.user! }) },
         authorizer: authorization.authorizer,
         rules: authorization.rules,
-        admission: admissionPlugins({ clock, random, informers, client: this.client, authorizer: authorization.authorizer, rbac: authorization.rbac }),
-        hooks: [{ name: 'rbac/bootstrap-roles', run: async () => void (await reconcileBootstrapRoles({ client: this.client, log })) }],
+        admission: admissionPlugins({
+          clock,
+          random,
+          informers,
+          client: this.client,
+          authorizer: authorization.authorizer,
+          rbac: authorization.rbac,
+        }),
+        hooks: [
+          {
+            name: 'rbac/bootstrap-roles',
+            run: async () => void (await reconcileBootstrapRoles({ client: this.client, log })),
+          },
+        ],
       },
     );
     const recorders: QueuedEventRecorder[] = [];
     const controllers = createControllers({
       clientFor: (identity) => this.#clientAs(`system:serviceaccount:kube-system:${identity}`, identity),
       eventsFor: (identity) => {
-        const recorder = new QueuedEventRecorder({ client: this.#clientAs(`system:serviceaccount:kube-system:${identity}`, identity), clock, random, log }, { component: identity });
+        const recorder = new QueuedEventRecorder(
+          { client: this.#clientAs(`system:serviceaccount:kube-system:${identity}`, identity), clock, random, log },
+          { component: identity },
+        );
         recorders.push(recorder);
         void recorder.start();
         return recorder;
       },
-      informers: createInformers({ client: this.#clientAs('system:kube-controller-manager', 'kube-controller-manager'), clock, random, log }, { freeze: true }),
-      clock, random, log, metrics,
+      informers: createInformers(
+        { client: this.#clientAs('system:kube-controller-manager', 'kube-controller-manager'), clock, random, log },
+        { freeze: true },
+      ),
+      clock,
+      random,
+      log,
+      metrics,
       options: { clusterCidrs: ['10.244.0.0/16'], nodeCidrMaskSize: 24, rootCa: 'simulated' },
     });
     this.#parts = [
@@ -139,10 +174,10 @@ export class SimulatedCluster {
 
   /** Awaits a call that may itself wait for time. */
   async #until<T>(promise: Promise<T>): Promise<T> {
-    let settled = false;
-    const finish = promise.finally(() => (settled = true));
+    const call = { settled: false };
+    const finish = promise.finally(() => (call.settled = true));
     finish.catch(() => {});
-    for (let i = 0; !settled; i++) {
+    for (let i = 0; !call.settled; i++) {
       if (i >= CALL_LIMIT_MS) throw new Error(`a call has not ended after ${CALL_LIMIT_MS / 1000} s`);
       await this.clock.step(1);
     }
@@ -152,27 +187,50 @@ export class SimulatedCluster {
   #clientAs(user: string | undefined, userAgent: string): Client {
     const inner = createInProcessTransport(this.#exchange, apiServerUser);
     const headers: Readonly<Record<string, string>> = user === undefined ? {} : { 'impersonate-user': user };
-    const transport: Transport = { request: (r) => inner.request({ ...r, headers: { ...r.headers, ...headers } }), close: () => inner.close() };
+    const transport: Transport = {
+      request: (r) => inner.request({ ...r, headers: { ...r.headers, ...headers } }),
+      close: () => inner.close(),
+    };
     return createClient({ transport, clock: this.clock, userAgent, freeze: true });
   }
 
   async #register(name: string): Promise<void> {
     const capacity = { cpu: '8', memory: '16Gi', pods: '110' };
-    const made = await this.client.resource(nodes).create({ metadata: { name, labels: { 'kubernetes.io/hostname': name } } });
-    await this.client.resource(nodes).updateStatus({ ...made, status: { capacity, allocatable: capacity, conditions: [this.#ready()] } });
-    await this.client.resource(leases).create({ metadata: { name, namespace: 'kube-node-lease' }, spec: { holderIdentity: name, renewTime: formatMicroTime(this.clock.now()) } });
+    const made = await this.client
+      .resource(nodes)
+      .create({ metadata: { name, labels: { 'kubernetes.io/hostname': name } } });
+    await this.client
+      .resource(nodes)
+      .updateStatus({ ...made, status: { capacity, allocatable: capacity, conditions: [this.#ready()] } });
+    await this.client
+      .resource(leases)
+      .create({
+        metadata: { name, namespace: 'kube-node-lease' },
+        spec: { holderIdentity: name, renewTime: formatMicroTime(this.clock.now()) },
+      });
   }
 
   #ready() {
     const now = formatTime(this.clock.now());
-    return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status', lastHeartbeatTime: now, lastTransitionTime: now };
+    return {
+      type: 'Ready',
+      status: 'True',
+      reason: 'KubeletReady',
+      message: 'kubelet is posting ready status',
+      lastHeartbeatTime: now,
+      lastTransitionTime: now,
+    };
   }
 
   async #playNodes(): Promise<void> {
     const alive = this.#nodeNames.filter((n) => !this.silent.has(n));
     if (this.clock.now() % HEARTBEAT_MS < 1000) {
       for (const name of alive) {
-        await this.client.resource(leases).patch('kube-node-lease', name, 'application/merge-patch+json', { spec: { renewTime: formatMicroTime(this.clock.now()) } });
+        await this.client
+          .resource(leases)
+          .patch('kube-node-lease', name, 'application/merge-patch+json', {
+            spec: { renewTime: formatMicroTime(this.clock.now()) },
+          });
       }
     }
     const all = (await this.client.resource(nodes).list()).items;
@@ -189,7 +247,12 @@ export class SimulatedCluster {
       const open = all.filter((n) => !n.spec?.taints?.length).map((n) => n.metadata.name!);
       if (open.length === 0) return;
       const target = { apiVersion: 'v1', kind: 'Node', name: open[Math.floor(this.random.next() * open.length)]! };
-      await client.createSubresource(namespace, name!, 'binding', { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target });
+      await client.createSubresource(namespace, name!, 'binding', {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { name, namespace },
+        target,
+      });
       this.#startsAt.set(uid!, this.clock.now() + this.random.next() * START_MS);
       return;
     }
@@ -199,9 +262,21 @@ export class SimulatedCluster {
     } else if (pod.status?.phase !== 'Running' && this.clock.now() >= (this.#startsAt.get(uid!) ?? 0)) {
       const now = formatTime(this.clock.now());
       const address = `10.244.${this.#nodeNames.indexOf(node)}.${(this.#startsAt.size % 250) + 2}`;
-      const conditions = [...(pod.status?.conditions ?? []), { type: 'Ready', status: 'True', lastTransitionTime: now }];
-      await client.updateStatus({ ...pod, status: { ...pod.status, phase: 'Running', startTime: now, podIP: address, podIPs: [{ ip: address }], conditions } });
+      const conditions = [
+        ...(pod.status?.conditions ?? []),
+        { type: 'Ready', status: 'True', lastTransitionTime: now },
+      ];
+      await client.updateStatus({
+        ...pod,
+        status: {
+          ...pod.status,
+          phase: 'Running',
+          startTime: now,
+          podIP: address,
+          podIPs: [{ ip: address }],
+          conditions,
+        },
+      });
     }
   }
 }
-

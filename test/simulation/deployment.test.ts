@@ -22,14 +22,26 @@ async function scenario(seed: number): Promise<readonly string[]> {
   const own = client.resource(deployments);
   const available = async (image: string) => {
     const d = await own.get('shop', 'web');
-    const running = (await client.resource(pods).list({ namespace: 'shop' })).items.filter((p) => p.spec!.containers[0]!.image === image && p.metadata.deletionTimestamp === undefined);
-    return d?.status?.availableReplicas === 4 && d.status.updatedReplicas === 4 && d.status.replicas === 4 && running.length === 4;
+    const running = (await client.resource(pods).list({ namespace: 'shop' })).items.filter(
+      (p) => p.spec!.containers[0]!.image === image && p.metadata.deletionTimestamp === undefined,
+    );
+    return (
+      d?.status?.availableReplicas === 4 &&
+      d.status.updatedReplicas === 4 &&
+      d.status.replicas === 4 &&
+      running.length === 4
+    );
   };
   try {
     await cluster.start();
     await client.resource(namespaces).create({ metadata: { name: 'shop' } });
     await cluster.pass(2000);
-    await client.resource(services).create({ metadata: { name: 'web', namespace: 'shop' }, spec: { selector: { app: 'web' }, ports: [{ port: 80 }] } });
+    await client
+      .resource(services)
+      .create({
+        metadata: { name: 'web', namespace: 'shop' },
+        spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+      });
     await own.create(deployment('web:1'));
     await cluster.until('the Deployment is available', () => available('web:1'));
 
@@ -45,18 +57,30 @@ async function scenario(seed: number): Promise<readonly string[]> {
     const victim = (await client.resource(pods).list({ namespace: 'shop' })).items[0]!.spec!.nodeName!;
     cluster.silent.add(victim);
     await cluster.until('no ready pod is left on the silent node', async () => {
-      const alive = (await client.resource(pods).list({ namespace: 'shop' })).items.filter((p) => p.metadata.deletionTimestamp === undefined);
+      const alive = (await client.resource(pods).list({ namespace: 'shop' })).items.filter(
+        (p) => p.metadata.deletionTimestamp === undefined,
+      );
       return alive.length === 4 && alive.every((p) => p.spec!.nodeName !== victim && p.status?.phase === 'Running');
     });
     cluster.silent.delete(victim);
 
     // Every controller has the rights it needs; later, only new content of a terminating namespace is refused.
-    assert.deepEqual(cluster.trace.filter((t) => t.endsWith(' 403')), []);
+    assert.deepEqual(
+      cluster.trace.filter((t) => t.endsWith(' 403')),
+      [],
+    );
     await client.resource(namespaces).delete(undefined, 'shop');
-    await cluster.until('the namespace is gone', async () => (await client.resource(namespaces).get(undefined, 'shop')) === undefined);
+    await cluster.until(
+      'the namespace is gone',
+      async () => (await client.resource(namespaces).get(undefined, 'shop')) === undefined,
+    );
   } catch (error) {
-    const warnings = lines.filter((l) => l.includes('"warn"') || l.includes('"error"') || l.includes('forbidden') || l.includes('failed')).slice(-20);
-    throw new Error(`${(error as Error).message}\n${warnings.join('')}\n${cluster.trace.slice(-30).join('\n')}`, { cause: error });
+    const warnings = lines
+      .filter((l) => l.includes('"warn"') || l.includes('"error"') || l.includes('forbidden') || l.includes('failed'))
+      .slice(-20);
+    throw new Error(`${(error as Error).message}\n${warnings.join('')}\n${cluster.trace.slice(-30).join('\n')}`, {
+      cause: error,
+    });
   } finally {
     await cluster.stop();
   }

@@ -3,7 +3,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StatefulSet } from '#generated/api/apps-v1.ts';
-import { nodes, persistentvolumeclaims, persistentvolumes, pods, statefulsets, storageclasses, volumeattachments } from '#generated/resources.ts';
+import {
+  nodes,
+  persistentvolumeclaims,
+  persistentvolumes,
+  pods,
+  statefulsets,
+  storageclasses,
+  volumeattachments,
+} from '#generated/resources.ts';
 import { attachedName } from '#controllers/volume-driver.ts';
 import { SimulatedCluster } from './cluster.ts';
 
@@ -15,9 +23,20 @@ const set = (replicas: number): StatefulSet => ({
     selector: { matchLabels: { app: 'postgres' } },
     template: {
       metadata: { labels: { app: 'postgres' } },
-      spec: { containers: [{ name: 'postgres', image: 'postgres:17', volumeMounts: [{ name: 'data', mountPath: '/data' }] }] },
+      spec: {
+        containers: [{ name: 'postgres', image: 'postgres:17', volumeMounts: [{ name: 'data', mountPath: '/data' }] }],
+      },
     },
-    volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], storageClassName: 'standard', resources: { requests: { storage: '1Gi' } } } }],
+    volumeClaimTemplates: [
+      {
+        metadata: { name: 'data' },
+        spec: {
+          accessModes: ['ReadWriteOnce'],
+          storageClassName: 'standard',
+          resources: { requests: { storage: '1Gi' } },
+        },
+      },
+    ],
   },
 });
 
@@ -36,24 +55,46 @@ describe('a StatefulSet with claims', () => {
       await own.update({ ...present, spec: { ...present.spec!, replicas } });
       await cluster.until(`${replicas} ready`, ready(replicas));
     };
-    const attachments = async (volume: string) => (await client.resource(volumeattachments).list()).items.filter((a) => a.spec.source.persistentVolumeName === volume);
+    const attachments = async (volume: string) =>
+      (await client.resource(volumeattachments).list()).items.filter(
+        (a) => a.spec.source.persistentVolumeName === volume,
+      );
     try {
       await cluster.start();
-      await client.resource(storageclasses).create({ metadata: { name: 'standard' }, provisioner: 'volumes.coracle.dev', volumeBindingMode: 'Immediate' });
+      await client
+        .resource(storageclasses)
+        .create({ metadata: { name: 'standard' }, provisioner: 'volumes.coracle.dev', volumeBindingMode: 'Immediate' });
       await own.create(set(3));
       await cluster.until('3 ready', ready(3));
       const claims = (await client.resource(persistentvolumeclaims).list({ namespace: 'default' })).items;
-      assert.deepEqual(claims.map((c) => [c.metadata.name, c.status?.phase]).sort(), [['data-postgres-0', 'Bound'], ['data-postgres-1', 'Bound'], ['data-postgres-2', 'Bound']]);
+      assert.deepEqual(claims.map((c) => [c.metadata.name, c.status?.phase]).sort(), [
+        ['data-postgres-0', 'Bound'],
+        ['data-postgres-1', 'Bound'],
+        ['data-postgres-2', 'Bound'],
+      ]);
       await scale(1);
       await scale(3);
       const after = (await client.resource(persistentvolumeclaims).list({ namespace: 'default' })).items;
       assert.deepEqual(after.map((c) => c.metadata.uid).sort(), claims.map((c) => c.metadata.uid).sort());
 
-      const volume = claims.find((c) => c.metadata.name === 'data-postgres-0')!.spec!.volumeName ?? after.find((c) => c.metadata.name === 'data-postgres-0')!.spec!.volumeName!;
+      const volume =
+        claims.find((c) => c.metadata.name === 'data-postgres-0')!.spec!.volumeName ??
+        after.find((c) => c.metadata.name === 'data-postgres-0')!.spec!.volumeName!;
       const victim = (await client.resource(pods).get('default', 'postgres-0'))!.spec!.nodeName!;
-      assert.deepEqual((await attachments(volume)).map((a) => [a.spec.nodeName, a.status?.attached]), [[victim, true]]);
+      assert.deepEqual(
+        (await attachments(volume)).map((a) => [a.spec.nodeName, a.status?.attached]),
+        [[victim, true]],
+      );
       const handle = (await client.resource(persistentvolumes).get(undefined, volume))!.spec!.csi!.volumeHandle;
-      await client.resource(nodes).patch(undefined, victim, 'application/merge-patch+json', { status: { volumesInUse: [attachedName(handle)] } }, { subresource: 'status' });
+      await client
+        .resource(nodes)
+        .patch(
+          undefined,
+          victim,
+          'application/merge-patch+json',
+          { status: { volumesInUse: [attachedName(handle)] } },
+          { subresource: 'status' },
+        );
 
       cluster.silent.add(victim);
       await cluster.pass(60_000);
@@ -64,19 +105,30 @@ describe('a StatefulSet with claims', () => {
       });
       // Longer than upstream's six minutes.
       await cluster.pass(10 * 60_000);
-      assert.deepEqual((await attachments(volume)).map((a) => a.spec.nodeName), [victim]);
+      assert.deepEqual(
+        (await attachments(volume)).map((a) => a.spec.nodeName),
+        [victim],
+      );
 
       const node = (await client.resource(nodes).get(undefined, victim))!;
-      const taints = [...(node.spec?.taints ?? []), { key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' }];
+      const taints = [
+        ...(node.spec?.taints ?? []),
+        { key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' },
+      ];
       await client.resource(nodes).patch(undefined, victim, 'application/merge-patch+json', { spec: { taints } });
       await cluster.until('the volume is attached elsewhere', async () => {
         const [now] = await attachments(volume);
         return now !== undefined && now.spec.nodeName !== victim && now.status?.attached === true;
       });
-      assert.deepEqual(cluster.trace.filter((t) => t.endsWith(' 403')), []);
+      assert.deepEqual(
+        cluster.trace.filter((t) => t.endsWith(' 403')),
+        [],
+      );
     } catch (error) {
       const warnings = lines.filter((l) => l.includes('"warn"') || l.includes('failed')).slice(-10);
-      throw new Error(`${(error as Error).message}\n${warnings.join('')}\n${cluster.trace.slice(-30).join('\n')}`, { cause: error });
+      throw new Error(`${(error as Error).message}\n${warnings.join('')}\n${cluster.trace.slice(-30).join('\n')}`, {
+        cause: error,
+      });
     } finally {
       await cluster.stop();
     }

@@ -133,12 +133,10 @@ export class NodeLifecycleReconciler {
     const taints = wantedTaints(node, this.#mayEvict(node), formatTime(this.#now()));
     if (sameValue(taints, node.spec?.taints)) return;
     const { name, uid, resourceVersion } = node.metadata;
-    await this.#deps.client
-      .resource(nodes)
-      .patch(undefined, name!, 'application/merge-patch+json', {
-        metadata: { uid, resourceVersion },
-        spec: { taints },
-      });
+    await this.#deps.client.resource(nodes).patch(undefined, name!, 'application/merge-patch+json', {
+      metadata: { uid, resourceVersion },
+      spec: { taints },
+    });
   }
 
   /** True: now; false: not at all; undefined: not yet, leave it as it is. */
