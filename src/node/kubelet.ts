@@ -19,6 +19,7 @@ import { pullCredentials } from './images/credentials.ts';
 import { Limiter } from './limiter.ts';
 import { createNodeServer, type NodeServer } from './server/node-server.ts';
 import { LogReader } from './logs/log-reader.ts';
+import { rotateLogs } from './logs/log-rotation.ts';
 import { ObjectCache } from './object-cache.ts';
 import { parseResolvConf } from './pods/dns.ts';
 import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts';
@@ -97,6 +98,7 @@ class RunningKubelet implements Kubelet {
   readonly #reporter: NodeReporter;
   readonly #tokens: Tokens;
   readonly #workerDeps: PodWorkerDeps;
+  readonly #logs: LogReader;
   readonly #stop = new AbortController();
   /** Pod uid → its worker. */
   readonly #workers = new Map<string, PodWorker>();
@@ -130,8 +132,9 @@ class RunningKubelet implements Kubelet {
       persistentVolume: (name): Promise<PersistentVolume | undefined> => client.resource(persistentvolumes).get(undefined, name),
       attachment: (name): Promise<VolumeAttachment | undefined> => client.resource(volumeattachments).get(undefined, name),
       token: (pod, audience, seconds) => this.#tokens.get(pod, audience, seconds),
-    });
+    }, () => this.#reporter.reportVolumesInUse());
     const logs = new LogReader({ files, clock, logsRoot: `${options.rootDir}/log/pods` });
+    this.#logs = logs;
     const images = new Images({ runtime, clock, events, credentials: (pod, image) => pullCredentials(pod, image, (namespace, name) => this.#objects.secret(pod.metadata.uid!, namespace, name)) });
     this.#workerDeps = {
       client, runtime, cache: this.#cache, network: deps.network, volumes, objects: this.#objects, images, probes: this.#probes,
@@ -164,6 +167,8 @@ class RunningKubelet implements Kubelet {
     await this.#cache.relist();
     await this.#reporter.register(signal);
     this.#background.push(this.#reporter.run(this.#stop.signal), this.#cache.follow(this.#stop.signal));
+    const { runtime, clock } = this.#deps;
+    if (options.hollow !== true) this.#background.push(rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, this.#stop.signal));
     // Pods are taken up once the list is whole: before that, running ones would look like orphans.
     this.#background.push(this.#pods.whenSynced().then(() => this.#takeUp()).catch((error) => log.error('pods could not be taken up', { error })));
   }

@@ -67,13 +67,18 @@ export function tcpProbe(host: string, port: number | undefined, timeoutMs: numb
       socket.destroy();
       resolve({ ok: true, output: '' });
     });
-    socket.on('error', (error: NodeJS.ErrnoException) => resolve({ ok: false, output: describeSocketError(error, host, port) }));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const output = isTimeout(error) ? `dial tcp ${host.includes(':') ? `[${host}]` : host}:${port}: i/o timeout` : describeSocketError(error, host, port);
+      resolve({ ok: false, output });
+    });
   });
 }
 
+const isTimeout = (error: NodeJS.ErrnoException): boolean => error.name === 'AbortError' || error.name === 'TimeoutError' || error.code === 'ABORT_ERR';
+
 function describeSocketError(error: NodeJS.ErrnoException, host: string, port: number): string {
   const where = `dial tcp ${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (error.name === 'AbortError' || error.code === 'ABORT_ERR') return `context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
+  if (isTimeout(error)) return `context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
   if (error.code === 'ECONNREFUSED') return `${where}: connect: connection refused`;
   if (error.code === 'EHOSTUNREACH') return `${where}: connect: no route to host`;
   if (error.code === 'ECONNRESET') return `read tcp ${host}:${port}: read: connection reset by peer`;

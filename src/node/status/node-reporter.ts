@@ -156,9 +156,13 @@ export class NodeReporter {
     this.#reportedAtMs = clock.now();
   }
 
-  /** Volumes in use are told before they are mounted, so that nobody detaches them underneath. */
+  /** Volumes in use are told before they are mounted, so that nobody detaches them underneath. Resolves when the API has them. */
   async reportVolumesInUse(): Promise<void> {
-    if (!sameJson(this.#inUse, this.#deps.volumesInUse())) await this.#report();
+    const wanted = this.#deps.volumesInUse();
+    if (sameJson(this.#inUse, wanted)) return;
+    const body = { status: { volumesInUse: wanted.length === 0 ? null : wanted } };
+    await this.#deps.client.resource(nodes).patch(undefined, this.#deps.options.nodeName, 'application/merge-patch+json', body, { subresource: 'status' });
+    this.#inUse = wanted;
   }
 
   async #status(node: Node | undefined): Promise<NodeStatus> {

@@ -26,7 +26,7 @@ export const attachedName = (handle: string): string => `kubernetes.io/csi/${DIS
 /** Mounting, unmounting and removing one disk go one after another: handle → the last step. */
 const steps = new WeakMap<object, Map<string, Promise<unknown>>>();
 
-function inTurn<T>(deps: VolumeDeps, handle: string, step: () => Promise<T>): Promise<T> {
+function inTurn<T>(deps: Pick<VolumeDeps, 'mounts'>, handle: string, step: () => Promise<T>): Promise<T> {
   let queue = steps.get(deps.mounts);
   if (queue === undefined) steps.set(deps.mounts, (queue = new Map()));
   const before = queue.get(handle) ?? Promise.resolve();
@@ -40,23 +40,31 @@ function inTurn<T>(deps: VolumeDeps, handle: string, step: () => Promise<T>): Pr
 export async function mountDisk(pod: Pod, pv: PersistentVolume, readOnly: boolean, dir: string, deps: VolumeDeps): Promise<PreparedVolume> {
   const handle = checkHandle(pv.spec!.csi!.volumeHandle);
   const name = pv.metadata.name!;
-  const attachment = await deps.attachment(attachmentName(handle, deps.nodeName));
-  if (attachment?.status?.attached !== true || attachment.metadata.deletionTimestamp !== undefined) {
-    throw new VolumeError(`volume ${name} is not attached to node ${deps.nodeName} yet`);
-  }
+  const attached = async () => {
+    const attachment = await deps.attachment(attachmentName(handle, deps.nodeName));
+    return attachment?.status?.attached === true && attachment.metadata.deletionTimestamp === undefined && attachment.spec.source.persistentVolumeName === name;
+  };
+  const refuse = () => new VolumeError(`volume ${name} is not attached to node ${deps.nodeName} yet`);
+  if (!(await attached())) throw refuse();
+  // Only what is read AFTER the node names the volume in use counts: the detaching side looks in the opposite order.
+  await deps.inUse.claim(attachedName(handle));
   return inTurn(deps, handle, async () => {
+    if (!(await attached())) {
+      if (!isUsed(handle, deps)) deps.inUse.release(attachedName(handle));
+      throw refuse();
+    }
     const staging = stagingDir(deps, handle);
+    const mount = `${dir}/mount`;
+    deps.files.mkdir(mount, 0o750);
+    deps.files.write(`${dir}/vol_data.json`, JSON.stringify({ driverName: DISK_DRIVER, volumeHandle: handle, specVolID: name }), 0o600);
     const mounted = deps.mounts.list();
     if (!mounted.some((m) => m.target === staging)) await stage(pv, handle, staging, deps);
     const group = pod.spec?.securityContext?.fsGroup;
-    const mount = `${dir}/mount`;
     if (!mounted.some((m) => m.target === mount)) {
       if (group !== undefined && !readOnly) applyGroup(deps, staging, group, pod.spec?.securityContext?.fsGroupChangePolicy);
-      deps.files.mkdir(mount, 0o750);
-      deps.files.write(`${dir}/vol_data.json`, JSON.stringify({ driverName: DISK_DRIVER, volumeHandle: handle, specVolID: name }), 0o600);
       await deps.mounts.bind(staging, mount, { readOnly: readOnly || pv.spec?.csi?.readOnly === true });
     }
-    return { path: mount, readOnly, inUse: attachedName(handle) };
+    return { path: mount, readOnly };
   });
 }
 
@@ -83,7 +91,8 @@ async function stage(pv: PersistentVolume, handle: string, staging: string, deps
 
 /** All files get the group, and its members may do what the owner may; `OnRootMismatch` trusts the root folder. */
 function applyGroup({ files }: VolumeDeps, root: string, group: number, policy: string | undefined): void {
-  const top = files.stat(root)!;
+  const top = files.stat(root);
+  if (top === undefined) return;
   if (policy === 'OnRootMismatch' && top.gid === group && (top.mode & 0o2070) === 0o2070) return;
   const visit = (path: string) => {
     const facts = files.stat(path, false)!;
@@ -102,14 +111,14 @@ export async function unmountDisk(dir: string, deps: VolumeDeps): Promise<void> 
   if (text === undefined) return;
   const { volumeHandle: handle } = JSON.parse(text) as { volumeHandle: string };
   await inTurn(deps, handle, async () => {
+    deps.inUse.hold(attachedName(handle));
     await deps.mounts.unmount(`${dir}/mount`);
     deps.files.unlink(`${dir}/vol_data.json`);
     if (isUsed(handle, deps)) return;
     const staging = stagingDir(deps, handle);
     await deps.mounts.unmount(staging);
-    const loop = await deps.mounts.findLoop(backingFile(deps, handle));
-    if (loop !== undefined) await deps.mounts.detachLoop(loop);
     await deps.files.removeAll(staging.slice(0, staging.lastIndexOf('/')));
+    deps.inUse.release(attachedName(handle));
   });
 }
 
@@ -130,7 +139,7 @@ export function disksInUse(deps: Pick<VolumeDeps, 'files' | 'rootDir'>): Set<str
 const isUsed = (handle: string, deps: VolumeDeps): boolean => disksInUse(deps).has(handle);
 
 /** Removes a released disk's file; false while it is in use on this machine. */
-export async function removeDisk(handle: string, deps: VolumeDeps): Promise<boolean> {
+export async function removeDisk(handle: string, deps: Pick<VolumeDeps, 'files' | 'mounts' | 'volumesDir'>): Promise<boolean> {
   checkHandle(handle);
   return inTurn(deps, handle, async () => {
     const file = backingFile(deps, handle);

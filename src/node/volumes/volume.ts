@@ -15,8 +15,6 @@ export interface PreparedVolume {
   /** Where it is on the node. */
   readonly path: string;
   readonly readOnly: boolean;
-  /** Name in node.status.volumesInUse, for volumes that are attached. */
-  readonly inUse?: string;
 }
 
 export interface VolumeDeps {
@@ -33,8 +31,19 @@ export interface VolumeDeps {
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
   attachment(name: string): Promise<VolumeAttachment | undefined>;
+  /** Names in node.status.volumesInUse: what is named there is detached by nobody. */
+  readonly inUse: VolumesInUse;
   /** A token for the pod's service account, from a cache that renews it. */
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string>;
+}
+
+export interface VolumesInUse {
+  /** Resolves when the API server's node carries the name. */
+  claim(name: string): Promise<void>;
+  /** Keeps the name for now, without telling. */
+  hold(name: string): void;
+  /** The volume is unmounted: the name may go. */
+  release(name: string): void;
 }
 
 export interface VolumeContext {

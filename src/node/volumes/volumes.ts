@@ -2,6 +2,7 @@
 // pods long gone have left.
 import type { Pod, Volume } from '#generated/api/core-v1.ts';
 import { configMap } from './configmap.ts';
+import { attachedName, disksInUse } from './disk.ts';
 import { downwardAPI } from './downwardapi.ts';
 import { emptyDir } from './emptydir.ts';
 import { hostPath } from './hostpath.ts';
@@ -20,9 +21,25 @@ export class Volumes {
   /** Pod uid → its prepared volumes. */
   readonly #prepared = new Map<string, PodVolumes>();
   #memoryReady: Promise<void> | undefined;
+  /** Attached volumes being mounted or unmounted; those that are mounted have left their record on disk. */
+  readonly #held = new Set<string>();
 
-  constructor(deps: VolumeDeps) {
-    this.#deps = deps;
+  /** `tellInUse` brings the names to the API server. */
+  constructor(deps: Omit<VolumeDeps, 'inUse'>, tellInUse: () => Promise<void>) {
+    this.#deps = {
+      ...deps,
+      inUse: {
+        claim: (name) => {
+          this.#held.add(name);
+          return tellInUse();
+        },
+        hold: (name) => void this.#held.add(name),
+        release: (name) => {
+          this.#held.delete(name);
+          tellInUse().catch(() => {}); // the regular report follows
+        },
+      },
+    };
   }
 
   get memoryRoot(): string {
@@ -76,7 +93,7 @@ export class Volumes {
 
   /** Names for node.status.volumesInUse. */
   inUse(): readonly string[] {
-    return [...new Set([...this.#prepared.values()].flatMap((p) => [...p.values()]).flatMap((v) => v.inUse ?? []))].sort();
+    return [...new Set([...this.#held, ...[...disksInUse(this.#deps)].map(attachedName)])].sort();
   }
 
   /** One tmpfs a node for everything secret: no mount process at pod start. */
