@@ -24,7 +24,21 @@ export interface Cgroups {
 }
 
 const PERIOD_US = 100_000;
-const V1_CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'devices', 'freezer', 'blkio', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'systemd'];
+const V1_CONTROLLERS = [
+  'cpu',
+  'cpuacct',
+  'cpuset',
+  'memory',
+  'pids',
+  'devices',
+  'freezer',
+  'blkio',
+  'net_cls',
+  'net_prio',
+  'perf_event',
+  'hugetlb',
+  'systemd',
+];
 
 export function createCgroups(mount = '/sys/fs/cgroup'): Cgroups {
   return existsSync(join(mount, 'cgroup.controllers')) ? new CgroupsV2(mount) : new CgroupsV1(mount);
@@ -54,10 +68,20 @@ function removeTree(path: string): boolean {
   }
 }
 
-const statValue = (text: string | undefined, key: string): number => Number(text?.split('\n').find((l) => l.startsWith(`${key} `))?.split(' ')[1] ?? 0);
+const statValue = (text: string | undefined, key: string): number =>
+  Number(
+    text
+      ?.split('\n')
+      .find((l) => l.startsWith(`${key} `))
+      ?.split(' ')[1] ?? 0,
+  );
 
 function childrenOf(path: string): readonly string[] {
-  return existsSync(path) ? readdirSync(path, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name) : [];
+  return existsSync(path)
+    ? readdirSync(path, { withFileTypes: true })
+        .filter((e) => e.isDirectory())
+        .map((e) => e.name)
+    : [];
 }
 
 class CgroupsV1 implements Cgroups {
@@ -68,7 +92,9 @@ class CgroupsV1 implements Cgroups {
 
   constructor(mount: string) {
     this.#mount = mount;
-    this.#controllers = V1_CONTROLLERS.filter((c) => existsSync(join(mount, c, 'tasks')) || existsSync(join(mount, c, 'cgroup.procs')));
+    this.#controllers = V1_CONTROLLERS.filter(
+      (c) => existsSync(join(mount, c, 'tasks')) || existsSync(join(mount, c, 'cgroup.procs')),
+    );
   }
 
   create(path: string, resources: CgroupResources): void {
@@ -76,7 +102,8 @@ class CgroupsV1 implements Cgroups {
       this.#make(controller, path);
     }
     const set = (controller: string, file: string, value: number | undefined) => {
-      if (value !== undefined && this.#controllers.includes(controller)) writeFileSync(join(this.#mount, controller, path, file), String(value));
+      if (value !== undefined && this.#controllers.includes(controller))
+        writeFileSync(join(this.#mount, controller, path, file), String(value));
     };
     set('cpu', 'cpu.shares', resources.cpuShares);
     if (resources.cpuQuota !== undefined) {
@@ -117,7 +144,11 @@ class CgroupsV1 implements Cgroups {
     const memory = join(this.#mount, 'memory', path);
     const memoryBytes = Number(read(join(memory, 'memory.usage_in_bytes')) ?? 0);
     const inactive = statValue(read(join(memory, 'memory.stat')), 'total_inactive_file');
-    return { memoryBytes, workingSetBytes: Math.max(0, memoryBytes - inactive), cpuNanos: Number(read(join(this.#mount, 'cpuacct', path, 'cpuacct.usage')) ?? 0) };
+    return {
+      memoryBytes,
+      workingSetBytes: Math.max(0, memoryBytes - inactive),
+      cpuNanos: Number(read(join(this.#mount, 'cpuacct', path, 'cpuacct.usage')) ?? 0),
+    };
   }
 }
 
@@ -132,10 +163,14 @@ class CgroupsV2 implements Cgroups {
   create(path: string, resources: CgroupResources): void {
     let at = '';
     for (const name of path.split('/').filter((n) => n !== '')) {
-      const available = (read(join(this.#mount, at, 'cgroup.controllers')) ?? '').trim().split(' ').filter((c) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(c));
+      const available = (read(join(this.#mount, at, 'cgroup.controllers')) ?? '')
+        .trim()
+        .split(' ')
+        .filter((c) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(c));
       const enabled = (read(join(this.#mount, at, 'cgroup.subtree_control')) ?? '').trim().split(' ');
       const wanted = available.filter((c) => !enabled.includes(c));
-      if (wanted.length > 0) writeFileSync(join(this.#mount, at, 'cgroup.subtree_control'), wanted.map((c) => `+${c}`).join(' '));
+      if (wanted.length > 0)
+        writeFileSync(join(this.#mount, at, 'cgroup.subtree_control'), wanted.map((c) => `+${c}`).join(' '));
       at = join(at, name);
       mkdirSync(join(this.#mount, at), { recursive: true });
     }
@@ -144,10 +179,30 @@ class CgroupsV2 implements Cgroups {
       if (value !== undefined && existsSync(join(dir, file))) writeFileSync(join(dir, file), value);
     };
     // The kernel's own conversion of shares (2–262144) to weight (1–10000), as runc does it.
-    set('cpu.weight', resources.cpuShares === undefined ? undefined : String(Math.max(1, Math.floor(1 + ((resources.cpuShares - 2) * 9999) / 262142))));
-    set('cpu.max', resources.cpuQuota === undefined ? undefined : `${resources.cpuQuota < 0 ? 'max' : resources.cpuQuota} ${PERIOD_US}`);
-    set('memory.max', resources.memoryLimitBytes === undefined ? undefined : resources.memoryLimitBytes < 0 ? 'max' : String(resources.memoryLimitBytes));
-    set('pids.max', resources.pidsMax === undefined ? undefined : resources.pidsMax < 0 ? 'max' : String(resources.pidsMax));
+    set(
+      'cpu.weight',
+      resources.cpuShares === undefined
+        ? undefined
+        : String(Math.max(1, Math.floor(1 + ((resources.cpuShares - 2) * 9999) / 262142))),
+    );
+    set(
+      'cpu.max',
+      resources.cpuQuota === undefined
+        ? undefined
+        : `${resources.cpuQuota < 0 ? 'max' : resources.cpuQuota} ${PERIOD_US}`,
+    );
+    set(
+      'memory.max',
+      resources.memoryLimitBytes === undefined
+        ? undefined
+        : resources.memoryLimitBytes < 0
+          ? 'max'
+          : String(resources.memoryLimitBytes),
+    );
+    set(
+      'pids.max',
+      resources.pidsMax === undefined ? undefined : resources.pidsMax < 0 ? 'max' : String(resources.pidsMax),
+    );
   }
 
   remove(path: string): boolean {
@@ -166,7 +221,11 @@ class CgroupsV2 implements Cgroups {
     const dir = join(this.#mount, path);
     const memoryBytes = Number(read(join(dir, 'memory.current')) ?? 0);
     const inactive = statValue(read(join(dir, 'memory.stat')), 'inactive_file');
-    return { memoryBytes, workingSetBytes: Math.max(0, memoryBytes - inactive), cpuNanos: statValue(read(join(dir, 'cpu.stat')), 'usage_usec') * 1000 };
+    return {
+      memoryBytes,
+      workingSetBytes: Math.max(0, memoryBytes - inactive),
+      cpuNanos: statValue(read(join(dir, 'cpu.stat')), 'usage_usec') * 1000,
+    };
   }
 }
 
@@ -181,7 +240,8 @@ export class FakeCgroups implements Cgroups {
   }
 
   remove(path: string): boolean {
-    for (const known of [...this.groups.keys()]) if (known === path || known.startsWith(`${path}/`)) this.groups.delete(known);
+    for (const known of [...this.groups.keys()])
+      if (known === path || known.startsWith(`${path}/`)) this.groups.delete(known);
     return true;
   }
 

@@ -1,8 +1,27 @@
 // A part of the file system as a dependency: what the kubelet needs of files. Small operations are synchronous on purpose (they take
 // microseconds and never wait for a disk on the tmpfs and directories concerned); what can be long is a promise.
 import {
-  chmodSync, chownSync, closeSync, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, readSync,
-  realpathSync, renameSync, rmdirSync, statSync, symlinkSync, truncateSync, unlinkSync, watch, writeFileSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  watch,
+  writeFileSync,
 } from 'node:fs';
 import { rm, statfs } from 'node:fs/promises';
 
@@ -78,9 +97,28 @@ function ifThere<T>(read: () => T): T | undefined {
 }
 
 function factsOf(s: ReturnType<typeof lstatSync> & object): FileFacts {
-  const type: FileType = s.isFile() ? 'file' : s.isDirectory() ? 'directory' : s.isSymbolicLink() ? 'symlink' : s.isSocket() ? 'socket'
-    : s.isCharacterDevice() ? 'character' : s.isBlockDevice() ? 'block' : 'other';
-  return { type, mode: Number(s.mode) & 0o7777, uid: Number(s.uid), gid: Number(s.gid), size: Number(s.size), mtimeMs: Number(s.mtimeMs), inode: Number(s.ino) };
+  const type: FileType = s.isFile()
+    ? 'file'
+    : s.isDirectory()
+      ? 'directory'
+      : s.isSymbolicLink()
+        ? 'symlink'
+        : s.isSocket()
+          ? 'socket'
+          : s.isCharacterDevice()
+            ? 'character'
+            : s.isBlockDevice()
+              ? 'block'
+              : 'other';
+  return {
+    type,
+    mode: Number(s.mode) & 0o7777,
+    uid: Number(s.uid),
+    gid: Number(s.gid),
+    size: Number(s.size),
+    mtimeMs: Number(s.mtimeMs),
+    inode: Number(s.ino),
+  };
 }
 
 /** The machine's own files. */

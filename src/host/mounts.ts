@@ -39,8 +39,17 @@ export class KernelMounts implements Mounts {
   }
 
   async tmpfs(target: string, options: { readonly sizeBytes?: number; readonly mode?: string }): Promise<void> {
-    const words = [...(options.sizeBytes === undefined ? [] : [`size=${options.sizeBytes}`]), ...(options.mode === undefined ? [] : [`mode=${options.mode}`])];
-    await mustRun(this.#run, 'mount', ['-t', 'tmpfs', ...(words.length === 0 ? [] : ['-o', words.join(',')]), 'tmpfs', target]);
+    const words = [
+      ...(options.sizeBytes === undefined ? [] : [`size=${options.sizeBytes}`]),
+      ...(options.mode === undefined ? [] : [`mode=${options.mode}`]),
+    ];
+    await mustRun(this.#run, 'mount', [
+      '-t',
+      'tmpfs',
+      ...(words.length === 0 ? [] : ['-o', words.join(',')]),
+      'tmpfs',
+      target,
+    ]);
   }
 
   async bind(source: string, target: string, options: { readonly readOnly?: boolean } = {}): Promise<void> {
@@ -49,7 +58,13 @@ export class KernelMounts implements Mounts {
   }
 
   async device(source: string, target: string, type: string, options: readonly string[]): Promise<void> {
-    await mustRun(this.#run, 'mount', ['-t', type, ...(options.length === 0 ? [] : ['-o', options.join(',')]), source, target]);
+    await mustRun(this.#run, 'mount', [
+      '-t',
+      type,
+      ...(options.length === 0 ? [] : ['-o', options.join(',')]),
+      source,
+      target,
+    ]);
   }
 
   async unmount(target: string): Promise<void> {
@@ -80,17 +95,27 @@ export class KernelMounts implements Mounts {
 
   async format(device: string, type: string): Promise<void> {
     // Lazy initialisation keeps a thin file thin; mkfs.xfs writes little by itself.
-    const args = type === 'xfs' ? ['-q', '-f', device] : ['-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', device];
+    const args =
+      type === 'xfs'
+        ? ['-q', '-f', device]
+        : ['-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', device];
     await mustRun(this.#run, `mkfs.${type}`, args);
   }
 }
 
 /** Lines of /proc/self/mounts, whose blanks are octal escapes. */
 export function parseMounts(text: string): MountPoint[] {
-  return text.split('\n').filter((line) => line !== '').map((line) => {
-    const [source, target, type, options] = line.split(' ').map((word) => word.replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
-    return { source: source!, target: target!, type: type!, options: options! };
-  });
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [source, target, type, options] = line
+        .split(' ')
+        .map((word) =>
+          word.replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+        );
+      return { source: source!, target: target!, type: type!, options: options! };
+    });
 }
 
 /** Remembers what is mounted: for hollow nodes and tests. */
@@ -106,7 +131,12 @@ export class FakeMounts implements Mounts {
   }
 
   async tmpfs(target: string, options: { readonly sizeBytes?: number }): Promise<void> {
-    this.mounted.push({ source: 'tmpfs', target, type: 'tmpfs', options: options.sizeBytes === undefined ? 'rw' : `rw,size=${options.sizeBytes}` });
+    this.mounted.push({
+      source: 'tmpfs',
+      target,
+      type: 'tmpfs',
+      options: options.sizeBytes === undefined ? 'rw' : `rw,size=${options.sizeBytes}`,
+    });
   }
 
   async bind(source: string, target: string, options: { readonly readOnly?: boolean } = {}): Promise<void> {

@@ -1,7 +1,14 @@
 // The kubelet: registers this node, runs the pods bound to it, and tells the API how they and the node are.
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '#generated/api/core-v1.ts';
 import type { VolumeAttachment } from '#generated/api/storage-v1.ts';
-import { persistentvolumeclaims, persistentvolumes, pods as podsRef, serviceaccounts, services as servicesRef, volumeattachments } from '#generated/resources.ts';
+import {
+  persistentvolumeclaims,
+  persistentvolumes,
+  pods as podsRef,
+  serviceaccounts,
+  services as servicesRef,
+  volumeattachments,
+} from '#generated/resources.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Component } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
@@ -115,7 +122,15 @@ class RunningKubelet implements Kubelet {
     const wake = (uid: string) => this.#workers.get(uid)?.wake();
     this.#cache = new PodCache({ runtime, clock, log, onChange: (uid) => this.#runtimeChanged(uid) });
     this.#objects = new ObjectCache({ client, clock, onChange: (uid) => this.#workers.get(uid)?.refresh() });
-    this.#probes = new Probes({ runtime, clock, random: deps.random, events, limiter, onChange: wake, pretend: options.hollow === true });
+    this.#probes = new Probes({
+      runtime,
+      clock,
+      random: deps.random,
+      events,
+      limiter,
+      onChange: wake,
+      pretend: options.hollow === true,
+    });
     this.#tokens = new Tokens({ client, clock, serviceAccounts: serviceaccounts });
     const facts = () => ({
       nodeName: options.nodeName,
@@ -124,40 +139,97 @@ class RunningKubelet implements Kubelet {
       allocatableMemoryBytes: this.#machine.memoryBytes,
       allocatableStorageBytes: this.#machine.storageBytes,
     });
-    const volumes = new Volumes({
-      files, mounts: deps.mounts, clock, nodeName: options.nodeName, rootDir: options.rootDir, volumesDir: options.volumesDir, facts,
-      configMap: (uid, namespace, name) => this.#objects.configMap(uid, namespace, name),
-      secret: (uid, namespace, name) => this.#objects.secret(uid, namespace, name),
-      claim: (namespace, name): Promise<PersistentVolumeClaim | undefined> => client.resource(persistentvolumeclaims).get(namespace, name),
-      persistentVolume: (name): Promise<PersistentVolume | undefined> => client.resource(persistentvolumes).get(undefined, name),
-      attachment: (name): Promise<VolumeAttachment | undefined> => client.resource(volumeattachments).get(undefined, name),
-      token: (pod, audience, seconds) => this.#tokens.get(pod, audience, seconds),
-    }, () => this.#reporter.reportVolumesInUse());
+    const volumes = new Volumes(
+      {
+        files,
+        mounts: deps.mounts,
+        clock,
+        nodeName: options.nodeName,
+        rootDir: options.rootDir,
+        volumesDir: options.volumesDir,
+        facts,
+        configMap: (uid, namespace, name) => this.#objects.configMap(uid, namespace, name),
+        secret: (uid, namespace, name) => this.#objects.secret(uid, namespace, name),
+        claim: (namespace, name): Promise<PersistentVolumeClaim | undefined> =>
+          client.resource(persistentvolumeclaims).get(namespace, name),
+        persistentVolume: (name): Promise<PersistentVolume | undefined> =>
+          client.resource(persistentvolumes).get(undefined, name),
+        attachment: (name): Promise<VolumeAttachment | undefined> =>
+          client.resource(volumeattachments).get(undefined, name),
+        token: (pod, audience, seconds) => this.#tokens.get(pod, audience, seconds),
+      },
+      () => this.#reporter.reportVolumesInUse(),
+    );
     const logs = new LogReader({ files, clock, logsRoot: `${options.rootDir}/log/pods` });
     this.#logs = logs;
-    const images = new Images({ runtime, clock, events, credentials: (pod, image) => pullCredentials(pod, image, (namespace, name) => this.#objects.secret(pod.metadata.uid!, namespace, name)) });
+    const images = new Images({
+      runtime,
+      clock,
+      events,
+      credentials: (pod, image) =>
+        pullCredentials(pod, image, (namespace, name) => this.#objects.secret(pod.metadata.uid!, namespace, name)),
+    });
     this.#workerDeps = {
-      client, runtime, cache: this.#cache, network: deps.network, volumes, objects: this.#objects, images, probes: this.#probes,
+      client,
+      runtime,
+      cache: this.#cache,
+      network: deps.network,
+      volumes,
+      objects: this.#objects,
+      images,
+      probes: this.#probes,
       statuses: new StatusWriter({ client, clock, log, signal: this.#stop.signal }),
-      events, cgroups: deps.cgroups, files, clock, log, limiter,
-      paths: { rootDir: options.rootDir, logsRoot: `${options.rootDir}/log/pods`, seccompDir: `${options.rootDir}/seccomp` },
+      events,
+      cgroups: deps.cgroups,
+      files,
+      clock,
+      log,
+      limiter,
+      paths: {
+        rootDir: options.rootDir,
+        logsRoot: `${options.rootDir}/log/pods`,
+        seccompDir: `${options.rootDir}/seccomp`,
+      },
       cgroupRoot: options.cgroupRoot,
       cluster: { dnsIPs: options.clusterDnsIPs, domain: options.clusterDomain },
       nodeResolver: () => parseResolvConf(files.readText(options.resolvConf ?? '/etc/resolv.conf') ?? ''),
       facts,
       memoryCapacityBytes: () => this.#machine.memoryBytes,
-      services: (namespace) => [...services.listNamespace(namespace), ...(namespace === 'default' ? [] : services.listNamespace('default').filter((s) => s.metadata.name === 'kubernetes'))],
+      services: (namespace) => [
+        ...services.listNamespace(namespace),
+        ...(namespace === 'default'
+          ? []
+          : services.listNamespace('default').filter((s) => s.metadata.name === 'kubernetes')),
+      ],
       current: (uid) => this.#pods.list().find((p) => p.metadata.uid === uid),
       onGone: (uid) => this.#forget(uid),
       logTail: (pod, container, bytes) => logs.tail(pod, container, bytes),
     };
     this.#reporter = new NodeReporter({
-      client, clock, log, runtime, files, network: deps.network, options, machine: this.#machine,
+      client,
+      clock,
+      log,
+      runtime,
+      files,
+      network: deps.network,
+      options,
+      machine: this.#machine,
       volumesInUse: () => volumes.inUse(),
       runtimeAgeMs: () => this.#cache.ageMs(),
       maxPods: options.maxPods ?? MAX_PODS,
     });
-    this.server = createNodeServer({ runtime, cache: this.#cache, logs, pods: () => this.#pods.list(), clock, cgroups: deps.cgroups, options, machine: this.#machine, files, podCgroup: (pod) => podCgroup(options.cgroupRoot, pod) });
+    this.server = createNodeServer({
+      runtime,
+      cache: this.#cache,
+      logs,
+      pods: () => this.#pods.list(),
+      clock,
+      cgroups: deps.cgroups,
+      options,
+      machine: this.#machine,
+      files,
+      podCgroup: (pod) => podCgroup(options.cgroupRoot, pod),
+    });
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -168,9 +240,17 @@ class RunningKubelet implements Kubelet {
     await this.#reporter.register(signal);
     this.#background.push(this.#reporter.run(this.#stop.signal), this.#cache.follow(this.#stop.signal));
     const { runtime, clock } = this.#deps;
-    if (options.hollow !== true) this.#background.push(rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, this.#stop.signal));
+    if (options.hollow !== true)
+      this.#background.push(
+        rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, this.#stop.signal),
+      );
     // Pods are taken up once the list is whole: before that, running ones would look like orphans.
-    this.#background.push(this.#pods.whenSynced().then(() => this.#takeUp()).catch((error) => log.error('pods could not be taken up', { error })));
+    this.#background.push(
+      this.#pods
+        .whenSynced()
+        .then(() => this.#takeUp())
+        .catch((error) => log.error('pods could not be taken up', { error })),
+    );
   }
 
   async stop(): Promise<void> {
@@ -189,13 +269,18 @@ class RunningKubelet implements Kubelet {
       const uid = object?.metadata.uid ?? old?.metadata.uid;
       if (uid === undefined) return;
       // A pod of the same name may have replaced another between two looks.
-      if (old?.metadata.uid !== undefined && old.metadata.uid !== uid) this.#workers.get(old.metadata.uid)?.update(undefined);
+      if (old?.metadata.uid !== undefined && old.metadata.uid !== uid)
+        this.#workers.get(old.metadata.uid)?.update(undefined);
       if (object === undefined) this.#workers.get(uid)?.update(undefined);
       else this.#worker(uid).update(object);
     });
     const wanted = new Set(this.#pods.list().map((p) => p.metadata.uid));
-    for (const pod of this.#pods.list()) if (!this.#workers.has(pod.metadata.uid!)) this.#worker(pod.metadata.uid!).update(pod);
-    const left = new Set([...this.#cache.all().map((p) => p.uid), ...this.#deps.files.list(`${this.#deps.options.rootDir}/pods`)]);
+    for (const pod of this.#pods.list())
+      if (!this.#workers.has(pod.metadata.uid!)) this.#worker(pod.metadata.uid!).update(pod);
+    const left = new Set([
+      ...this.#cache.all().map((p) => p.uid),
+      ...this.#deps.files.list(`${this.#deps.options.rootDir}/pods`),
+    ]);
     for (const uid of left) if (!wanted.has(uid)) this.#worker(uid).update(undefined);
   }
 

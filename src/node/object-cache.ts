@@ -56,7 +56,12 @@ export class ObjectCache {
     this.#entries.clear();
   }
 
-  async #get<T extends KubeObject>(ref: ResourceRef<T>, podUid: string, namespace: string, name: string): Promise<T | undefined> {
+  async #get<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    podUid: string,
+    namespace: string,
+    name: string,
+  ): Promise<T | undefined> {
     const key = `${ref.resource}/${makeKey(namespace, name)}`;
     let entry = this.#entries.get(key);
     if (entry === undefined) {
@@ -78,13 +83,23 @@ export class ObjectCache {
     return this.#deps.client.resource(ref).get(namespace, name);
   }
 
-  async #follow<T extends KubeObject>(ref: ResourceRef<T>, namespace: string, name: string, entry: Entry, first: T | undefined): Promise<void> {
+  async #follow<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    namespace: string,
+    name: string,
+    entry: Entry,
+    first: T | undefined,
+  ): Promise<void> {
     const { signal } = entry.abort;
     entry.value = { object: first };
     let version = first?.metadata.resourceVersion;
     while (!signal.aborted) {
       try {
-        const options = { namespace, fieldSelector: `metadata.name=${name}`, ...(version === undefined ? {} : { resourceVersion: version }) };
+        const options = {
+          namespace,
+          fieldSelector: `metadata.name=${name}`,
+          ...(version === undefined ? {} : { resourceVersion: version }),
+        };
         for await (const event of this.#deps.client.resource(ref).watch(options, signal)) {
           version = event.object.metadata.resourceVersion;
           if (event.type === 'BOOKMARK') continue;
@@ -107,7 +122,11 @@ export class ObjectCache {
 
   #set(entry: Entry, object: KubeObject | undefined): void {
     const before = entry.value?.object;
-    if (before?.metadata.resourceVersion === object?.metadata.resourceVersion && before?.metadata.uid === object?.metadata.uid) return;
+    if (
+      before?.metadata.resourceVersion === object?.metadata.resourceVersion &&
+      before?.metadata.uid === object?.metadata.uid
+    )
+      return;
     entry.value = { object };
     for (const uid of entry.users) this.#deps.onChange(uid);
   }

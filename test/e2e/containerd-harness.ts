@@ -30,7 +30,10 @@ export function findRuntimeDir(): string | undefined {
 }
 
 /** Starts one; `prefix` names the namespace and the cgroup. */
-export async function startContainerd(prefix: string, options: { readonly subnet?: string } = {}): Promise<ContainerdHarness> {
+export async function startContainerd(
+  prefix: string,
+  options: { readonly subnet?: string } = {},
+): Promise<ContainerdHarness> {
   const runtimeDir = findRuntimeDir();
   if (runtimeDir === undefined) throw new Error('no containerd: set CORACLE_RUNTIME_DIR');
   const subnet = options.subnet ?? '10.244.77.0/24';
@@ -40,13 +43,29 @@ export async function startContainerd(prefix: string, options: { readonly subnet
   const bin = join(runtimeDir, 'usr/bin');
   const runc = existsSync(join(runtimeDir, 'usr/sbin/runc')) ? join(runtimeDir, 'usr/sbin/runc') : join(bin, 'runc');
   mkdirSync(join(dir, 'cni'), { recursive: true });
-  writeFileSync(join(dir, 'cni/10-pods.conflist'), JSON.stringify({
-    cniVersion: '1.0.0',
-    name: 'pods',
-    plugins: [{ type: 'ptp', ipMasq: false, ipam: { type: 'host-local', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }], dataDir: join(dir, 'ipam') } }],
-  }));
+  writeFileSync(
+    join(dir, 'cni/10-pods.conflist'),
+    JSON.stringify({
+      cniVersion: '1.0.0',
+      name: 'pods',
+      plugins: [
+        {
+          type: 'ptp',
+          ipMasq: false,
+          ipam: {
+            type: 'host-local',
+            ranges: [[{ subnet }]],
+            routes: [{ dst: '0.0.0.0/0' }],
+            dataDir: join(dir, 'ipam'),
+          },
+        },
+      ],
+    }),
+  );
   const socket = join(dir, 'containerd.sock');
-  writeFileSync(join(dir, 'config.toml'), `
+  writeFileSync(
+    join(dir, 'config.toml'),
+    `
 version = 2
 root = "${dir}/root"
 state = "${dir}/state"
@@ -70,7 +89,8 @@ oom_score = 0
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "${runtimeDir}/usr/lib/cni"
     conf_dir = "${dir}/cni"
-`);
+`,
+  );
   execFileSync('ip', ['netns', 'add', netns]);
   execFileSync('ip', ['-n', netns, 'link', 'set', 'lo', 'up']);
   execFileSync('nsenter', [`--net=/var/run/netns/${netns}`, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
@@ -78,10 +98,17 @@ oom_score = 0
   let child: ChildProcess | undefined;
   const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
   const harness: ContainerdHarness = {
-    socket, dir, netns, cgroupRoot,
+    socket,
+    dir,
+    netns,
+    cgroupRoot,
     async start() {
       const log = openSync(join(dir, 'containerd.log'), 'a');
-      child = spawn('nsenter', [`--net=/var/run/netns/${netns}`, join(bin, 'containerd'), '--config', join(dir, 'config.toml')], { env, stdio: ['ignore', log, log] });
+      child = spawn(
+        'nsenter',
+        [`--net=/var/run/netns/${netns}`, join(bin, 'containerd'), '--config', join(dir, 'config.toml')],
+        { env, stdio: ['ignore', log, log] },
+      );
       for (let i = 0; i < 200; i++) {
         if (existsSync(socket) && tryRun(join(bin, 'ctr'), ['--address', socket, 'version'])) return;
         if (child.exitCode !== null) break;
@@ -117,9 +144,16 @@ oom_score = 0
     const busybox = readFileSync(join(runtimeDir, 'bin/busybox'));
     const archive = join(dir, 'image.tar');
     writeFileSync(archive, await makeImage('docker.io/library/busybox:1.36', busybox, ['sh']));
-    execFileSync(join(bin, 'ctr'), ['--address', socket, '-n', 'k8s.io', 'images', 'import', archive], { stdio: 'pipe' });
-    writeFileSync(archive, await makeImage('docker.io/coracle/pause:1', busybox, ['/bin/busybox', 'sleep', '2147483647']));
-    execFileSync(join(bin, 'ctr'), ['--address', socket, '-n', 'k8s.io', 'images', 'import', archive], { stdio: 'pipe' });
+    execFileSync(join(bin, 'ctr'), ['--address', socket, '-n', 'k8s.io', 'images', 'import', archive], {
+      stdio: 'pipe',
+    });
+    writeFileSync(
+      archive,
+      await makeImage('docker.io/coracle/pause:1', busybox, ['/bin/busybox', 'sleep', '2147483647']),
+    );
+    execFileSync(join(bin, 'ctr'), ['--address', socket, '-n', 'k8s.io', 'images', 'import', archive], {
+      stdio: 'pipe',
+    });
     return harness;
   } catch (error) {
     await harness.close();
@@ -130,9 +164,13 @@ oom_score = 0
 /** A docker archive with busybox and links for its usual applets. */
 async function makeImage(name: string, busybox: Buffer, cmd: readonly string[]): Promise<Buffer> {
   const layer = pack();
-  for (const dir of ['bin', 'etc', 'tmp', 'root', 'dev', 'proc', 'sys', 'var']) layer.entry({ name: `${dir}/`, type: 'directory', mode: dir === 'tmp' ? 0o1777 : 0o755 });
+  for (const dir of ['bin', 'etc', 'tmp', 'root', 'dev', 'proc', 'sys', 'var'])
+    layer.entry({ name: `${dir}/`, type: 'directory', mode: dir === 'tmp' ? 0o1777 : 0o755 });
   layer.entry({ name: 'bin/busybox', mode: 0o755 }, busybox);
-  const applets = 'sh ls cat echo sleep env id hostname ip ping nc wget httpd ps kill touch mkdir rm df mount stat head tail grep dd sync true false trap seq date chmod nslookup awk sed free yes tee'.split(' ');
+  const applets =
+    'sh ls cat echo sleep env id hostname ip ping nc wget httpd ps kill touch mkdir rm df mount stat head tail grep dd sync true false trap seq date chmod nslookup awk sed free yes tee'.split(
+      ' ',
+    );
   for (const applet of applets) layer.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });
   layer.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n');
   layer.entry({ name: 'etc/group' }, 'root:x:0:\napp:x:1000:\n');
@@ -140,13 +178,19 @@ async function makeImage(name: string, busybox: Buffer, cmd: readonly string[]):
   const layerTar = await collect(layer as unknown as AsyncIterable<Buffer>);
   const digest = createHash('sha256').update(layerTar).digest('hex');
   const config = JSON.stringify({
-    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64', os: 'linux', created: '2026-01-01T00:00:00Z',
-    config: { Cmd: cmd, Env: ['PATH=/bin'] }, rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    created: '2026-01-01T00:00:00Z',
+    config: { Cmd: cmd, Env: ['PATH=/bin'] },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
   });
   const image = pack();
   image.entry({ name: `${digest}/layer.tar` }, layerTar);
   image.entry({ name: 'config.json' }, config);
-  image.entry({ name: 'manifest.json' }, JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: [`${digest}/layer.tar`] }]));
+  image.entry(
+    { name: 'manifest.json' },
+    JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: [`${digest}/layer.tar`] }]),
+  );
   image.finalize();
   return collect(image as unknown as AsyncIterable<Buffer>);
 }
@@ -168,7 +212,9 @@ function tryRun(program: string, args: readonly string[]): boolean {
 
 function runList(program: string, args: readonly string[]): string[] {
   try {
-    return execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' }).split('\n').filter((l) => l !== '');
+    return execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' })
+      .split('\n')
+      .filter((l) => l !== '');
   } catch {
     return [];
   }
@@ -183,7 +229,8 @@ function killShims(socket: string): void {
     } catch {
       continue; // gone since the listing
     }
-    if (cmdline.includes('containerd-shim') && cmdline.split('\0').includes(socket)) process.kill(Number(pid), 'SIGKILL');
+    if (cmdline.includes('containerd-shim') && cmdline.split('\0').includes(socket))
+      process.kill(Number(pid), 'SIGKILL');
   }
 }
 

@@ -2,7 +2,16 @@
 // end one. Everything that would need a process is refused by name.
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
-import type { ContainerConfig, ContainerEvent, ContainerSummary, Image, PodSandbox, PodSandboxConfig, PodSandboxStatus, RuntimeContainerStatus } from './messages.ts';
+import type {
+  ContainerConfig,
+  ContainerEvent,
+  ContainerSummary,
+  Image,
+  PodSandbox,
+  PodSandboxConfig,
+  PodSandboxStatus,
+  RuntimeContainerStatus,
+} from './messages.ts';
 import { type Runtime, RuntimeError } from './runtime.ts';
 
 const NANOS_PER_MS = 1e6;
@@ -52,14 +61,23 @@ export class FakeRuntime implements Runtime {
   }
 
   async status() {
-    return [{ type: 'RuntimeReady', status: true, reason: '', message: '' }, { type: 'NetworkReady', status: true, reason: '', message: '' }];
+    return [
+      { type: 'RuntimeReady', status: true, reason: '', message: '' },
+      { type: 'NetworkReady', status: true, reason: '', message: '' },
+    ];
   }
 
   async runPodSandbox(config: PodSandboxConfig): Promise<string> {
     this.calls?.push(`runPodSandbox ${config.metadata.name}`);
     const id = this.#id();
     const host = config.linux.securityContext.namespaceOptions.network === 'NODE';
-    this.#sandboxes.set(id, { id, config, createdAt: this.#now(), ip: host ? '' : this.#deps.ipOf(this.#made++), ready: true });
+    this.#sandboxes.set(id, {
+      id,
+      config,
+      createdAt: this.#now(),
+      ip: host ? '' : this.#deps.ipOf(this.#made++),
+      ready: true,
+    });
     return id;
   }
 
@@ -97,7 +115,22 @@ export class FakeRuntime implements Runtime {
     this.#containers.set(id, {
       sandboxId,
       config,
-      status: { id, metadata, state: 'CONTAINER_CREATED', createdAt: this.#now(), startedAt: 0, finishedAt: 0, exitCode: 0, image, imageRef: image.image, reason: '', message: '', labels, annotations, logPath: '' },
+      status: {
+        id,
+        metadata,
+        state: 'CONTAINER_CREATED',
+        createdAt: this.#now(),
+        startedAt: 0,
+        finishedAt: 0,
+        exitCode: 0,
+        image,
+        imageRef: image.image,
+        reason: '',
+        message: '',
+        labels,
+        annotations,
+        logPath: '',
+      },
     });
     return id;
   }
@@ -179,7 +212,19 @@ export class FakeRuntime implements Runtime {
   async imageStatus(image: string): Promise<Image | undefined> {
     if (this.missingImages.has(image)) return undefined;
     let known = this.#images.get(image);
-    if (known === undefined) this.#images.set(image, (known = { id: image, repoTags: [image], repoDigests: [], size: 0, username: '', uid: { value: 1000 }, pinned: false }));
+    if (known === undefined)
+      this.#images.set(
+        image,
+        (known = {
+          id: image,
+          repoTags: [image],
+          repoDigests: [],
+          size: 0,
+          username: '',
+          uid: { value: 1000 },
+          pinned: false,
+        }),
+      );
     return known;
   }
 
@@ -202,33 +247,62 @@ export class FakeRuntime implements Runtime {
   end(id: string, exitCode: number, reason = ''): void {
     const container = this.#containers.get(id);
     if (container === undefined || container.status.state !== 'CONTAINER_RUNNING') return;
-    container.status = { ...container.status, state: 'CONTAINER_EXITED', finishedAt: this.#now(), exitCode, reason: reason !== '' ? reason : exitCode === 0 ? 'Completed' : 'Error' };
+    container.status = {
+      ...container.status,
+      state: 'CONTAINER_EXITED',
+      finishedAt: this.#now(),
+      exitCode,
+      reason: reason !== '' ? reason : exitCode === 0 ? 'Completed' : 'Error',
+    };
     const sandbox = this.#sandboxes.get(container.sandboxId);
     if (sandbox === undefined) return;
     const statuses = [...this.#containers.values()].filter((c) => c.sandboxId === sandbox.id).map((c) => c.status);
-    const event: ContainerEvent = { containerId: id, containerEventType: 'CONTAINER_STOPPED_EVENT', podSandboxStatus: this.#sandboxStatus(sandbox), containersStatuses: statuses };
+    const event: ContainerEvent = {
+      containerId: id,
+      containerEventType: 'CONTAINER_STOPPED_EVENT',
+      podSandboxStatus: this.#sandboxStatus(sandbox),
+      containersStatuses: statuses,
+    };
     for (const listener of this.#listeners) listener(event);
   }
 
   /** Id of the running container of that name, for tests. */
   running(name: string): string | undefined {
-    return [...this.#containers.values()].find((c) => c.config.metadata.name === name && c.status.state === 'CONTAINER_RUNNING')?.status.id;
+    return [...this.#containers.values()].find(
+      (c) => c.config.metadata.name === name && c.status.state === 'CONTAINER_RUNNING',
+    )?.status.id;
   }
 
   #sandbox(id: string): FakeSandbox {
     const sandbox = this.#sandboxes.get(id);
-    if (sandbox === undefined) throw new RuntimeError('NOT_FOUND', `an error occurred when try to find sandbox ${JSON.stringify(id)}: not found`);
+    if (sandbox === undefined)
+      throw new RuntimeError(
+        'NOT_FOUND',
+        `an error occurred when try to find sandbox ${JSON.stringify(id)}: not found`,
+      );
     return sandbox;
   }
 
   #container(id: string): FakeContainer {
     const container = this.#containers.get(id);
-    if (container === undefined) throw new RuntimeError('NOT_FOUND', `an error occurred when try to find container ${JSON.stringify(id)}: not found`);
+    if (container === undefined)
+      throw new RuntimeError(
+        'NOT_FOUND',
+        `an error occurred when try to find container ${JSON.stringify(id)}: not found`,
+      );
     return container;
   }
 
   #sandboxStatus({ id, config, createdAt, ready, ip }: FakeSandbox): PodSandboxStatus {
-    return { id, metadata: config.metadata, state: ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY', createdAt, labels: config.labels, annotations: config.annotations, network: { ip, additionalIps: [] } };
+    return {
+      id,
+      metadata: config.metadata,
+      state: ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
+      createdAt,
+      labels: config.labels,
+      annotations: config.annotations,
+      network: { ip, additionalIps: [] },
+    };
   }
 
   #now(): number {

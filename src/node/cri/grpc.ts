@@ -1,6 +1,13 @@
 // CRI v1 over gRPC on a unix socket. Messages are encoded by protobufjs from the descriptor in generated/cri-v1.json; this file is
 // the only place that knows the wire.
-import { type CallOptions, Client, credentials, Metadata, type ServiceError, status as grpcStatus } from '@grpc/grpc-js';
+import {
+  type CallOptions,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status as grpcStatus,
+} from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import descriptor from '#generated/cri-v1.json' with { type: 'json' };
 import type {
@@ -80,7 +87,8 @@ export class GrpcRuntime implements Runtime {
   }
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
-    return (await this.#runtime<{ podSandboxId: string }>('RunPodSandbox', { config, runtimeHandler }, 4 * 60_000)).podSandboxId;
+    return (await this.#runtime<{ podSandboxId: string }>('RunPodSandbox', { config, runtimeHandler }, 4 * 60_000))
+      .podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string): Promise<void> {
@@ -96,7 +104,10 @@ export class GrpcRuntime implements Runtime {
   }
 
   async sandboxNetns(podSandboxId: string): Promise<string | undefined> {
-    const { info } = await this.#runtime<{ info: Record<string, string> }>('PodSandboxStatus', { podSandboxId, verbose: true });
+    const { info } = await this.#runtime<{ info: Record<string, string> }>('PodSandboxStatus', {
+      podSandboxId,
+      verbose: true,
+    });
     const text = info.info;
     if (text === undefined) return undefined;
     const parsed = JSON.parse(text) as {
@@ -109,10 +120,16 @@ export class GrpcRuntime implements Runtime {
     return (await this.#runtime<{ items: PodSandbox[] }>('ListPodSandbox', {})).items;
   }
 
-  async createContainer(podSandboxId: string, config: ContainerConfig, sandboxConfig: PodSandboxConfig): Promise<string> {
+  async createContainer(
+    podSandboxId: string,
+    config: ContainerConfig,
+    sandboxConfig: PodSandboxConfig,
+  ): Promise<string> {
     // Values of variables are bytes on the wire.
     const encoded = { ...config, envs: config.envs.map(({ key, value }) => ({ key, value: Buffer.from(value) })) };
-    return (await this.#runtime<{ containerId: string }>('CreateContainer', { podSandboxId, config: encoded, sandboxConfig })).containerId;
+    return (
+      await this.#runtime<{ containerId: string }>('CreateContainer', { podSandboxId, config: encoded, sandboxConfig })
+    ).containerId;
   }
 
   async startContainer(containerId: string): Promise<void> {
@@ -120,7 +137,11 @@ export class GrpcRuntime implements Runtime {
   }
 
   async stopContainer(containerId: string, timeoutSeconds: number): Promise<void> {
-    await this.#runtime('StopContainer', { containerId, timeout: timeoutSeconds }, REQUEST_TIMEOUT_MS + timeoutSeconds * 1000);
+    await this.#runtime(
+      'StopContainer',
+      { containerId, timeout: timeoutSeconds },
+      REQUEST_TIMEOUT_MS + timeoutSeconds * 1000,
+    );
   }
 
   async removeContainer(containerId: string): Promise<void> {
@@ -198,7 +219,11 @@ export class GrpcRuntime implements Runtime {
 
   async imageFsInfo() {
     const answer = await this.#image<{
-      imageFilesystems: { fsId?: { mountpoint: string }; usedBytes?: { value: number }; inodesUsed?: { value: number } }[];
+      imageFilesystems: {
+        fsId?: { mountpoint: string };
+        usedBytes?: { value: number };
+        inodesUsed?: { value: number };
+      }[];
     }>('ImageFsInfo', {});
     return answer.imageFilesystems.map((f) => ({
       mountpoint: f.fsId?.mountpoint ?? '',
@@ -223,10 +248,18 @@ export class GrpcRuntime implements Runtime {
     const codec = this.#codec(service, method);
     const options: CallOptions = { deadline: this.#deps.now() + timeoutMs };
     return new Promise<R>((resolve, reject) => {
-      this.#client.makeUnaryRequest(codec.path, codec.encode, codec.decode, request, new Metadata(), options, (error, answer) => {
-        if (error === null) resolve(answer as R);
-        else reject(runtimeErrorFrom(error));
-      });
+      this.#client.makeUnaryRequest(
+        codec.path,
+        codec.encode,
+        codec.decode,
+        request,
+        new Metadata(),
+        options,
+        (error, answer) => {
+          if (error === null) resolve(answer as R);
+          else reject(runtimeErrorFrom(error));
+        },
+      );
     });
   }
 
@@ -254,6 +287,24 @@ function runtimeErrorFrom(error: ServiceError): RuntimeError {
   return new RuntimeError(code, `rpc error: code = ${codeName(error.code)} desc = ${words}`, { cause: error });
 }
 
-const GO_CODE_NAMES = ['OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExceeded', 'NotFound', 'AlreadyExists', 'PermissionDenied', 'ResourceExhausted', 'FailedPrecondition', 'Aborted', 'OutOfRange', 'Unimplemented', 'Internal', 'Unavailable', 'DataLoss', 'Unauthenticated'];
+const GO_CODE_NAMES = [
+  'OK',
+  'Canceled',
+  'Unknown',
+  'InvalidArgument',
+  'DeadlineExceeded',
+  'NotFound',
+  'AlreadyExists',
+  'PermissionDenied',
+  'ResourceExhausted',
+  'FailedPrecondition',
+  'Aborted',
+  'OutOfRange',
+  'Unimplemented',
+  'Internal',
+  'Unavailable',
+  'DataLoss',
+  'Unauthenticated',
+];
 
 const codeName = (code: number): string => GO_CODE_NAMES[code] ?? `Code(${code})`;

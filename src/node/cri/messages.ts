@@ -54,8 +54,17 @@ export interface PodSandboxConfig {
   readonly metadata: PodSandboxMetadata;
   readonly hostname: string;
   readonly logDirectory: string;
-  readonly dnsConfig?: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
-  readonly portMappings?: readonly { readonly protocol: string; readonly containerPort: number; readonly hostPort: number; readonly hostIp: string }[];
+  readonly dnsConfig?: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly portMappings?: readonly {
+    readonly protocol: string;
+    readonly containerPort: number;
+    readonly hostPort: number;
+    readonly hostIp: string;
+  }[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: {
@@ -91,7 +100,10 @@ export interface ContainerConfig {
   readonly linux: {
     readonly resources: LinuxContainerResources;
     readonly securityContext: {
-      readonly capabilities?: { readonly addCapabilities: readonly string[]; readonly dropCapabilities: readonly string[] };
+      readonly capabilities?: {
+        readonly addCapabilities: readonly string[];
+        readonly dropCapabilities: readonly string[];
+      };
       readonly privileged: boolean;
       readonly namespaceOptions: NamespaceOption;
       readonly runAsUser?: Int64Value;
@@ -155,7 +167,11 @@ export interface RuntimeContainerStatus {
 
 export interface ContainerEvent {
   readonly containerId: string;
-  readonly containerEventType: 'CONTAINER_CREATED_EVENT' | 'CONTAINER_STARTED_EVENT' | 'CONTAINER_STOPPED_EVENT' | 'CONTAINER_DELETED_EVENT';
+  readonly containerEventType:
+    | 'CONTAINER_CREATED_EVENT'
+    | 'CONTAINER_STARTED_EVENT'
+    | 'CONTAINER_STOPPED_EVENT'
+    | 'CONTAINER_DELETED_EVENT';
   readonly podSandboxStatus?: PodSandboxStatus;
   readonly containersStatuses: readonly RuntimeContainerStatus[];
 }
@@ -177,8 +193,16 @@ export interface ExecResult {
 }
 
 export interface ContainerStats {
-  readonly attributes: { readonly id: string; readonly metadata: { readonly name: string }; readonly labels: Readonly<Record<string, string>> };
-  readonly cpu?: { readonly timestamp: number; readonly usageCoreNanoSeconds?: Int64Value; readonly usageNanoCores?: Int64Value };
+  readonly attributes: {
+    readonly id: string;
+    readonly metadata: { readonly name: string };
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  readonly cpu?: {
+    readonly timestamp: number;
+    readonly usageCoreNanoSeconds?: Int64Value;
+    readonly usageNanoCores?: Int64Value;
+  };
   readonly memory?: {
     readonly timestamp: number;
     readonly workingSetBytes?: Int64Value;
@@ -188,7 +212,11 @@ export interface ContainerStats {
     readonly pageFaults?: Int64Value;
     readonly majorPageFaults?: Int64Value;
   };
-  readonly writableLayer?: { readonly timestamp: number; readonly usedBytes?: Int64Value; readonly inodesUsed?: Int64Value };
+  readonly writableLayer?: {
+    readonly timestamp: number;
+    readonly usedBytes?: Int64Value;
+    readonly inodesUsed?: Int64Value;
+  };
 }
 
 export interface AuthConfig {

@@ -2,7 +2,19 @@
 // has not, and by the kubelet's own actions at once.
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { containerFrom, emptyRuntimePod, LABELS, type RuntimeContainer, type RuntimePod, type RuntimeSandbox, sandboxFrom, withContainer, withoutContainer, withoutSandbox, withSandbox } from '../pods/runtime-pod.ts';
+import {
+  containerFrom,
+  emptyRuntimePod,
+  LABELS,
+  type RuntimeContainer,
+  type RuntimePod,
+  type RuntimeSandbox,
+  sandboxFrom,
+  withContainer,
+  withoutContainer,
+  withoutSandbox,
+  withSandbox,
+} from '../pods/runtime-pod.ts';
 import type { ContainerSummary, PodSandbox } from './messages.ts';
 import { isRuntimeError, type Runtime } from './runtime.ts';
 
@@ -14,7 +26,12 @@ const RELIST_WITH_EVENTS_MS = 300_000;
 export const RELIST_THRESHOLD_MS = 180_000;
 
 const RANK = { created: 0, unknown: 1, running: 1, exited: 2 } as const;
-const STATES = { CONTAINER_CREATED: 'created', CONTAINER_RUNNING: 'running', CONTAINER_EXITED: 'exited', CONTAINER_UNKNOWN: 'unknown' } as const;
+const STATES = {
+  CONTAINER_CREATED: 'created',
+  CONTAINER_RUNNING: 'running',
+  CONTAINER_EXITED: 'exited',
+  CONTAINER_UNKNOWN: 'unknown',
+} as const;
 
 export interface PodCacheDeps {
   readonly runtime: Runtime;
@@ -49,7 +66,10 @@ export class PodCache {
     return this.#deps.clock.now() - this.#lastRelistMs;
   }
 
-  putSandbox(pod: { readonly uid: string; readonly namespace: string; readonly name: string }, sandbox: RuntimeSandbox): void {
+  putSandbox(
+    pod: { readonly uid: string; readonly namespace: string; readonly name: string },
+    sandbox: RuntimeSandbox,
+  ): void {
     this.#set(withSandbox(this.#pods.get(pod.uid) ?? emptyRuntimePod(pod.uid, pod.namespace, pod.name), sandbox));
   }
 
@@ -112,7 +132,9 @@ export class PodCache {
     })();
     while (!signal.aborted) {
       // The stream ends for good only where the runtime has none: then it is time for the first relist.
-      await (events ? Promise.race([this.#pause(RELIST_WITH_EVENTS_MS, signal), listening]) : this.#pause(RELIST_MS, signal));
+      await (events
+        ? Promise.race([this.#pause(RELIST_WITH_EVENTS_MS, signal), listening])
+        : this.#pause(RELIST_MS, signal));
       try {
         if (!signal.aborted) await this.relist();
       } catch (error) {
@@ -138,7 +160,9 @@ export class PodCache {
 
   async #relist(): Promise<void> {
     const { runtime, clock } = this.#deps;
-    const knownBefore = new Set([...this.#pods.values()].flatMap((p) => [...p.sandboxes, ...p.containers].map((x) => x.id)));
+    const knownBefore = new Set(
+      [...this.#pods.values()].flatMap((p) => [...p.sandboxes, ...p.containers].map((x) => x.id)),
+    );
     const removedBefore = [...this.#removed];
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
     const changed = new Set<string>();
@@ -167,7 +191,8 @@ export class PodCache {
   async #seeSandbox(listed: PodSandbox, changed: Set<string>): Promise<void> {
     const { uid, namespace, name } = listed.metadata;
     const known = this.#pods.get(uid)?.sandboxes.find((s) => s.id === listed.id);
-    if ((known !== undefined && known.ready === (listed.state === 'SANDBOX_READY')) || this.#removed.has(listed.id)) return;
+    if ((known !== undefined && known.ready === (listed.state === 'SANDBOX_READY')) || this.#removed.has(listed.id))
+      return;
     try {
       const status = await this.#deps.runtime.podSandboxStatus(listed.id);
       if (this.#removed.has(listed.id)) return;

@@ -35,7 +35,9 @@ export const isRuntimeError = (error: unknown, code: RuntimeErrorCode): boolean 
 export interface Runtime {
   version(): Promise<{ readonly runtimeName: string; readonly runtimeVersion: string }>;
   /** Conditions RuntimeReady and NetworkReady. */
-  status(): Promise<readonly { readonly type: string; readonly status: boolean; readonly reason: string; readonly message: string }[]>;
+  status(): Promise<
+    readonly { readonly type: string; readonly status: boolean; readonly reason: string; readonly message: string }[]
+  >;
 
   runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
@@ -72,6 +74,8 @@ export interface Runtime {
   /** Returns the image's reference. */
   pullImage(image: string, auth: AuthConfig | undefined, sandbox: PodSandboxConfig): Promise<string>;
   removeImage(image: string): Promise<void>;
-  imageFsInfo(): Promise<readonly { readonly mountpoint: string; readonly usedBytes: number; readonly inodesUsed: number }[]>;
+  imageFsInfo(): Promise<
+    readonly { readonly mountpoint: string; readonly usedBytes: number; readonly inodesUsed: number }[]
+  >;
   close(): void;
 }

@@ -7,7 +7,8 @@ import { noNetwork } from '#netmodel/node-network.ts';
 import { FakeRuntime } from '../cri/fake.ts';
 import { createKubelet, type Kubelet, type KubeletDeps, type KubeletOptions } from '../kubelet.ts';
 
-export interface HollowKubeletDeps extends Omit<KubeletDeps, 'network' | 'runtime' | 'files' | 'mounts' | 'cgroups' | 'options'> {
+export interface HollowKubeletDeps
+  extends Omit<KubeletDeps, 'network' | 'runtime' | 'files' | 'mounts' | 'cgroups' | 'options'> {
   readonly options: Omit<KubeletOptions, 'hollow'>;
   /** Facts of the machine are read through it; nothing is written. */
   readonly machineFiles: Pick<FileSystem, 'readText'>;

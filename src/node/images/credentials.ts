@@ -8,12 +8,18 @@ interface DockerEntry {
   readonly auth?: string;
 }
 
-export async function pullCredentials(pod: Pod, image: string, secret: (namespace: string, name: string) => Promise<Secret | undefined>): Promise<AuthConfig | undefined> {
+export async function pullCredentials(
+  pod: Pod,
+  image: string,
+  secret: (namespace: string, name: string) => Promise<Secret | undefined>,
+): Promise<AuthConfig | undefined> {
   const registry = image.slice(0, image.indexOf('/'));
   for (const { name } of pod.spec?.imagePullSecrets ?? []) {
     const found = name === undefined ? undefined : await secret(pod.metadata.namespace!, name);
     const entries = found === undefined ? {} : dockerEntries(found);
-    const key = Object.keys(entries).find((k) => hostOf(k) === registry || (registry === 'docker.io' && hostOf(k) === 'index.docker.io'));
+    const key = Object.keys(entries).find(
+      (k) => hostOf(k) === registry || (registry === 'docker.io' && hostOf(k) === 'index.docker.io'),
+    );
     if (key === undefined) continue;
     const { username, password, auth } = entries[key]!;
     if (auth !== undefined && auth !== '') {
@@ -30,8 +36,13 @@ function dockerEntries(secret: Secret): Readonly<Record<string, DockerEntry>> {
   const config = secret.data?.['.dockerconfigjson'];
   const old = secret.data?.['.dockercfg'];
   try {
-    if (config !== undefined) return (JSON.parse(Buffer.from(config, 'base64').toString('utf8')) as { auths?: Record<string, DockerEntry> }).auths ?? {};
-    if (old !== undefined) return JSON.parse(Buffer.from(old, 'base64').toString('utf8')) as Record<string, DockerEntry>;
+    if (config !== undefined)
+      return (
+        (JSON.parse(Buffer.from(config, 'base64').toString('utf8')) as { auths?: Record<string, DockerEntry> }).auths ??
+        {}
+      );
+    if (old !== undefined)
+      return JSON.parse(Buffer.from(old, 'base64').toString('utf8')) as Record<string, DockerEntry>;
   } catch {
     return {}; // not JSON: as if there were no credentials, which the registry then says
   }

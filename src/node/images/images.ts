@@ -49,18 +49,39 @@ export class Images {
   async ensure(pod: Pod, container: AnyContainer, sandbox: PodSandboxConfig): Promise<Image> {
     const { events, runtime, clock } = this.#deps;
     const name = normalizeImage(container.image ?? '');
-    if (name === undefined) throw new ImageError('InvalidImageName', `Failed to apply default image tag ${JSON.stringify(container.image)}: couldn't parse image name: invalid reference format`, BACKOFF.maxMs);
+    if (name === undefined)
+      throw new ImageError(
+        'InvalidImageName',
+        `Failed to apply default image tag ${JSON.stringify(container.image)}: couldn't parse image name: invalid reference format`,
+        BACKOFF.maxMs,
+      );
     const policy = container.imagePullPolicy ?? defaultPullPolicy(name);
     this.lastUsedMs.set(name, clock.now());
     if (policy !== 'Always') {
       const present = await runtime.imageStatus(name);
       if (present !== undefined) {
-        events.event(pod, podsRef, 'Normal', 'Pulled', `Container image ${JSON.stringify(container.image)} already present on machine`);
+        events.event(
+          pod,
+          podsRef,
+          'Normal',
+          'Pulled',
+          `Container image ${JSON.stringify(container.image)} already present on machine`,
+        );
         return present;
       }
       if (policy === 'Never') {
-        events.event(pod, podsRef, 'Warning', 'ErrImageNeverPull', `Container image ${JSON.stringify(container.image)} is not present with pull policy of Never`);
-        throw new ImageError('ErrImageNeverPull', `Container image ${JSON.stringify(container.image)} is not present with pull policy of Never${hint}`, BACKOFF.baseMs);
+        events.event(
+          pod,
+          podsRef,
+          'Warning',
+          'ErrImageNeverPull',
+          `Container image ${JSON.stringify(container.image)} is not present with pull policy of Never`,
+        );
+        throw new ImageError(
+          'ErrImageNeverPull',
+          `Container image ${JSON.stringify(container.image)} is not present with pull policy of Never${hint}`,
+          BACKOFF.baseMs,
+        );
       }
     }
     return this.#pull(pod, container, name, sandbox);
@@ -71,7 +92,11 @@ export class Images {
     const failure = this.#failures.get(name);
     if (failure !== undefined && failure.nextMs > clock.now()) {
       events.event(pod, podsRef, 'Normal', 'BackOff', `Back-off pulling image ${JSON.stringify(container.image)}`);
-      throw new ImageError('ImagePullBackOff', `Back-off pulling image ${JSON.stringify(container.image)}: ErrImagePull: ${failure.message}`, failure.nextMs - clock.now());
+      throw new ImageError(
+        'ImagePullBackOff',
+        `Back-off pulling image ${JSON.stringify(container.image)}: ErrImagePull: ${failure.message}`,
+        failure.nextMs - clock.now(),
+      );
     }
     let pull = this.#pulls.get(name);
     if (pull === undefined) {
@@ -84,7 +109,13 @@ export class Images {
       const image = await pull;
       this.#failures.delete(name);
       const took = formatDuration(Math.round(clock.monotonic() - startMs));
-      events.event(pod, podsRef, 'Normal', 'Pulled', `Successfully pulled image ${JSON.stringify(container.image)} in ${took} (${took} including waiting). Image size: ${image.size} bytes.`);
+      events.event(
+        pod,
+        podsRef,
+        'Normal',
+        'Pulled',
+        `Successfully pulled image ${JSON.stringify(container.image)} in ${took} (${took} including waiting). Image size: ${image.size} bytes.`,
+      );
       return image;
     } catch (cause) {
       const message = `failed to pull image ${JSON.stringify(container.image)}: ${cause instanceof Error ? cause.message : String(cause)}${hint}`;
@@ -93,7 +124,13 @@ export class Images {
         const count = (before?.count ?? 0) + 1;
         this.#failures.set(name, { count, nextMs: clock.now() + backoffMs(count, BACKOFF), message });
       }
-      events.event(pod, podsRef, 'Warning', 'Failed', `Failed to pull image ${JSON.stringify(container.image)}: ${message}`);
+      events.event(
+        pod,
+        podsRef,
+        'Warning',
+        'Failed',
+        `Failed to pull image ${JSON.stringify(container.image)}: ${message}`,
+      );
       events.event(pod, podsRef, 'Warning', 'Failed', 'Error: ErrImagePull');
       throw new ImageError('ErrImagePull', message, this.#failures.get(name)!.nextMs - clock.now(), { cause });
     }
@@ -111,7 +148,8 @@ export class Images {
 
 const hint = '; without a registry, load it with: coracle image load FILE';
 
-const REFERENCE = /^(?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+:[a-f0-9]{32,})?$/;
+const REFERENCE =
+  /^(?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+:[a-f0-9]{32,})?$/;
 
 /** `nginx` → `docker.io/library/nginx:latest`; undefined when it is no image name. */
 export function normalizeImage(name: string): string | undefined {

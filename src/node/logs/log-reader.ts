@@ -53,8 +53,12 @@ export class LogReader {
     try {
       const size = file.size();
       const data = file.read(Math.max(0, size - bytes * 2), Math.min(size, bytes * 2));
-      const lines = splitLines(data).map(parseLine).filter((l) => l !== undefined);
-      return Buffer.concat(lines.map((l) => Buffer.concat([l.text, Buffer.from(l.partial ? '' : '\n')]))).toString('utf8').slice(-bytes);
+      const lines = splitLines(data)
+        .map(parseLine)
+        .filter((l) => l !== undefined);
+      return Buffer.concat(lines.map((l) => Buffer.concat([l.text, Buffer.from(l.partial ? '' : '\n')])))
+        .toString('utf8')
+        .slice(-bytes);
     } finally {
       file.close();
     }
@@ -65,7 +69,12 @@ export class LogReader {
     const { files, clock } = this.#deps;
     let file = files.open(path);
     if (file === undefined) return;
-    const sinceMs = options.sinceTime !== undefined ? parseTime(options.sinceTime) : options.sinceSeconds !== undefined ? clock.now() - options.sinceSeconds * 1000 : undefined;
+    const sinceMs =
+      options.sinceTime !== undefined
+        ? parseTime(options.sinceTime)
+        : options.sinceSeconds !== undefined
+          ? clock.now() - options.sinceSeconds * 1000
+          : undefined;
     let left = options.limitBytes ?? Number.POSITIVE_INFINITY;
     let position = options.tailLines === undefined ? 0 : tailStart(file, options.tailLines);
     let rest: Uint8Array = new Uint8Array();
@@ -78,9 +87,19 @@ export class LogReader {
           const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
           const end = data.lastIndexOf(NEWLINE) + 1;
           rest = Uint8Array.from(data.subarray(end));
-          const out = splitLines(data.subarray(0, end)).map(parseLine).filter((l) => l !== undefined)
-            .filter((l) => (options.stream === undefined || l.stream === options.stream) && (sinceMs === undefined || (parseTime(l.time) ?? 0) >= sinceMs))
-            .flatMap((l) => [...(options.timestamps === true ? [Buffer.from(`${l.time} `)] : []), l.text, ...(l.partial ? [] : [Buffer.from('\n')])]);
+          const out = splitLines(data.subarray(0, end))
+            .map(parseLine)
+            .filter((l) => l !== undefined)
+            .filter(
+              (l) =>
+                (options.stream === undefined || l.stream === options.stream) &&
+                (sinceMs === undefined || (parseTime(l.time) ?? 0) >= sinceMs),
+            )
+            .flatMap((l) => [
+              ...(options.timestamps === true ? [Buffer.from(`${l.time} `)] : []),
+              l.text,
+              ...(l.partial ? [] : [Buffer.from('\n')]),
+            ]);
           if (out.length > 0) {
             const bytes = Buffer.concat(out);
             yield bytes.subarray(0, Math.min(bytes.length, left));
@@ -161,5 +180,10 @@ function parseLine(line: Uint8Array): Line | undefined {
   const third = line.indexOf(0x20, second + 1);
   if (first < 0 || second < 0 || third < 0) return undefined;
   const word = (from: number, to: number) => Buffer.from(line.subarray(from, to)).toString('latin1');
-  return { time: word(0, first), stream: word(first + 1, second), partial: word(second + 1, third).startsWith('P'), text: line.subarray(third + 1) };
+  return {
+    time: word(0, first),
+    stream: word(first + 1, second),
+    partial: word(second + 1, third).startsWith('P'),
+    text: line.subarray(third + 1),
+  };
 }

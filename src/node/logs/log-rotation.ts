@@ -42,11 +42,17 @@ export async function rotateOnce(deps: LogRotationDeps, maxBytes = MAX_BYTES): P
       if (facts === undefined || facts.size <= maxBytes) continue;
       const folder = path.slice(0, path.lastIndexOf('/'));
       const name = path.slice(folder.length + 1);
-      const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:]|\.\d+Z/g, '').replace('T', '-');
+      const stamp = new Date(clock.now())
+        .toISOString()
+        .replaceAll(/[-:]|\.\d+Z/g, '')
+        .replace('T', '-');
       files.rename(path, `${path}.${stamp}`);
       await runtime.reopenContainerLog(container.id);
       // The current one counts among the kept.
-      const old = files.list(folder).filter((n) => n.startsWith(`${name}.`)).sort();
+      const old = files
+        .list(folder)
+        .filter((n) => n.startsWith(`${name}.`))
+        .sort();
       for (const extra of old.slice(0, Math.max(0, old.length - (MAX_FILES - 1)))) files.unlink(`${folder}/${extra}`);
     }
   }

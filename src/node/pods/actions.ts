@@ -1,6 +1,14 @@
 // The decision at the heart of the kubelet: given a pod's spec and what the runtime holds, what is to be done next. Pure.
 import type { Container, Pod } from '#generated/api/core-v1.ts';
-import { type AnyContainer, ephemeralContainers, initContainers, isHostNetwork, isSidecar, mainContainers, mayRestart } from './containers.ts';
+import {
+  type AnyContainer,
+  ephemeralContainers,
+  initContainers,
+  isHostNetwork,
+  isSidecar,
+  mainContainers,
+  mayRestart,
+} from './containers.ts';
 import { newestContainer, readySandbox, type RuntimeContainer, type RuntimePod } from './runtime-pod.ts';
 
 export interface StartAction {
@@ -52,7 +60,8 @@ export function computeActions(pod: Pod, runtime: RuntimePod, inputs: ActionInpu
       return false;
     }
     if (found.state === 'exited') {
-      if (isSidecarKind(kind, container) || mayRestart(pod, container, found.exitCode)) start.push({ container, kind, previous });
+      if (isSidecarKind(kind, container) || mayRestart(pod, container, found.exitCode))
+        start.push({ container, kind, previous });
       return false;
     }
     const why = killReason(container, found, inputs);
@@ -84,7 +93,8 @@ export function computeActions(pod: Pod, runtime: RuntimePod, inputs: ActionInpu
 
   if (ready()) for (const container of mainContainers(pod)) keepRunning(container, 'main');
   for (const container of ephemeralContainers(pod)) {
-    if (newestContainer(current, container.name) === undefined) start.push({ container, kind: 'ephemeral', previous: undefined });
+    if (newestContainer(current, container.name) === undefined)
+      start.push({ container, kind: 'ephemeral', previous: undefined });
   }
   return { createSandbox: undefined, start, kill };
 }
@@ -105,8 +115,16 @@ function newSandbox(pod: Pod, runtime: RuntimePod): PodActions {
   return { ...nothing, createSandbox: { attempt } };
 }
 
-function killReason(container: AnyContainer, found: RuntimeContainer, inputs: ActionInputs): Pick<KillAction, 'message' | 'reason'> | undefined {
-  if (found.state === 'unknown') return { reason: 'unknown', message: `Container ${container.name} is in unknown state, try killing it before restart` };
+function killReason(
+  container: AnyContainer,
+  found: RuntimeContainer,
+  inputs: ActionInputs,
+): Pick<KillAction, 'message' | 'reason'> | undefined {
+  if (found.state === 'unknown')
+    return {
+      reason: 'unknown',
+      message: `Container ${container.name} is in unknown state, try killing it before restart`,
+    };
   if (found.hash !== '' && found.hash !== inputs.hashOf(container)) {
     return { reason: 'changed', message: `Container ${container.name} definition changed, will be restarted` };
   }
@@ -122,8 +140,13 @@ export function finishedPhase(pod: Pod, runtime: RuntimePod): 'Succeeded' | 'Fai
   for (const container of initContainers(pod)) {
     if (isSidecar(container)) continue;
     const last = lastOf(container);
-    if (last?.state === 'exited' && last.exitCode !== 0 && !mayRestart(pod, container, last.exitCode)
-      && !mainContainers(pod).some((c) => lastOf(c) !== undefined)) return 'Failed';
+    if (
+      last?.state === 'exited' &&
+      last.exitCode !== 0 &&
+      !mayRestart(pod, container, last.exitCode) &&
+      !mainContainers(pod).some((c) => lastOf(c) !== undefined)
+    )
+      return 'Failed';
   }
   let failed = false;
   for (const container of mainContainers(pod)) {

@@ -10,9 +10,14 @@ export const initContainers = (pod: Pod): readonly Container[] => pod.spec?.init
 export const mainContainers = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
 export const ephemeralContainers = (pod: Pod): readonly EphemeralContainer[] => pod.spec?.ephemeralContainers ?? [];
 
-export const allContainers = (pod: Pod): readonly AnyContainer[] => [...initContainers(pod), ...mainContainers(pod), ...ephemeralContainers(pod)];
+export const allContainers = (pod: Pod): readonly AnyContainer[] => [
+  ...initContainers(pod),
+  ...mainContainers(pod),
+  ...ephemeralContainers(pod),
+];
 
-export const findContainer = (pod: Pod, name: string): AnyContainer | undefined => allContainers(pod).find((c) => c.name === name);
+export const findContainer = (pod: Pod, name: string): AnyContainer | undefined =>
+  allContainers(pod).find((c) => c.name === name);
 
 export function findContainerStatus(pod: Pod, name: string): ContainerStatus | undefined {
   const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
@@ -36,4 +41,5 @@ export const isHostNetwork = (pod: Pod): boolean => pod.spec?.hostNetwork === tr
 export const podText = (pod: Pod): string => `${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
 
 /** The object an event about one container names. */
-export const isTerminalPhase = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+export const isTerminalPhase = (pod: Pod): boolean =>
+  pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';

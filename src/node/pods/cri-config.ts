@@ -1,6 +1,13 @@
 // The sandbox and container configurations handed to the runtime, made from a pod's spec.
 import type { Pod } from '#generated/api/core-v1.ts';
-import type { ContainerConfig, Image, KeyValue, LinuxContainerResources, Mount, PodSandboxConfig } from '../cri/messages.ts';
+import type {
+  ContainerConfig,
+  Image,
+  KeyValue,
+  LinuxContainerResources,
+  Mount,
+  PodSandboxConfig,
+} from '../cri/messages.ts';
 import { type AnyContainer, isHostNetwork } from './containers.ts';
 import type { ResolverConfig } from './dns.ts';
 import { expand } from './expansion.ts';
@@ -17,7 +24,8 @@ export const podLabels = (pod: Pod): Record<string, string> => ({
 });
 
 /** `/var/log/pods/<namespace>_<name>_<uid>` below the node's own root. */
-export const podLogDirectory = (logsRoot: string, namespace: string, name: string, uid: string): string => `${logsRoot}/${namespace}_${name}_${uid}`;
+export const podLogDirectory = (logsRoot: string, namespace: string, name: string, uid: string): string =>
+  `${logsRoot}/${namespace}_${name}_${uid}`;
 
 export interface SandboxInputs {
   readonly attempt: number;
@@ -41,7 +49,9 @@ export function sandboxConfig(pod: Pod, inputs: SandboxInputs): PodSandboxConfig
     linux: {
       cgroupParent: inputs.cgroupParent,
       securityContext: sandboxSecurity(pod, inputs.seccompDir),
-      sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((s) => [s.name.replaceAll('/', '.'), s.value])),
+      sysctls: Object.fromEntries(
+        (pod.spec?.securityContext?.sysctls ?? []).map((s) => [s.name.replaceAll('/', '.'), s.value]),
+      ),
     },
   };
 }
@@ -61,7 +71,8 @@ export interface ContainerInputs {
 
 export function containerConfig(pod: Pod, container: AnyContainer, inputs: ContainerInputs): ContainerConfig {
   const env = new Map(inputs.envs.map((e) => [e.key, e.value]));
-  const expandAll = (words: readonly string[] | undefined) => (words ?? []).map((w) => expand(w, (name) => env.get(name)));
+  const expandAll = (words: readonly string[] | undefined) =>
+    (words ?? []).map((w) => expand(w, (name) => env.get(name)));
   return {
     metadata: { name: container.name, attempt: inputs.restartCount },
     image: { image: inputs.imageRef, userSpecifiedImage: container.image ?? '' },

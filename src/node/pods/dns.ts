@@ -25,21 +25,37 @@ export function parseResolvConf(text: string): ResolverConfig {
   return { servers, searches, options };
 }
 
-export function podResolver(pod: Pod, cluster: { readonly dnsIPs: readonly string[]; readonly domain: string }, node: ResolverConfig): ResolverConfig {
+export function podResolver(
+  pod: Pod,
+  cluster: { readonly dnsIPs: readonly string[]; readonly domain: string },
+  node: ResolverConfig,
+): ResolverConfig {
   const policy = pod.spec?.dnsPolicy ?? 'ClusterFirst';
-  const useCluster = cluster.dnsIPs.length > 0 && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !isHostNetwork(pod)));
+  const useCluster =
+    cluster.dnsIPs.length > 0 &&
+    (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !isHostNetwork(pod)));
   const base: ResolverConfig =
-    policy === 'None' ? { servers: [], searches: [], options: [] }
-    : useCluster ? {
-        servers: cluster.dnsIPs,
-        searches: [...new Set([`${pod.metadata.namespace}.svc.${cluster.domain}`, `svc.${cluster.domain}`, cluster.domain, ...node.searches])],
-        options: ['ndots:5'],
-      }
-    : node;
+    policy === 'None'
+      ? { servers: [], searches: [], options: [] }
+      : useCluster
+        ? {
+            servers: cluster.dnsIPs,
+            searches: [
+              ...new Set([
+                `${pod.metadata.namespace}.svc.${cluster.domain}`,
+                `svc.${cluster.domain}`,
+                cluster.domain,
+                ...node.searches,
+              ]),
+            ],
+            options: ['ndots:5'],
+          }
+        : node;
   const own = pod.spec?.dnsConfig;
   if (own === undefined) return limit(base);
   const options = new Map(base.options.map((o) => [o.split(':')[0]!, o]));
-  for (const o of own.options ?? []) options.set(o.name ?? '', o.value === undefined || o.value === '' ? (o.name ?? '') : `${o.name}:${o.value}`);
+  for (const o of own.options ?? [])
+    options.set(o.name ?? '', o.value === undefined || o.value === '' ? (o.name ?? '') : `${o.name}:${o.value}`);
   return limit({
     servers: [...new Set([...base.servers, ...(own.nameservers ?? [])])],
     searches: [...new Set([...base.searches, ...(own.searches ?? [])])],

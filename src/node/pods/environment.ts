@@ -18,7 +18,12 @@ export interface EnvironmentSources {
   readonly facts: NodeFacts;
 }
 
-export async function makeEnvironment(pod: Pod, container: AnyContainer, podIPs: readonly string[], sources: EnvironmentSources): Promise<readonly KeyValue[]> {
+export async function makeEnvironment(
+  pod: Pod,
+  container: AnyContainer,
+  podIPs: readonly string[],
+  sources: EnvironmentSources,
+): Promise<readonly KeyValue[]> {
   const namespace = pod.metadata.namespace!;
   const result = new Map<string, string>();
   const service = serviceVariables(pod, sources.services(namespace), namespace);
@@ -26,7 +31,12 @@ export async function makeEnvironment(pod: Pod, container: AnyContainer, podIPs:
   for (const from of container.envFrom ?? []) {
     const prefix = from.prefix ?? '';
     if (from.configMapRef !== undefined) {
-      const data = await configMapData(namespace, from.configMapRef.name ?? '', from.configMapRef.optional === true, sources);
+      const data = await configMapData(
+        namespace,
+        from.configMapRef.name ?? '',
+        from.configMapRef.optional === true,
+        sources,
+      );
       for (const [k, v] of Object.entries(data)) result.set(prefix + k, v);
     } else if (from.secretRef !== undefined) {
       const data = await secretData(namespace, from.secretRef.name ?? '', from.secretRef.optional === true, sources);
@@ -35,7 +45,14 @@ export async function makeEnvironment(pod: Pod, container: AnyContainer, podIPs:
   }
 
   for (const env of container.env ?? []) {
-    const value = await variableValue(env, pod, container, podIPs, sources, (name) => result.get(name) ?? service.get(name));
+    const value = await variableValue(
+      env,
+      pod,
+      container,
+      podIPs,
+      sources,
+      (name) => result.get(name) ?? service.get(name),
+    );
     if (value !== undefined) result.set(env.name, value);
   }
   for (const [name, value] of service) if (!result.has(name)) result.set(name, value);
@@ -44,7 +61,14 @@ export async function makeEnvironment(pod: Pod, container: AnyContainer, podIPs:
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
-async function variableValue(env: NonNullable<AnyContainer['env']>[number], pod: Pod, container: AnyContainer, podIPs: readonly string[], sources: EnvironmentSources, lookup: (name: string) => string | undefined): Promise<string | undefined> {
+async function variableValue(
+  env: NonNullable<AnyContainer['env']>[number],
+  pod: Pod,
+  container: AnyContainer,
+  podIPs: readonly string[],
+  sources: EnvironmentSources,
+  lookup: (name: string) => string | undefined,
+): Promise<string | undefined> {
   const from = env.valueFrom;
   const namespace = pod.metadata.namespace!;
   if (from === undefined) return expand(env.value ?? '', lookup);
@@ -55,32 +79,45 @@ async function variableValue(env: NonNullable<AnyContainer['env']>[number], pod:
   }
   if (from.resourceFieldRef !== undefined) {
     const value = resourceValue(pod, from.resourceFieldRef, container.name, sources.facts);
-    if (value === undefined) throw new ContainerConfigError(`unsupported container resource : ${from.resourceFieldRef.resource}`);
+    if (value === undefined)
+      throw new ContainerConfigError(`unsupported container resource : ${from.resourceFieldRef.resource}`);
     return value;
   }
   if (from.configMapKeyRef !== undefined) {
     const { name = '', key, optional = false } = from.configMapKeyRef;
     const data = await configMapData(namespace, name, optional, sources);
-    if (data[key] === undefined && !optional) throw new ContainerConfigError(`couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
+    if (data[key] === undefined && !optional)
+      throw new ContainerConfigError(`couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
     return data[key];
   }
   if (from.secretKeyRef !== undefined) {
     const { name = '', key, optional = false } = from.secretKeyRef;
     const data = await secretData(namespace, name, optional, sources);
     const value = data[key];
-    if (value === undefined && !optional) throw new ContainerConfigError(`couldn't find key ${key} in Secret ${namespace}/${name}`);
+    if (value === undefined && !optional)
+      throw new ContainerConfigError(`couldn't find key ${key} in Secret ${namespace}/${name}`);
     return value === undefined ? undefined : decode(value);
   }
   throw new ContainerConfigError(`environment variable ${env.name}: this source of a value is not supported`);
 }
 
-async function configMapData(namespace: string, name: string, optional: boolean, sources: EnvironmentSources): Promise<Readonly<Record<string, string>>> {
+async function configMapData(
+  namespace: string,
+  name: string,
+  optional: boolean,
+  sources: EnvironmentSources,
+): Promise<Readonly<Record<string, string>>> {
   const map = await sources.configMap(namespace, name);
   if (map === undefined && !optional) throw new ContainerConfigError(`configmap ${JSON.stringify(name)} not found`);
   return map?.data ?? {};
 }
 
-async function secretData(namespace: string, name: string, optional: boolean, sources: EnvironmentSources): Promise<Readonly<Record<string, string>>> {
+async function secretData(
+  namespace: string,
+  name: string,
+  optional: boolean,
+  sources: EnvironmentSources,
+): Promise<Readonly<Record<string, string>>> {
   const secret = await sources.secret(namespace, name);
   if (secret === undefined && !optional) throw new ContainerConfigError(`secret ${JSON.stringify(name)} not found`);
   return secret?.data ?? {};
@@ -99,7 +136,8 @@ export function serviceVariables(pod: Pod, services: readonly Service[], namespa
     out.set(`${name}_SERVICE_HOST`, clusterIP);
     out.set(`${name}_SERVICE_PORT`, String(ports[0]!.port));
     for (const port of ports) {
-      if (port.name !== undefined && port.name !== '') out.set(`${name}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.port));
+      if (port.name !== undefined && port.name !== '')
+        out.set(`${name}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.port));
     }
     const host = clusterIP.includes(':') ? `[${clusterIP}]` : clusterIP;
     ports.forEach((port, i) => {

@@ -18,17 +18,30 @@ export interface HookDeps {
 }
 
 /** Throws HookError with upstream's words when the hook fails. */
-export async function runHook(pod: Pod, container: AnyContainer, containerId: string, podIP: string, hook: LifecycleHandler, deps: HookDeps, signal?: AbortSignal): Promise<void> {
+export async function runHook(
+  pod: Pod,
+  container: AnyContainer,
+  containerId: string,
+  podIP: string,
+  hook: LifecycleHandler,
+  deps: HookDeps,
+  signal?: AbortSignal,
+): Promise<void> {
   if (hook.exec !== undefined) {
     const command = hook.exec.command ?? [];
     const result = await deps.runtime.execSync(containerId, command, 0);
     if (result.exitCode !== 0) {
       const out = Buffer.concat([result.stdout, result.stderr]).toString('utf8');
-      throw new HookError(`Exec lifecycle hook (${formatWords(command)}) for Container ${JSON.stringify(container.name)} in Pod "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})" failed - error: command '${command.join(' ')}' exited with ${result.exitCode}: ${out}, message: ${JSON.stringify(out)}`);
+      throw new HookError(
+        `Exec lifecycle hook (${formatWords(command)}) for Container ${JSON.stringify(container.name)} in Pod "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})" failed - error: command '${command.join(' ')}' exited with ${result.exitCode}: ${out}, message: ${JSON.stringify(out)}`,
+      );
     }
   } else if (hook.httpGet !== undefined) {
     const result = await httpProbe(hook.httpGet, podIP, resolvePort(container, hook.httpGet.port), HTTP_TIMEOUT_MS);
-    if (!result.ok) throw new HookError(`HTTP lifecycle hook (${hook.httpGet.path ?? '/'}) for Container ${JSON.stringify(container.name)} failed - error: ${result.output}`);
+    if (!result.ok)
+      throw new HookError(
+        `HTTP lifecycle hook (${hook.httpGet.path ?? '/'}) for Container ${JSON.stringify(container.name)} failed - error: ${result.output}`,
+      );
   } else if (hook.sleep !== undefined) {
     await sleep(deps.clock, hook.sleep.seconds * 1000, signal);
   }

@@ -4,7 +4,8 @@ import { isHostNetwork } from './containers.ts';
 
 const HEADER = '# Kubernetes-managed hosts file.\n';
 const HOST_NETWORK_HEADER = '# Kubernetes-managed hosts file (host network).\n';
-const LOCAL = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n';
+const LOCAL =
+  '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n';
 
 /** Host names longer than this are cut (RFC 1123, and the kernel). */
 const HOSTNAME_MAX = 63;

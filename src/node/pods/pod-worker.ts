@@ -12,13 +12,37 @@ import { ImageError } from '../images/images.ts';
 import { computePodStatus, type WaitingReason } from '../status/pod-status.ts';
 import { type PodVolumes, Volumes } from '../volumes/volumes.ts';
 import { computeActions, finishedPhase, type KillAction, type PodActions, type StartAction } from './actions.ts';
-import { allContainers, type AnyContainer, findContainer, isHostNetwork, isTerminalPhase, podText } from './containers.ts';
+import {
+  allContainers,
+  type AnyContainer,
+  findContainer,
+  isHostNetwork,
+  isTerminalPhase,
+  podText,
+} from './containers.ts';
 import { podLogDirectory } from './cri-config.ts';
 import { ContainerConfigError } from './environment.ts';
 import type { PodDeps } from './pod-deps.ts';
 import { podCgroup } from './resources.ts';
-import { ANNOTATIONS, emptyRuntimePod, readySandbox, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from './runtime-pod.ts';
-import { containerHash, localPod, makeSandboxConfig, podDir, preparePlaces, removeContainer, RunContainerError, startContainer, startSandbox } from './start.ts';
+import {
+  ANNOTATIONS,
+  emptyRuntimePod,
+  readySandbox,
+  type RuntimeContainer,
+  type RuntimePod,
+  type RuntimeSandbox,
+} from './runtime-pod.ts';
+import {
+  containerHash,
+  localPod,
+  makeSandboxConfig,
+  podDir,
+  preparePlaces,
+  removeContainer,
+  RunContainerError,
+  startContainer,
+  startSandbox,
+} from './start.ts';
 import { Deadline, graceOf, stopAllContainers, stopContainer } from './stop.ts';
 
 /** Upstream's crash back-off. */
@@ -126,7 +150,10 @@ export class PodWorker {
           continue;
         }
         this.#errors++;
-        this.#deps.log.warn('pod step failed', { pod: this.#last === undefined ? this.uid : podText(this.#last), error });
+        this.#deps.log.warn('pod step failed', {
+          pod: this.#last === undefined ? this.uid : podText(this.#last),
+          error,
+        });
         this.#wakeAfter(backoffMs(this.#errors, ERROR_BACKOFF));
       }
     }
@@ -157,7 +184,10 @@ export class PodWorker {
     if (this.#ended !== undefined) return this.#last?.spec?.terminationGracePeriodSeconds ?? 30;
     // Gone from the API means deleted by force (or while this node was away): only the least grace is left.
     if (this.#pod === undefined) return this.#last === undefined ? graceOf(this.#runtime()) : 1;
-    return Math.max(1, this.#pod.metadata.deletionGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30);
+    return Math.max(
+      1,
+      this.#pod.metadata.deletionGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30,
+    );
   }
 
   async #sync(): Promise<void> {
@@ -166,7 +196,10 @@ export class PodWorker {
     const runtime = this.#runtime();
     if (isTerminalPhase(pod) || finishedPhase(pod, runtime) !== undefined) return this.#finish(pod);
     if (this.#pastDeadline(pod)) {
-      this.end({ reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
+      this.end({
+        reason: 'DeadlineExceeded',
+        message: 'Pod was active on the node longer than the specified deadline',
+      });
       return;
     }
     this.#watchProbes(pod, runtime);
@@ -176,7 +209,8 @@ export class PodWorker {
     await this.#refreshVolumes(pod, actions);
     if (actions.kill.length > 0) await this.#kill(pod, actions.kill);
     if (actions.createSandbox !== undefined) await this.#startPod(pod, actions.createSandbox.attempt);
-    else if (actions.start.length > 0) await this.#startContainers(pod, readySandbox(runtime)!, actions.start, this.#sandboxConfigOf(pod, runtime));
+    else if (actions.start.length > 0)
+      await this.#startContainers(pod, readySandbox(runtime)!, actions.start, this.#sandboxConfigOf(pod, runtime));
     this.#watchProbes(pod, this.#runtime());
     this.#report(pod);
   }
@@ -216,17 +250,21 @@ export class PodWorker {
     const { statuses, probes, clock, facts } = this.#deps;
     const known = this.#deps.statuses.latest(this.uid);
     const runtime = this.#runtime();
-    const status = computePodStatus(known === undefined ? pod : { ...pod, status: { ...known, conditions: joinConditions(pod, known) } }, runtime, {
-      nowMs: clock.now(),
-      nodeIPs: facts().nodeIPs,
-      waiting: this.#waiting,
-      isReady: (c) => probes.isReady(c.id),
-      isStarted: (c) => probes.isStarted(c.id),
-      terminationMessage: (c) => this.#terminationMessage(runtime, c),
-      ...(this.#ended === undefined ? {} : { ended: this.#ended }),
-      terminating: this.#deadline !== undefined,
-      terminated: this.#terminated,
-    });
+    const status = computePodStatus(
+      known === undefined ? pod : { ...pod, status: { ...known, conditions: joinConditions(pod, known) } },
+      runtime,
+      {
+        nowMs: clock.now(),
+        nodeIPs: facts().nodeIPs,
+        waiting: this.#waiting,
+        isReady: (c) => probes.isReady(c.id),
+        isStarted: (c) => probes.isStarted(c.id),
+        terminationMessage: (c) => this.#terminationMessage(runtime, c),
+        ...(this.#ended === undefined ? {} : { ended: this.#ended }),
+        terminating: this.#deadline !== undefined,
+        terminated: this.#terminated,
+      },
+    );
     statuses.set(pod, status);
   }
 
@@ -235,7 +273,11 @@ export class PodWorker {
     if (known !== undefined) return known;
     const file = container.annotations[ANNOTATIONS.terminationMessageFile];
     let message = file === undefined ? '' : (this.#deps.files.readText(file) ?? '').slice(-TERMINATION_MESSAGE_MAX);
-    if (message === '' && container.exitCode !== 0 && container.annotations[ANNOTATIONS.terminationMessagePolicy] === 'FallbackToLogsOnError') {
+    if (
+      message === '' &&
+      container.exitCode !== 0 &&
+      container.annotations[ANNOTATIONS.terminationMessagePolicy] === 'FallbackToLogsOnError'
+    ) {
       message = this.#deps.logTail(runtime, container, TERMINATION_LOG_TAIL_BYTES);
     }
     if (message === '' && container.message !== '' && container.exitCode !== 0) message = container.message;
@@ -250,7 +292,9 @@ export class PodWorker {
   }
 
   #announce(pod: Pod, sandbox: RuntimeSandbox): Promise<void> {
-    const done = localPod(pod, sandbox, this.#deps).then((local) => this.#deps.network.policiesInForce(local, this.#starting.signal));
+    const done = localPod(pod, sandbox, this.#deps).then((local) =>
+      this.#deps.network.policiesInForce(local, this.#starting.signal),
+    );
     done.catch(() => {}); // whoever awaits it sees the failure
     this.#policies = { sandboxId: sandbox.id, done };
     return done;
@@ -259,9 +303,12 @@ export class PodWorker {
   async #refreshVolumes(pod: Pod, actions: PodActions): Promise<void> {
     const nowMs = this.#deps.clock.monotonic();
     const hasFiles = (pod.spec?.volumes ?? []).some((v) => v.projected !== undefined);
-    const old = this.#volumes !== undefined && (this.#volumesStale || (hasFiles && nowMs - this.#volumesAtMs >= VOLUME_REFRESH_MS));
+    const old =
+      this.#volumes !== undefined &&
+      (this.#volumesStale || (hasFiles && nowMs - this.#volumesAtMs >= VOLUME_REFRESH_MS));
     // What waits for other parts of the cluster comes before the sandbox, as upstream has it; the rest is made beside it.
-    if (old || (this.#volumes === undefined && (actions.createSandbox === undefined || Volumes.waits(pod)))) await this.#setUpVolumes(pod);
+    if (old || (this.#volumes === undefined && (actions.createSandbox === undefined || Volumes.waits(pod))))
+      await this.#setUpVolumes(pod);
     if (hasFiles) this.#wakeAfter(VOLUME_REFRESH_MS);
   }
 
@@ -273,17 +320,26 @@ export class PodWorker {
       return this.#volumes;
     } catch (error) {
       this.#volumesStale = true;
-      this.#deps.events.event(pod, podsRef, 'Warning', 'FailedMount', error instanceof Error ? error.message : String(error));
+      this.#deps.events.event(
+        pod,
+        podsRef,
+        'Warning',
+        'FailedMount',
+        error instanceof Error ? error.message : String(error),
+      );
       throw error;
     }
   }
 
   async #kill(pod: Pod, kills: readonly KillAction[]): Promise<void> {
-    await Promise.all(kills.map(({ container, spec, message, reason }) => {
-      const probe = reason === 'livenessProbe' ? spec.livenessProbe : reason === 'startupProbe' ? spec.startupProbe : undefined;
-      const grace = probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
-      return stopContainer(this.uid, pod, container, new Deadline(this.#deps.clock, grace), message, this.#deps);
-    }));
+    await Promise.all(
+      kills.map(({ container, spec, message, reason }) => {
+        const probe =
+          reason === 'livenessProbe' ? spec.livenessProbe : reason === 'startupProbe' ? spec.startupProbe : undefined;
+        const grace = probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
+        return stopContainer(this.uid, pod, container, new Deadline(this.#deps.clock, grace), message, this.#deps);
+      }),
+    );
     this.#dirty = true;
   }
 
@@ -306,7 +362,13 @@ export class PodWorker {
     try {
       sandbox = await startSandbox(pod, config, deps);
     } catch (error) {
-      deps.events.event(pod, podsRef, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error instanceof Error ? error.message : String(error)}`);
+      deps.events.event(
+        pod,
+        podsRef,
+        'Warning',
+        'FailedCreatePodSandBox',
+        `Failed to create pod sandbox: ${error instanceof Error ? error.message : String(error)}`,
+      );
       throw error;
     }
     this.#announce(pod, sandbox);
@@ -320,7 +382,13 @@ export class PodWorker {
     const runtime = this.#runtime();
     if (runtime.sandboxes.length === 0) return;
     const grace = pod.spec?.terminationGracePeriodSeconds ?? 30;
-    this.#deps.events.event(pod, podsRef, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    this.#deps.events.event(
+      pod,
+      podsRef,
+      'Normal',
+      'SandboxChanged',
+      'Pod sandbox changed, it will be killed and re-created.',
+    );
     await stopAllContainers(runtime, pod, new Deadline(this.#deps.clock, grace), this.#deps);
     for (const sandbox of runtime.sandboxes) {
       await this.#stopSandbox(sandbox);
@@ -330,14 +398,22 @@ export class PodWorker {
   }
 
   #lookUpImages(pod: Pod, containers: readonly AnyContainer[], config: PodSandboxConfig): Map<string, Promise<Image>> {
-    return new Map(containers.map((c) => {
-      const image = this.#deps.images.ensure(pod, c, config);
-      image.catch(() => {}); // seen when the container starts
-      return [c.name, image];
-    }));
+    return new Map(
+      containers.map((c) => {
+        const image = this.#deps.images.ensure(pod, c, config);
+        image.catch(() => {}); // seen when the container starts
+        return [c.name, image];
+      }),
+    );
   }
 
-  async #startContainers(pod: Pod, sandbox: RuntimeSandbox, starts: readonly StartAction[], config: PodSandboxConfig, images?: Map<string, Promise<Image>>): Promise<void> {
+  async #startContainers(
+    pod: Pod,
+    sandbox: RuntimeSandbox,
+    starts: readonly StartAction[],
+    config: PodSandboxConfig,
+    images?: Map<string, Promise<Image>>,
+  ): Promise<void> {
     const volumes = this.#volumes ?? (await this.#setUpVolumes(pod));
     const policies = this.#policies?.sandboxId === sandbox.id ? this.#policies.done : this.#announce(pod, sandbox);
     let started = false;
@@ -347,7 +423,14 @@ export class PodWorker {
       if (this.#inBackoff(pod, action, sandbox)) continue;
       try {
         const image = images?.get(name) ?? this.#deps.images.ensure(pod, action.container, config);
-        await abortable(startContainer(action, { pod, sandbox, sandboxConfig: config, volumes, policies, image: abortable(image, this.#starting.signal) }, this.#deps), this.#starting.signal);
+        await abortable(
+          startContainer(
+            action,
+            { pod, sandbox, sandboxConfig: config, volumes, policies, image: abortable(image, this.#starting.signal) },
+            this.#deps,
+          ),
+          this.#starting.signal,
+        );
         this.#waiting.delete(name);
         started = true;
         this.#watchProbes(pod, this.#runtime());
@@ -369,9 +452,14 @@ export class PodWorker {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof ContainerConfigError || error instanceof RunContainerError) {
       this.#waiting.set(name, { reason: error.code, message });
-      if (error instanceof ContainerConfigError) this.#deps.events.event(pod, podsRef, 'Warning', 'Failed', `Error: ${message}`);
+      if (error instanceof ContainerConfigError)
+        this.#deps.events.event(pod, podsRef, 'Warning', 'Failed', `Error: ${message}`);
       // One that was made and did not run is now a dead container: its crash back-off decides.
-      this.#wakeAfter(error instanceof RunContainerError && error.code !== 'CreateContainerError' ? ERROR_BACKOFF.baseMs : ERROR_BACKOFF.maxMs);
+      this.#wakeAfter(
+        error instanceof RunContainerError && error.code !== 'CreateContainerError'
+          ? ERROR_BACKOFF.baseMs
+          : ERROR_BACKOFF.maxMs,
+      );
       return;
     }
     throw error;
@@ -389,7 +477,13 @@ export class PodWorker {
       if (leftMs > 0) {
         const text = `back-off ${delayMs >= 60_000 ? `${Math.floor(delayMs / 60_000)}m${(delayMs % 60_000) / 1000}s` : `${delayMs / 1000}s`} restarting failed container=${container.name} pod=${podText(pod)}`;
         this.#waiting.set(container.name, { reason: 'CrashLoopBackOff', message: text });
-        this.#deps.events.event(pod, podsRef, 'Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`);
+        this.#deps.events.event(
+          pod,
+          podsRef,
+          'Warning',
+          'BackOff',
+          `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`,
+        );
         this.#wakeAfter(leftMs);
         return true;
       }
@@ -403,7 +497,12 @@ export class PodWorker {
     this.#terminated = true;
     this.#report(pod);
     const runtime = this.#runtime();
-    await stopAllContainers(runtime, pod, new Deadline(this.#deps.clock, pod.spec?.terminationGracePeriodSeconds ?? 30), this.#deps);
+    await stopAllContainers(
+      runtime,
+      pod,
+      new Deadline(this.#deps.clock, pod.spec?.terminationGracePeriodSeconds ?? 30),
+      this.#deps,
+    );
     this.#report(pod);
     await this.#giveBack(pod);
     this.#report(pod);
@@ -412,7 +511,11 @@ export class PodWorker {
   async #giveBack(pod: Pod | undefined): Promise<void> {
     const { volumes, network, cgroups, cgroupRoot } = this.#deps;
     this.#deps.probes.forgetPod(this.uid);
-    await Promise.all(this.#runtime().sandboxes.filter((s) => s.ready).map((s) => this.#stopSandbox(s)));
+    await Promise.all(
+      this.#runtime()
+        .sandboxes.filter((s) => s.ready)
+        .map((s) => this.#stopSandbox(s)),
+    );
     network.podGone(this.uid);
     await volumes.tearDown(this.uid);
     this.#volumes = undefined;
@@ -469,7 +572,12 @@ export class PodWorker {
     if (pod === undefined) return;
     await this.#deps.statuses.flush(this.uid);
     try {
-      await this.#deps.client.resource(podsRef).delete(pod.metadata.namespace, pod.metadata.name!, { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
+      await this.#deps.client
+        .resource(podsRef)
+        .delete(pod.metadata.namespace, pod.metadata.name!, {
+          gracePeriodSeconds: 0,
+          preconditions: { uid: this.uid },
+        });
     } catch (error) {
       if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
     }
@@ -479,9 +587,13 @@ export class PodWorker {
     const runtime = this.#runtime();
     for (const container of runtime.containers) await removeContainer(this.uid, container, this.#deps);
     for (const sandbox of runtime.sandboxes) await this.#removeSandbox(sandbox);
-    const { namespace, name } = runtime.name === '' ? { namespace: this.#last?.metadata.namespace ?? '', name: this.#last?.metadata.name ?? '' } : runtime;
+    const { namespace, name } =
+      runtime.name === ''
+        ? { namespace: this.#last?.metadata.namespace ?? '', name: this.#last?.metadata.name ?? '' }
+        : runtime;
     await this.#deps.files.removeAll(podDir(this.#deps, this.uid));
-    if (name !== '') await this.#deps.files.removeAll(podLogDirectory(this.#deps.paths.logsRoot, namespace, name, this.uid));
+    if (name !== '')
+      await this.#deps.files.removeAll(podLogDirectory(this.#deps.paths.logsRoot, namespace, name, this.uid));
     this.#messages.clear();
   }
 }
@@ -489,13 +601,18 @@ export class PodWorker {
 /** Containers that start right after the sandbox. */
 function firstContainers(pod: Pod): readonly AnyContainer[] {
   const init = pod.spec?.initContainers ?? [];
-  return init.length > 0 ? init.slice(0, 1) : allContainers(pod).filter((c) => pod.spec?.containers.includes(c as never) === true);
+  return init.length > 0
+    ? init.slice(0, 1)
+    : allContainers(pod).filter((c) => pod.spec?.containers.includes(c as never) === true);
 }
 
 /** The kubelet's own newest conditions, and those of others as the API shows them. */
 function joinConditions(pod: Pod, known: NonNullable<Pod['status']>) {
   const own = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady']);
-  return [...(known.conditions ?? []).filter((c) => own.has(c.type)), ...(pod.status?.conditions ?? []).filter((c) => !own.has(c.type))];
+  return [
+    ...(known.conditions ?? []).filter((c) => own.has(c.type)),
+    ...(pod.status?.conditions ?? []).filter((c) => !own.has(c.type)),
+  ];
 }
 
 function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

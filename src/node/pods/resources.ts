@@ -16,20 +16,32 @@ const CPU_SHARES_MAX = 262_144;
 export function qosClassOf(pod: Pod): QosClass {
   const resources = [...initContainers(pod), ...mainContainers(pod)].map((c) => c.resources);
   const names = ['cpu', 'memory'];
-  const positive = (r: ResourceRequirements | undefined, kind: 'requests' | 'limits', name: string) => quantityNano(r?.[kind]?.[name]) > 0;
-  if (!resources.some((r) => names.some((n) => positive(r, 'requests', n) || positive(r, 'limits', n)))) return 'BestEffort';
-  const guaranteed = resources.every((r) => names.every((n) =>
-    positive(r, 'limits', n) && (r?.requests?.[n] === undefined || quantityNano(r.requests[n]) === quantityNano(r?.limits?.[n]))));
+  const positive = (r: ResourceRequirements | undefined, kind: 'requests' | 'limits', name: string) =>
+    quantityNano(r?.[kind]?.[name]) > 0;
+  if (!resources.some((r) => names.some((n) => positive(r, 'requests', n) || positive(r, 'limits', n))))
+    return 'BestEffort';
+  const guaranteed = resources.every((r) =>
+    names.every(
+      (n) =>
+        positive(r, 'limits', n) &&
+        (r?.requests?.[n] === undefined || quantityNano(r.requests[n]) === quantityNano(r?.limits?.[n])),
+    ),
+  );
   return guaranteed ? 'Guaranteed' : 'Burstable';
 }
 
 const quantityNano = (q: string | undefined): number => (q === undefined ? 0 : cpuMillis(q));
 
-export const sharesOf = (millis: number): number => Math.min(CPU_SHARES_MAX, Math.max(CPU_SHARES_MIN, Math.floor((millis * 1024) / 1000)));
+export const sharesOf = (millis: number): number =>
+  Math.min(CPU_SHARES_MAX, Math.max(CPU_SHARES_MIN, Math.floor((millis * 1024) / 1000)));
 
 const quotaOf = (millis: number): number => Math.max(CPU_QUOTA_MIN_US, Math.floor((millis * CPU_PERIOD_US) / 1000));
 
-export function containerResources(pod: Pod, container: AnyContainer, memoryCapacityBytes: number): LinuxContainerResources {
+export function containerResources(
+  pod: Pod,
+  container: AnyContainer,
+  memoryCapacityBytes: number,
+): LinuxContainerResources {
   const { requests, limits } = container.resources ?? {};
   const cpu = cpuMillis(requests?.cpu ?? limits?.cpu);
   const cpuLimit = cpuMillis(limits?.cpu);
@@ -65,11 +77,13 @@ export function podCgroupResources(pod: Pod): CgroupResources {
   const sidecars = initContainers(pod).filter(isSidecar);
   const others = initContainers(pod).filter((c) => !isSidecar(c));
   const sum = (kind: 'requests' | 'limits', read: (q: string | undefined) => number, name: 'cpu' | 'memory') => {
-    const of = (c: AnyContainer) => read(c.resources?.[kind]?.[name] ?? (kind === 'requests' ? c.resources?.limits?.[name] : undefined));
+    const of = (c: AnyContainer) =>
+      read(c.resources?.[kind]?.[name] ?? (kind === 'requests' ? c.resources?.limits?.[name] : undefined));
     const side = sidecars.reduce((total, c) => total + of(c), 0);
     return Math.max(side + main.reduce((total, c) => total + of(c), 0), ...others.map((c) => side + of(c)));
   };
-  const limited = (name: 'cpu' | 'memory') => [...main, ...initContainers(pod)].every((c) => c.resources?.limits?.[name] !== undefined);
+  const limited = (name: 'cpu' | 'memory') =>
+    [...main, ...initContainers(pod)].every((c) => c.resources?.limits?.[name] !== undefined);
   return {
     cpuShares: sharesOf(sum('requests', cpuMillis, 'cpu')),
     ...(limited('cpu') ? { cpuQuota: quotaOf(sum('limits', cpuMillis, 'cpu')) } : {}),

@@ -56,7 +56,12 @@ export const ANNOTATIONS = {
   terminationMessageFile: 'coracle.dev/termination-message-file',
 } as const;
 
-const STATES = { CONTAINER_CREATED: 'created', CONTAINER_RUNNING: 'running', CONTAINER_EXITED: 'exited', CONTAINER_UNKNOWN: 'unknown' } as const;
+const STATES = {
+  CONTAINER_CREATED: 'created',
+  CONTAINER_RUNNING: 'running',
+  CONTAINER_EXITED: 'exited',
+  CONTAINER_UNKNOWN: 'unknown',
+} as const;
 const NANOS_PER_MS = 1e6;
 
 export function sandboxFrom(status: PodSandboxStatus): RuntimeSandbox {
@@ -90,13 +95,21 @@ export function containerFrom(status: RuntimeContainerStatus, sandboxId: string)
   };
 }
 
-export const emptyRuntimePod = (uid: string, namespace: string, name: string): RuntimePod => ({ uid, namespace, name, sandboxes: [], containers: [] });
+export const emptyRuntimePod = (uid: string, namespace: string, name: string): RuntimePod => ({
+  uid,
+  namespace,
+  name,
+  sandboxes: [],
+  containers: [],
+});
 
 /** The sandbox that serves the pod now, if one does. */
-export const readySandbox = (pod: RuntimePod): RuntimeSandbox | undefined => (pod.sandboxes[0]?.ready === true ? pod.sandboxes[0] : undefined);
+export const readySandbox = (pod: RuntimePod): RuntimeSandbox | undefined =>
+  pod.sandboxes[0]?.ready === true ? pod.sandboxes[0] : undefined;
 
 /** The newest container of that name, of any sandbox. */
-export const newestContainer = (pod: RuntimePod, name: string): RuntimeContainer | undefined => pod.containers.find((c) => c.name === name);
+export const newestContainer = (pod: RuntimePod, name: string): RuntimeContainer | undefined =>
+  pod.containers.find((c) => c.name === name);
 
 export function withSandbox(pod: RuntimePod, sandbox: RuntimeSandbox): RuntimePod {
   const others = pod.sandboxes.filter((s) => s.id !== sandbox.id);
@@ -108,5 +121,11 @@ export function withContainer(pod: RuntimePod, container: RuntimeContainer): Run
   return { ...pod, containers: [...others, container].sort((a, b) => b.createdAtMs - a.createdAtMs) };
 }
 
-export const withoutContainer = (pod: RuntimePod, id: string): RuntimePod => ({ ...pod, containers: pod.containers.filter((c) => c.id !== id) });
-export const withoutSandbox = (pod: RuntimePod, id: string): RuntimePod => ({ ...pod, sandboxes: pod.sandboxes.filter((s) => s.id !== id) });
+export const withoutContainer = (pod: RuntimePod, id: string): RuntimePod => ({
+  ...pod,
+  containers: pod.containers.filter((c) => c.id !== id),
+});
+export const withoutSandbox = (pod: RuntimePod, id: string): RuntimePod => ({
+  ...pod,
+  sandboxes: pod.sandboxes.filter((s) => s.id !== id),
+});

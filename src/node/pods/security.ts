@@ -1,11 +1,30 @@
 // From security contexts of pod and container to what the runtime is told.
 import type { Pod, SeccompProfile } from '#generated/api/core-v1.ts';
-import type { ContainerConfig, Image, LinuxSandboxSecurityContext, NamespaceOption, SecurityProfile } from '../cri/messages.ts';
+import type {
+  ContainerConfig,
+  Image,
+  LinuxSandboxSecurityContext,
+  NamespaceOption,
+  SecurityProfile,
+} from '../cri/messages.ts';
 import { type AnyContainer, isHostNetwork, podText } from './containers.ts';
 import { ContainerConfigError } from './environment.ts';
 
 /** Upstream's defaults for procMount Default. */
-const MASKED_PATHS = ['/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/timer_stats', '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap'];
+const MASKED_PATHS = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 export function namespaceOptions(pod: Pod, targetId?: string): NamespaceOption {
@@ -13,7 +32,14 @@ export function namespaceOptions(pod: Pod, targetId?: string): NamespaceOption {
   return {
     network: isHostNetwork(pod) ? 'NODE' : 'POD',
     ipc: spec.hostIPC === true ? 'NODE' : 'POD',
-    pid: targetId !== undefined ? 'TARGET' : spec.hostPID === true ? 'NODE' : spec.shareProcessNamespace === true ? 'POD' : 'CONTAINER',
+    pid:
+      targetId !== undefined
+        ? 'TARGET'
+        : spec.hostPID === true
+          ? 'NODE'
+          : spec.shareProcessNamespace === true
+            ? 'POD'
+            : 'CONTAINER',
     ...(targetId === undefined ? {} : { targetId }),
     ...(spec.hostUsers === false ? { usernsOptions: { mode: 'POD' as const } } : {}),
   };
@@ -30,7 +56,9 @@ const isPrivileged = (container: AnyContainer): boolean => container.securityCon
 /** Groups every container of the pod joins. */
 export function supplementalGroups(pod: Pod, extra: readonly number[]): readonly number[] {
   const own = pod.spec?.securityContext;
-  return [...new Set([...(own?.supplementalGroups ?? []), ...(own?.fsGroup === undefined ? [] : [own.fsGroup]), ...extra])];
+  return [
+    ...new Set([...(own?.supplementalGroups ?? []), ...(own?.fsGroup === undefined ? [] : [own.fsGroup]), ...extra]),
+  ];
 }
 
 export function sandboxSecurity(pod: Pod, seccompDir: string): LinuxSandboxSecurityContext {
@@ -46,7 +74,12 @@ export function sandboxSecurity(pod: Pod, seccompDir: string): LinuxSandboxSecur
   };
 }
 
-export function containerSecurity(pod: Pod, container: AnyContainer, image: Image, options: { readonly seccompDir: string; readonly groups: readonly number[]; readonly targetId?: string }): ContainerConfig['linux']['securityContext'] {
+export function containerSecurity(
+  pod: Pod,
+  container: AnyContainer,
+  image: Image,
+  options: { readonly seccompDir: string; readonly groups: readonly number[]; readonly targetId?: string },
+): ContainerConfig['linux']['securityContext'] {
   const own = container.securityContext;
   const podWide = pod.spec?.securityContext;
   const runAsUser = own?.runAsUser ?? podWide?.runAsUser;
@@ -64,7 +97,9 @@ export function containerSecurity(pod: Pod, container: AnyContainer, image: Imag
     supplementalGroups: supplementalGroups(pod, options.groups),
     noNewPrivs: own?.allowPrivilegeEscalation === false,
     ...(masked ? { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS } : {}),
-    seccomp: isPrivileged(container) ? { profileType: 'Unconfined' } : seccompOf(own?.seccompProfile ?? podWide?.seccompProfile, options.seccompDir),
+    seccomp: isPrivileged(container)
+      ? { profileType: 'Unconfined' }
+      : seccompOf(own?.seccompProfile ?? podWide?.seccompProfile, options.seccompDir),
   };
 }
 
@@ -72,6 +107,10 @@ function checkNonRoot(pod: Pod, container: AnyContainer, runAsUser: number | und
   const where = `(pod: ${JSON.stringify(podText(pod))}, container: ${container.name})`;
   if (runAsUser === 0) throw new ContainerConfigError(`container's runAsUser breaks non-root policy ${where}`);
   if (runAsUser !== undefined) return;
-  if (image.username !== '') throw new ContainerConfigError(`container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`);
-  if ((image.uid?.value ?? 0) === 0) throw new ContainerConfigError(`container has runAsNonRoot and image will run as root ${where}`);
+  if (image.username !== '')
+    throw new ContainerConfigError(
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`,
+    );
+  if ((image.uid?.value ?? 0) === 0)
+    throw new ContainerConfigError(`container has runAsNonRoot and image will run as root ${where}`);
 }

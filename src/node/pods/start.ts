@@ -15,7 +15,14 @@ import { runHook } from './hooks.ts';
 import { hostsFile } from './hosts-file.ts';
 import type { PodDeps } from './pod-deps.ts';
 import { containerResources, podCgroup, podCgroupResources } from './resources.ts';
-import { containerFrom, newestContainer, readySandbox, type RuntimeContainer, type RuntimeSandbox, sandboxFrom } from './runtime-pod.ts';
+import {
+  containerFrom,
+  newestContainer,
+  readySandbox,
+  type RuntimeContainer,
+  type RuntimeSandbox,
+  sandboxFrom,
+} from './runtime-pod.ts';
 
 const RUNTIME_DEFAULT_HANDLER = '';
 
@@ -42,17 +49,23 @@ export function preparePlaces(pod: Pod, deps: PodDeps): void {
 export async function startSandbox(pod: Pod, config: PodSandboxConfig, deps: PodDeps): Promise<RuntimeSandbox> {
   const id = await deps.limiter.run(() => deps.runtime.runPodSandbox(config, RUNTIME_DEFAULT_HANDLER));
   const sandbox = sandboxFrom(await deps.runtime.podSandboxStatus(id));
-  deps.cache.putSandbox({ uid: pod.metadata.uid!, namespace: pod.metadata.namespace!, name: pod.metadata.name! }, sandbox);
+  deps.cache.putSandbox(
+    { uid: pod.metadata.uid!, namespace: pod.metadata.namespace!, name: pod.metadata.name! },
+    sandbox,
+  );
   return sandbox;
 }
 
 export async function localPod(pod: Pod, sandbox: RuntimeSandbox, deps: PodDeps): Promise<LocalPod> {
-  const hostPorts: HostPort[] = [...mainContainers(pod), ...(pod.spec?.initContainers ?? [])].flatMap((c) => c.ports ?? []).filter((p) => (p.hostPort ?? 0) > 0 && !isHostNetwork(pod)).map((p) => ({
-    protocol: (p.protocol ?? 'TCP') as HostPort['protocol'],
-    hostIP: p.hostIP ?? '',
-    hostPort: p.hostPort!,
-    containerPort: p.containerPort,
-  }));
+  const hostPorts: HostPort[] = [...mainContainers(pod), ...(pod.spec?.initContainers ?? [])]
+    .flatMap((c) => c.ports ?? [])
+    .filter((p) => (p.hostPort ?? 0) > 0 && !isHostNetwork(pod))
+    .map((p) => ({
+      protocol: (p.protocol ?? 'TCP') as HostPort['protocol'],
+      hostIP: p.hostIP ?? '',
+      hostPort: p.hostPort!,
+      containerPort: p.containerPort,
+    }));
   return {
     uid: pod.metadata.uid!,
     namespace: pod.metadata.namespace!,
@@ -66,7 +79,10 @@ export async function localPod(pod: Pod, sandbox: RuntimeSandbox, deps: PodDeps)
 
 /** Of what only a new container can take over: upstream hashes name and image (the rest of a pod's spec is immutable or resized). */
 export const containerHash = (container: AnyContainer): string =>
-  createHash('sha256').update(JSON.stringify([container.name, container.image])).digest('hex').slice(0, 8);
+  createHash('sha256')
+    .update(JSON.stringify([container.name, container.image]))
+    .digest('hex')
+    .slice(0, 8);
 
 export interface StartContext {
   readonly pod: Pod;
@@ -88,7 +104,11 @@ export class RunContainerError extends Error {
   }
 }
 
-export async function startContainer(action: StartAction, context: StartContext, deps: PodDeps): Promise<RuntimeContainer> {
+export async function startContainer(
+  action: StartAction,
+  context: StartContext,
+  deps: PodDeps,
+): Promise<RuntimeContainer> {
   const { pod, sandbox, volumes } = context;
   const { container, previous } = action;
   const uid = pod.metadata.uid!;
@@ -100,11 +120,15 @@ export async function startContainer(action: StartAction, context: StartContext,
     services: (namespace) => deps.services(namespace),
     facts: deps.facts(),
   });
-  const restartCount = previous === undefined ? 0 : previous.state === 'created' ? previous.restartCount : previous.restartCount + 1;
+  const restartCount =
+    previous === undefined ? 0 : previous.state === 'created' ? previous.restartCount : previous.restartCount + 1;
   if (previous?.state === 'created') await removeContainer(uid, previous, deps);
   await pruneDead(uid, container.name, previous, deps);
   const messageFile = terminationFile(uid, container, restartCount, deps);
-  const target = action.kind === 'ephemeral' ? ephemeralContainers(pod).find((c) => c.name === container.name)?.targetContainerName : undefined;
+  const target =
+    action.kind === 'ephemeral'
+      ? ephemeralContainers(pod).find((c) => c.name === container.name)?.targetContainerName
+      : undefined;
   const targetId = target === undefined ? undefined : newestContainer(deps.cache.get(uid)!, target)?.id;
   const config = containerConfig(pod, container, {
     restartCount,
@@ -159,15 +183,21 @@ export async function startContainer(action: StartAction, context: StartContext,
   return started;
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message.replace(/^rpc error: code = \w+ desc = /, '') : String(error));
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message.replace(/^rpc error: code = \w+ desc = /, '') : String(error);
 
 /** Of each container the newest dead one stays, for its log and last state. */
 async function pruneDead(uid: string, name: string, keep: RuntimeContainer | undefined, deps: PodDeps): Promise<void> {
-  const dead = deps.cache.get(uid)?.containers.filter((c) => c.name === name && c.state === 'exited' && c.id !== keep?.id) ?? [];
+  const dead =
+    deps.cache.get(uid)?.containers.filter((c) => c.name === name && c.state === 'exited' && c.id !== keep?.id) ?? [];
   for (const container of dead) await removeContainer(uid, container, deps);
 }
 
-export async function removeContainer(uid: string, container: RuntimeContainer, deps: Pick<PodDeps, 'runtime' | 'cache' | 'probes'>): Promise<void> {
+export async function removeContainer(
+  uid: string,
+  container: RuntimeContainer,
+  deps: Pick<PodDeps, 'runtime' | 'cache' | 'probes'>,
+): Promise<void> {
   await deps.runtime.removeContainer(container.id);
   deps.cache.dropContainer(uid, container.id);
   deps.probes.forget(container.id);
@@ -181,8 +211,16 @@ function terminationFile(uid: string, container: AnyContainer, restartCount: num
   return file;
 }
 
-function kubeletMounts(pod: Pod, container: AnyContainer, podIPs: readonly string[], messageFile: string, deps: PodDeps): Mount[] {
-  const mounts: Mount[] = [{ containerPath: container.terminationMessagePath ?? '/dev/termination-log', hostPath: messageFile }];
+function kubeletMounts(
+  pod: Pod,
+  container: AnyContainer,
+  podIPs: readonly string[],
+  messageFile: string,
+  deps: PodDeps,
+): Mount[] {
+  const mounts: Mount[] = [
+    { containerPath: container.terminationMessagePath ?? '/dev/termination-log', hostPath: messageFile },
+  ];
   if (!(container.volumeMounts ?? []).some((m) => m.mountPath === '/etc/hosts')) {
     const path = `${podDir(deps, pod.metadata.uid!)}/etc-hosts`;
     const nodeHosts = isHostNetwork(pod) ? (deps.files.readText('/etc/hosts') ?? '') : '';
@@ -193,13 +231,29 @@ function kubeletMounts(pod: Pod, container: AnyContainer, podIPs: readonly strin
   return mounts;
 }
 
-const PROPAGATION = { None: 'PROPAGATION_PRIVATE', HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER', Bidirectional: 'PROPAGATION_BIDIRECTIONAL' } as const;
+const PROPAGATION = {
+  None: 'PROPAGATION_PRIVATE',
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
+} as const;
 
-function containerMounts(pod: Pod, container: AnyContainer, volumes: PodVolumes, env: ReadonlyMap<string, string>, deps: PodDeps): Mount[] {
+function containerMounts(
+  pod: Pod,
+  container: AnyContainer,
+  volumes: PodVolumes,
+  env: ReadonlyMap<string, string>,
+  deps: PodDeps,
+): Mount[] {
   return (container.volumeMounts ?? []).map((mount) => {
     const volume = volumes.get(mount.name);
-    if (volume === undefined) throw new ContainerConfigError(`cannot find volume ${JSON.stringify(mount.name)} to mount into container ${JSON.stringify(container.name)}`);
-    const sub = mount.subPathExpr === undefined || mount.subPathExpr === '' ? (mount.subPath ?? '') : expandStrictly(mount.subPathExpr, env);
+    if (volume === undefined)
+      throw new ContainerConfigError(
+        `cannot find volume ${JSON.stringify(mount.name)} to mount into container ${JSON.stringify(container.name)}`,
+      );
+    const sub =
+      mount.subPathExpr === undefined || mount.subPathExpr === ''
+        ? (mount.subPath ?? '')
+        : expandStrictly(mount.subPathExpr, env);
     const path = sub === '' ? volume.path : subPath(pod, volume.path, sub, mount.name, deps);
     return {
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
@@ -217,13 +271,17 @@ function expandStrictly(text: string, env: ReadonlyMap<string, string>): string 
     if (value === undefined) missing.push(name);
     return value;
   });
-  if (missing.length > 0) throw new ContainerConfigError(`missing value for ${missing.map((m) => JSON.stringify(m)).join(', ')}`);
+  if (missing.length > 0)
+    throw new ContainerConfigError(`missing value for ${missing.map((m) => JSON.stringify(m)).join(', ')}`);
   return out;
 }
 
 /** A path inside a volume, made as a folder when missing. Links may not lead out of the volume. */
 function subPath(pod: Pod, volumePath: string, sub: string, name: string, deps: PodDeps): string {
-  if (sub.startsWith('/') || sub.split('/').includes('..')) throw new ContainerConfigError(`failed to prepare subPath for volumeMount ${JSON.stringify(name)}: subPath ${JSON.stringify(sub)} must be relative and without '..'`);
+  if (sub.startsWith('/') || sub.split('/').includes('..'))
+    throw new ContainerConfigError(
+      `failed to prepare subPath for volumeMount ${JSON.stringify(name)}: subPath ${JSON.stringify(sub)} must be relative and without '..'`,
+    );
   const { files } = deps;
   const base = files.realpath(volumePath) ?? volumePath;
   let at = base;
@@ -236,7 +294,9 @@ function subPath(pod: Pod, volumePath: string, sub: string, name: string, deps: 
     }
     const real = files.realpath(next);
     if (real === undefined || (real !== base && !real.startsWith(`${base}/`))) {
-      throw new ContainerConfigError(`failed to prepare subPath for volumeMount ${JSON.stringify(name)}: subPath ${JSON.stringify(sub)} leads out of its volume`);
+      throw new ContainerConfigError(
+        `failed to prepare subPath for volumeMount ${JSON.stringify(name)}: subPath ${JSON.stringify(sub)} leads out of its volume`,
+      );
     }
     at = real;
   }

@@ -43,7 +43,14 @@ export class Deadline {
 }
 
 /** Ends one container; resolves when it is dead. */
-export async function stopContainer(uid: string, pod: Pod | undefined, container: RuntimeContainer, deadline: Deadline, message: string, deps: StopDeps): Promise<void> {
+export async function stopContainer(
+  uid: string,
+  pod: Pod | undefined,
+  container: RuntimeContainer,
+  deadline: Deadline,
+  message: string,
+  deps: StopDeps,
+): Promise<void> {
   if (container.state !== 'running' && container.state !== 'unknown') return;
   const spec = pod === undefined ? undefined : findContainer(pod, container.name);
   if (pod !== undefined) deps.events.event(pod, podsRef, 'Normal', 'Killing', message);
@@ -57,7 +64,13 @@ export async function stopContainer(uid: string, pod: Pod | undefined, container
       await Promise.race([runHook(pod, spec!, container.id, ip, hook, deps, abort.signal), limit]);
     } catch (error) {
       if (!abort.signal.aborted) {
-        deps.events.event(pod, podsRef, 'Warning', 'FailedPreStopHook', error instanceof Error ? error.message : String(error));
+        deps.events.event(
+          pod,
+          podsRef,
+          'Warning',
+          'FailedPreStopHook',
+          error instanceof Error ? error.message : String(error),
+        );
       }
     } finally {
       unsubscribe();
@@ -75,9 +88,12 @@ export async function stopContainer(uid: string, pod: Pod | undefined, container
   // A shorter grace (a second, forced delete) is a second, shorter stop beside the first.
   const unsubscribe = deadline.onShorten(() => again.push(stop(deadline.secondsLeft)));
   try {
-    await Promise.race([stop(hook === undefined ? deadline.secondsLeft : Math.max(MINIMUM_GRACE_SECONDS, deadline.secondsLeft)), new Promise<void>((resolve, reject) => {
-      deadline.onShorten(() => again.at(-1)?.then(resolve, reject));
-    })]);
+    await Promise.race([
+      stop(hook === undefined ? deadline.secondsLeft : Math.max(MINIMUM_GRACE_SECONDS, deadline.secondsLeft)),
+      new Promise<void>((resolve, reject) => {
+        deadline.onShorten(() => again.at(-1)?.then(resolve, reject));
+      }),
+    ]);
   } finally {
     unsubscribe();
   }
@@ -95,13 +111,25 @@ async function refresh(uid: string, container: RuntimeContainer, deps: StopDeps)
 }
 
 /** Ends all of a pod's containers: main ones together, then sidecars from the last to the first. */
-export async function stopAllContainers(runtime: RuntimePod, pod: Pod | undefined, deadline: Deadline, deps: StopDeps): Promise<void> {
-  const sidecarNames = pod === undefined ? [] : initContainers(pod).filter(isSidecar).map((c) => c.name);
+export async function stopAllContainers(
+  runtime: RuntimePod,
+  pod: Pod | undefined,
+  deadline: Deadline,
+  deps: StopDeps,
+): Promise<void> {
+  const sidecarNames =
+    pod === undefined
+      ? []
+      : initContainers(pod)
+          .filter(isSidecar)
+          .map((c) => c.name);
   const running = runtime.containers.filter((c) => c.state === 'running' || c.state === 'unknown');
-  const stop = (c: RuntimeContainer) => stopContainer(runtime.uid, pod, c, deadline, `Stopping container ${c.name}`, deps);
+  const stop = (c: RuntimeContainer) =>
+    stopContainer(runtime.uid, pod, c, deadline, `Stopping container ${c.name}`, deps);
   await Promise.all(running.filter((c) => !sidecarNames.includes(c.name)).map(stop));
   for (const name of sidecarNames.toReversed()) await Promise.all(running.filter((c) => c.name === name).map(stop));
 }
 
 /** Grace of containers whose pod is gone: what they were made with. */
-export const graceOf = (runtime: RuntimePod): number => Math.max(1, ...runtime.containers.map((c) => Number(c.annotations[ANNOTATIONS.gracePeriod] ?? 30)));
+export const graceOf = (runtime: RuntimePod): number =>
+  Math.max(1, ...runtime.containers.map((c) => Number(c.annotations[ANNOTATIONS.gracePeriod] ?? 30)));

@@ -71,7 +71,9 @@ export class Probes {
     };
     this.#containers.set(running.id, state);
     if (pretend) return;
-    const kinds: readonly ProbeKind[] = state.started ? ['liveness', 'readiness'] : ['startup', 'liveness', 'readiness'];
+    const kinds: readonly ProbeKind[] = state.started
+      ? ['liveness', 'readiness']
+      : ['startup', 'liveness', 'readiness'];
     for (const kind of kinds) {
       const probe = container[FIELDS[kind]];
       if (probe === undefined) continue;
@@ -108,7 +110,8 @@ export class Probes {
   /** Liveness and startup end when a pod is told to end; readiness goes on. */
   podTerminating(podUid: string): void {
     for (const state of this.#containers.values()) {
-      if (state.podUid === podUid) for (const worker of state.workers) if (worker.kind !== 'readiness') stopWorker(worker);
+      if (state.podUid === podUid)
+        for (const worker of state.workers) if (worker.kind !== 'readiness') stopWorker(worker);
     }
   }
 
@@ -120,16 +123,44 @@ export class Probes {
     for (const id of [...this.#containers.keys()]) this.forget(id);
   }
 
-  #schedule(pod: Pod, container: AnyContainer, running: RuntimeContainer, podIP: string, probe: Probe, state: ContainerProbes, worker: Worker, delayMs: number): void {
+  #schedule(
+    pod: Pod,
+    container: AnyContainer,
+    running: RuntimeContainer,
+    podIP: string,
+    probe: Probe,
+    state: ContainerProbes,
+    worker: Worker,
+    delayMs: number,
+  ): void {
     if (worker.stopped) return;
     worker.timer = this.#deps.clock.setTimer(delayMs, () => {
       const startMs = this.#deps.clock.monotonic();
       const again = () => {
         const periodMs = (probe.periodSeconds ?? 10) * 1000;
-        this.#schedule(pod, container, running, podIP, probe, state, worker, Math.max(0, periodMs - (this.#deps.clock.monotonic() - startMs)));
+        this.#schedule(
+          pod,
+          container,
+          running,
+          podIP,
+          probe,
+          state,
+          worker,
+          Math.max(0, periodMs - (this.#deps.clock.monotonic() - startMs)),
+        );
       };
       // Liveness and readiness wait for startup; they ask again soon so that readiness follows at once.
-      if (worker.kind !== 'startup' && !state.started) return this.#schedule(pod, container, running, podIP, probe, state, worker, Math.min(1000, (probe.periodSeconds ?? 10) * 1000));
+      if (worker.kind !== 'startup' && !state.started)
+        return this.#schedule(
+          pod,
+          container,
+          running,
+          podIP,
+          probe,
+          state,
+          worker,
+          Math.min(1000, (probe.periodSeconds ?? 10) * 1000),
+        );
       this.#probe(container, running.id, podIP, probe).then(
         (result) => {
           if (worker.stopped) return;
@@ -144,9 +175,16 @@ export class Probes {
   #take(pod: Pod, probe: Probe, state: ContainerProbes, worker: Worker, result: ProbeResult): void {
     if (!result.ok) {
       const kind = worker.kind[0]!.toUpperCase() + worker.kind.slice(1);
-      this.#deps.events.event(pod, podsRef, 'Warning', 'Unhealthy', `${kind} probe failed: ${result.output.slice(0, OUTPUT_MAX_BYTES)}`);
+      this.#deps.events.event(
+        pod,
+        podsRef,
+        'Warning',
+        'Unhealthy',
+        `${kind} probe failed: ${result.output.slice(0, OUTPUT_MAX_BYTES)}`,
+      );
     }
-    worker.run = worker.run.ok === result.ok ? { ok: result.ok, count: worker.run.count + 1 } : { ok: result.ok, count: 1 };
+    worker.run =
+      worker.run.ok === result.ok ? { ok: result.ok, count: worker.run.count + 1 } : { ok: result.ok, count: 1 };
     const threshold = result.ok ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3);
     if (worker.run.count < threshold) return;
     const before = `${state.ready}/${state.started}/${state.failed}`;
@@ -172,17 +210,23 @@ export class Probes {
           const output = Buffer.concat([result.stdout, result.stderr]).toString('utf8');
           return { ok: result.exitCode === 0, output };
         } catch (error) {
-          if (isRuntimeError(error, 'DEADLINE_EXCEEDED')) return { ok: false, output: `command timed out: ${JSON.stringify(command.join(' '))} timed out after ${timeoutSeconds}s` };
+          if (isRuntimeError(error, 'DEADLINE_EXCEEDED'))
+            return {
+              ok: false,
+              output: `command timed out: ${JSON.stringify(command.join(' '))} timed out after ${timeoutSeconds}s`,
+            };
           throw error;
         }
       });
     }
-    if (probe.httpGet !== undefined) return httpProbe(probe.httpGet, podIP, resolvePort(container, probe.httpGet.port), timeoutMs);
+    if (probe.httpGet !== undefined)
+      return httpProbe(probe.httpGet, podIP, resolvePort(container, probe.httpGet.port), timeoutMs);
     if (probe.tcpSocket !== undefined) {
       const host = probe.tcpSocket.host === undefined || probe.tcpSocket.host === '' ? podIP : probe.tcpSocket.host;
       return tcpProbe(host, resolvePort(container, probe.tcpSocket.port), timeoutMs);
     }
-    if (probe.grpc !== undefined) return grpcProbe(podIP, probe.grpc.port, probe.grpc.service ?? '', timeoutMs, this.#deps.clock.now());
+    if (probe.grpc !== undefined)
+      return grpcProbe(podIP, probe.grpc.port, probe.grpc.service ?? '', timeoutMs, this.#deps.clock.now());
     return { ok: true, output: '' };
   }
 }

@@ -32,13 +32,30 @@ export interface NodeServer {
   pods(): readonly Pod[];
   healthy(): Promise<boolean>;
   /** Throws before the first byte when there is no such log. */
-  containerLogs(namespace: string, pod: string, container: string, options: ContainerLogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  containerLogs(
+    namespace: string,
+    pod: string,
+    container: string,
+    options: ContainerLogOptions,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
   /** URL of the runtime's streaming server (SPDY, or WebSocket v4.channel), reachable from this node. */
   execUrl(namespace: string, pod: string, container: string, options: StreamOptions): Promise<string>;
-  attachUrl(namespace: string, pod: string, container: string, options: Omit<StreamOptions, 'command'>): Promise<string>;
+  attachUrl(
+    namespace: string,
+    pod: string,
+    container: string,
+    options: Omit<StreamOptions, 'command'>,
+  ): Promise<string>;
   portForwardUrl(namespace: string, pod: string, ports: readonly number[]): Promise<string>;
   /** One command to its end (the /run endpoint, checks of the explainer). */
-  run(namespace: string, pod: string, container: string, command: readonly string[], timeoutSeconds: number): Promise<{ readonly stdout: Uint8Array; readonly stderr: Uint8Array; readonly exitCode: number }>;
+  run(
+    namespace: string,
+    pod: string,
+    container: string,
+    command: readonly string[],
+    timeoutSeconds: number,
+  ): Promise<{ readonly stdout: Uint8Array; readonly stderr: Uint8Array; readonly exitCode: number }>;
   /** Where the pod's network namespace is, for dialling into it. */
   podNetns(namespace: string, pod: string): Promise<string | undefined>;
   /** The kubelet's /stats/summary. */
@@ -49,7 +66,12 @@ export interface StatsSummary {
   readonly node: { readonly nodeName: string; readonly cpu: CpuStats; readonly memory: MemoryStats };
   readonly pods: readonly {
     readonly podRef: { readonly name: string; readonly namespace: string; readonly uid: string };
-    readonly containers: readonly { readonly name: string; readonly startTime: string; readonly cpu: CpuStats; readonly memory: MemoryStats }[];
+    readonly containers: readonly {
+      readonly name: string;
+      readonly startTime: string;
+      readonly cpu: CpuStats;
+      readonly memory: MemoryStats;
+    }[];
   }[];
 }
 
@@ -106,15 +128,31 @@ export function createNodeServer(deps: NodeServerDeps): NodeServer {
       return deps.logs.read(path, options, ended, signal);
     },
 
-    execUrl: (namespace, pod, container, options) => deps.runtime.execUrl({ containerId: running(namespace, pod, container).id, cmd: options.command ?? [], tty: options.tty, stdin: options.stdin, stdout: options.stdout, stderr: options.stderr && !options.tty }),
-    attachUrl: (namespace, pod, container, options) => deps.runtime.attachUrl({ containerId: running(namespace, pod, container).id, tty: options.tty, stdin: options.stdin, stdout: options.stdout, stderr: options.stderr && !options.tty }),
+    execUrl: (namespace, pod, container, options) =>
+      deps.runtime.execUrl({
+        containerId: running(namespace, pod, container).id,
+        cmd: options.command ?? [],
+        tty: options.tty,
+        stdin: options.stdin,
+        stdout: options.stdout,
+        stderr: options.stderr && !options.tty,
+      }),
+    attachUrl: (namespace, pod, container, options) =>
+      deps.runtime.attachUrl({
+        containerId: running(namespace, pod, container).id,
+        tty: options.tty,
+        stdin: options.stdin,
+        stdout: options.stdout,
+        stderr: options.stderr && !options.tty,
+      }),
     async portForwardUrl(namespace, pod, ports) {
       const runtime = runtimeOf(findPod(namespace, pod));
       const sandbox = runtime === undefined ? undefined : readySandbox(runtime);
       if (sandbox === undefined) throw StatusError.badRequest(`pod ${JSON.stringify(pod)} has no running sandbox`);
       return deps.runtime.portForwardUrl(sandbox.id, ports);
     },
-    run: (namespace, pod, container, command, timeoutSeconds) => deps.runtime.execSync(running(namespace, pod, container).id, command, timeoutSeconds),
+    run: (namespace, pod, container, command, timeoutSeconds) =>
+      deps.runtime.execSync(running(namespace, pod, container).id, command, timeoutSeconds),
     async podNetns(namespace, pod) {
       const runtime = runtimeOf(findPod(namespace, pod));
       const sandbox = runtime === undefined ? undefined : readySandbox(runtime);
@@ -124,15 +162,31 @@ export function createNodeServer(deps: NodeServerDeps): NodeServer {
   };
 }
 
-function findLog(pod: Pod, runtime: RuntimePod | undefined, container: string, previous: boolean, logs: LogReader): { path: string; id: string } {
-  if (findContainer(pod, container) === undefined) throw StatusError.badRequest(`container ${container} is not valid for pod ${pod.metadata.name}`);
+function findLog(
+  pod: Pod,
+  runtime: RuntimePod | undefined,
+  container: string,
+  previous: boolean,
+  logs: LogReader,
+): { path: string; id: string } {
+  if (findContainer(pod, container) === undefined)
+    throw StatusError.badRequest(`container ${container} is not valid for pod ${pod.metadata.name}`);
   const all = (runtime?.containers ?? []).filter((c) => c.name === container);
   const found = previous ? all[1] : all[0];
-  if (found !== undefined && found.state !== 'created') return { path: logs.path(runtime!, container, found.restartCount), id: found.id };
+  if (found !== undefined && found.state !== 'created')
+    return { path: logs.path(runtime!, container, found.restartCount), id: found.id };
   const waiting = findContainerStatus(pod, container)?.state?.waiting;
-  if (previous) throw StatusError.badRequest(`previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} not found`);
-  const why = waiting?.reason === 'ErrImagePull' || waiting?.reason === 'ImagePullBackOff' ? `trying and failing to pull image` : (waiting?.reason ?? 'ContainerCreating');
-  throw StatusError.badRequest(`container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${why}`);
+  if (previous)
+    throw StatusError.badRequest(
+      `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} not found`,
+    );
+  const why =
+    waiting?.reason === 'ErrImagePull' || waiting?.reason === 'ImagePullBackOff'
+      ? `trying and failing to pull image`
+      : (waiting?.reason ?? 'ContainerCreating');
+  throw StatusError.badRequest(
+    `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${why}`,
+  );
 }
 
 /** CPU rates need two readings; the last one is kept for each id. */
@@ -155,21 +209,35 @@ class StatsSource {
       node: {
         nodeName: options.nodeName,
         cpu: { time: now, ...this.#rate('', node.cpuNanos), usageCoreNanoSeconds: node.cpuNanos },
-        memory: { time: now, workingSetBytes: node.workingSetBytes, usageBytes: node.memoryBytes, availableBytes: Math.max(0, machine.memoryBytes - node.workingSetBytes) },
+        memory: {
+          time: now,
+          workingSetBytes: node.workingSetBytes,
+          usageBytes: node.memoryBytes,
+          availableBytes: Math.max(0, machine.memoryBytes - node.workingSetBytes),
+        },
       },
       pods: cache.all().map((pod) => ({
         podRef: { name: pod.name, namespace: pod.namespace, uid: pod.uid },
-        containers: pod.containers.filter((c) => c.state === 'running').flatMap((c) => {
-          const s = stats.get(c.id);
-          if (s === undefined) return [];
-          const nanos = s.cpu?.usageCoreNanoSeconds?.value ?? 0;
-          return [{
-            name: c.name,
-            startTime: formatTime(c.startedAtMs),
-            cpu: { time: now, ...this.#rate(c.id, nanos), usageCoreNanoSeconds: nanos },
-            memory: { time: now, workingSetBytes: s.memory?.workingSetBytes?.value ?? 0, ...(s.memory?.usageBytes === undefined ? {} : { usageBytes: s.memory.usageBytes.value }), ...(s.memory?.rssBytes === undefined ? {} : { rssBytes: s.memory.rssBytes.value }) },
-          }];
-        }),
+        containers: pod.containers
+          .filter((c) => c.state === 'running')
+          .flatMap((c) => {
+            const s = stats.get(c.id);
+            if (s === undefined) return [];
+            const nanos = s.cpu?.usageCoreNanoSeconds?.value ?? 0;
+            return [
+              {
+                name: c.name,
+                startTime: formatTime(c.startedAtMs),
+                cpu: { time: now, ...this.#rate(c.id, nanos), usageCoreNanoSeconds: nanos },
+                memory: {
+                  time: now,
+                  workingSetBytes: s.memory?.workingSetBytes?.value ?? 0,
+                  ...(s.memory?.usageBytes === undefined ? {} : { usageBytes: s.memory.usageBytes.value }),
+                  ...(s.memory?.rssBytes === undefined ? {} : { rssBytes: s.memory.rssBytes.value }),
+                },
+              },
+            ];
+          }),
       })),
     };
   }
@@ -178,6 +246,8 @@ class StatsSource {
     const nowMs = this.#deps.clock.now();
     const last = this.#last.get(id);
     this.#last.set(id, { atMs: nowMs, nanos });
-    return last === undefined || nowMs <= last.atMs ? {} : { usageNanoCores: Math.max(0, Math.round(((nanos - last.nanos) / (nowMs - last.atMs)) * 1000)) };
+    return last === undefined || nowMs <= last.atMs
+      ? {}
+      : { usageNanoCores: Math.max(0, Math.round(((nanos - last.nanos) / (nowMs - last.atMs)) * 1000)) };
   }
 }

@@ -15,11 +15,26 @@ export interface MachineFacts {
   readonly bootId: string;
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', s390x: 's390x', ppc64: 'ppc64le', riscv64: 'riscv64' };
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  s390x: 's390x',
+  ppc64: 'ppc64le',
+  riscv64: 'riscv64',
+};
 
-export function readMachine(files: FileSystem, overrides: { readonly cpus?: string; readonly memory?: string; readonly nodeName: string }): MachineFacts {
+export function readMachine(
+  files: FileSystem,
+  overrides: { readonly cpus?: string; readonly memory?: string; readonly nodeName: string },
+): MachineFacts {
   const text = (path: string) => (files.readText(path) ?? '').trim();
-  const cores = Math.max(1, text('/proc/cpuinfo').split('\n').filter((l) => l.startsWith('processor')).length);
+  const cores = Math.max(
+    1,
+    text('/proc/cpuinfo')
+      .split('\n')
+      .filter((l) => l.startsWith('processor')).length,
+  );
   const memoryKiB = Number(/^MemTotal:\s+(\d+) kB/m.exec(text('/proc/meminfo'))?.[1] ?? 0);
   const machineId = text('/etc/machine-id');
   return {

@@ -70,14 +70,23 @@ export class NodeReporter {
         const status = await this.#status(existing);
         if (existing === undefined) {
           const node: Node = {
-            apiVersion: 'v1', kind: 'Node',
-            metadata: { name: options.nodeName, labels: this.#labels(), annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' } },
+            apiVersion: 'v1',
+            kind: 'Node',
+            metadata: {
+              name: options.nodeName,
+              labels: this.#labels(),
+              annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
+            },
             spec: { ...(options.taints === undefined ? {} : { taints: options.taints }) },
             status,
           };
           await client.resource(nodes).create(node);
         } else if (Object.entries(this.#labels()).some(([k, v]) => existing.metadata.labels?.[k] !== v)) {
-          await client.resource(nodes).patch(undefined, options.nodeName, 'application/merge-patch+json', { metadata: { labels: this.#labels() } });
+          await client
+            .resource(nodes)
+            .patch(undefined, options.nodeName, 'application/merge-patch+json', {
+              metadata: { labels: this.#labels() },
+            });
         }
         await this.#report();
         await this.#renewLease();
@@ -94,13 +103,19 @@ export class NodeReporter {
 
   async run(signal: AbortSignal): Promise<void> {
     const { network, log } = this.#deps;
-    network.ready(signal).then(() => {
-      this.#networkReady = true;
-      this.changed();
-    }, (error) => {
-      if (!signal.aborted) log.error('the pod network did not get ready', { error });
-    });
-    await Promise.all([this.#loop(UPDATE_MS, () => this.#report(), signal), this.#loop(LEASE_RENEW_MS, () => this.#renewLease(), signal)]);
+    network.ready(signal).then(
+      () => {
+        this.#networkReady = true;
+        this.changed();
+      },
+      (error) => {
+        if (!signal.aborted) log.error('the pod network did not get ready', { error });
+      },
+    );
+    await Promise.all([
+      this.#loop(UPDATE_MS, () => this.#report(), signal),
+      this.#loop(LEASE_RENEW_MS, () => this.#renewLease(), signal),
+    ]);
   }
 
   /** Something of the status changed: report now. */
@@ -116,7 +131,8 @@ export class NodeReporter {
       } catch (error) {
         if (!signal.aborted) log.warn('the node could not report', { error });
       }
-      const woken = periodMs === UPDATE_MS ? new Promise<void>((resolve) => (this.#wake = resolve)) : new Promise<void>(() => {});
+      const woken =
+        periodMs === UPDATE_MS ? new Promise<void>((resolve) => (this.#wake = resolve)) : new Promise<void>(() => {});
       const pause = new AbortController();
       const onAbort = () => pause.abort();
       signal.addEventListener('abort', onAbort, { once: true });
@@ -148,9 +164,19 @@ export class NodeReporter {
     const due = clock.now() - this.#reportedAtMs >= REPORT_MS;
     if (!due && this.#reported !== undefined && sameJson(withoutTimes(status), withoutTimes(node.status ?? {}))) return;
     const { volumesAttached: _attached, ...own } = status;
-    await resource.patch(undefined, options.nodeName, 'application/strategic-merge-patch+json', {
-      status: { ...own, addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])], volumesInUse: wantedInUse.length === 0 ? null : wantedInUse },
-    }, { subresource: 'status' });
+    await resource.patch(
+      undefined,
+      options.nodeName,
+      'application/strategic-merge-patch+json',
+      {
+        status: {
+          ...own,
+          addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])],
+          volumesInUse: wantedInUse.length === 0 ? null : wantedInUse,
+        },
+      },
+      { subresource: 'status' },
+    );
     this.#reported = status;
     this.#inUse = wantedInUse;
     this.#reportedAtMs = clock.now();
@@ -161,13 +187,17 @@ export class NodeReporter {
     const wanted = this.#deps.volumesInUse();
     if (sameJson(this.#inUse, wanted)) return;
     const body = { status: { volumesInUse: wanted.length === 0 ? null : wanted } };
-    await this.#deps.client.resource(nodes).patch(undefined, this.#deps.options.nodeName, 'application/merge-patch+json', body, { subresource: 'status' });
+    await this.#deps.client
+      .resource(nodes)
+      .patch(undefined, this.#deps.options.nodeName, 'application/merge-patch+json', body, { subresource: 'status' });
     this.#inUse = wanted;
   }
 
   async #status(node: Node | undefined): Promise<NodeStatus> {
     const { runtime, options, machine, files, maxPods, volumesInUse } = this.#deps;
-    const disk = await files.statfs(options.rootDir).catch((): FilesystemFacts => ({ totalBytes: 0, availableBytes: 0, inodes: 0, inodesFree: 0 }));
+    const disk = await files
+      .statfs(options.rootDir)
+      .catch((): FilesystemFacts => ({ totalBytes: 0, availableBytes: 0, inodes: 0, inodesFree: 0 }));
     let conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] = [];
     let runtimeError = '';
     let images: readonly ContainerImage[] = node?.status?.images ?? [];
@@ -194,7 +224,10 @@ export class NodeReporter {
       ...node?.status,
       capacity: amounts(disk.totalBytes),
       allocatable: amounts(disk.totalBytes * (1 - DISK_PRESSURE_SHARE)),
-      addresses: [...options.nodeIPs.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: options.nodeName }],
+      addresses: [
+        ...options.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
+        { type: 'Hostname', address: options.nodeName },
+      ],
       conditions: this.#conditions(node, disk, conditions, runtimeError),
       daemonEndpoints: { kubeletEndpoint: { Port: options.port ?? 10250 } },
       nodeInfo: {
@@ -214,29 +247,70 @@ export class NodeReporter {
     };
   }
 
-  #conditions(node: Node | undefined, disk: FilesystemFacts, runtime: readonly { readonly type: string; readonly status: boolean; readonly message: string }[], runtimeError: string): readonly NodeCondition[] {
+  #conditions(
+    node: Node | undefined,
+    disk: FilesystemFacts,
+    runtime: readonly { readonly type: string; readonly status: boolean; readonly message: string }[],
+    runtimeError: string,
+  ): readonly NodeCondition[] {
     const { files, clock, runtimeAgeMs } = this.#deps;
-    const available = Number(/^MemAvailable:\s+(\d+) kB/m.exec(files.readText('/proc/meminfo') ?? '')?.[1] ?? Number.MAX_SAFE_INTEGER) * 1024;
+    const available =
+      Number(/^MemAvailable:\s+(\d+) kB/m.exec(files.readText('/proc/meminfo') ?? '')?.[1] ?? Number.MAX_SAFE_INTEGER) *
+      1024;
     const memory = available < MEMORY_PRESSURE_BYTES;
-    const full = disk.totalBytes > 0 && (disk.availableBytes < disk.totalBytes * DISK_PRESSURE_SHARE || (disk.inodes > 0 && disk.inodesFree < disk.inodes * INODE_PRESSURE_SHARE));
+    const full =
+      disk.totalBytes > 0 &&
+      (disk.availableBytes < disk.totalBytes * DISK_PRESSURE_SHARE ||
+        (disk.inodes > 0 && disk.inodesFree < disk.inodes * INODE_PRESSURE_SHARE));
     this.pressure = { memory, disk: full };
     const problems: string[] = [];
     if (runtimeError !== '') problems.push(`container runtime is down: ${runtimeError}`);
-    for (const c of runtime) if (!c.status) problems.push(c.type === 'NetworkReady' ? `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${c.message}` : `container runtime not ready: ${c.type}=false: ${c.message}`);
-    if (!this.#networkReady && problems.length === 0) problems.push('container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:the pod network is not set up yet');
-    if (runtimeAgeMs() > RELIST_THRESHOLD_MS) problems.push(`PLEG is not healthy: pleg was last seen active ${Math.round(runtimeAgeMs() / 1000)}s ago; threshold is 3m0s`);
+    for (const c of runtime)
+      if (!c.status)
+        problems.push(
+          c.type === 'NetworkReady'
+            ? `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${c.message}`
+            : `container runtime not ready: ${c.type}=false: ${c.message}`,
+        );
+    if (!this.#networkReady && problems.length === 0)
+      problems.push(
+        'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:the pod network is not set up yet',
+      );
+    if (runtimeAgeMs() > RELIST_THRESHOLD_MS)
+      problems.push(
+        `PLEG is not healthy: pleg was last seen active ${Math.round(runtimeAgeMs() / 1000)}s ago; threshold is 3m0s`,
+      );
     const ready = problems.length === 0;
     const wanted = [
-      condition('MemoryPressure', memory, memory ? 'KubeletHasInsufficientMemory' : 'KubeletHasSufficientMemory', `kubelet has ${memory ? 'insufficient' : 'sufficient'} memory available`),
-      condition('DiskPressure', full, full ? 'KubeletHasDiskPressure' : 'KubeletHasNoDiskPressure', `kubelet has ${full ? '' : 'no '}disk pressure`),
+      condition(
+        'MemoryPressure',
+        memory,
+        memory ? 'KubeletHasInsufficientMemory' : 'KubeletHasSufficientMemory',
+        `kubelet has ${memory ? 'insufficient' : 'sufficient'} memory available`,
+      ),
+      condition(
+        'DiskPressure',
+        full,
+        full ? 'KubeletHasDiskPressure' : 'KubeletHasNoDiskPressure',
+        `kubelet has ${full ? '' : 'no '}disk pressure`,
+      ),
       condition('PIDPressure', false, 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-      condition('Ready', ready, ready ? 'KubeletReady' : 'KubeletNotReady', ready ? 'kubelet is posting ready status' : `[${problems.join(', ')}]`),
+      condition(
+        'Ready',
+        ready,
+        ready ? 'KubeletReady' : 'KubeletNotReady',
+        ready ? 'kubelet is posting ready status' : `[${problems.join(', ')}]`,
+      ),
     ];
     const now = formatTime(clock.now());
     const old = node?.status?.conditions ?? [];
     const own = wanted.map((c) => {
       const before = old.find((o) => o.type === c.type);
-      return { ...c, lastHeartbeatTime: now, lastTransitionTime: before?.status === c.status ? (before.lastTransitionTime ?? now) : now };
+      return {
+        ...c,
+        lastHeartbeatTime: now,
+        lastTransitionTime: before?.status === c.status ? (before.lastTransitionTime ?? now) : now,
+      };
     });
     return [...old.filter((o) => !own.some((c) => c.type === o.type)), ...own];
   }
@@ -247,15 +321,27 @@ export class NodeReporter {
     const now = formatMicroTime(clock.now());
     const existing = await resource.get(LEASE_NAMESPACE, options.nodeName);
     if (existing !== undefined) {
-      await resource.update({ ...existing, spec: { ...existing.spec, holderIdentity: options.nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime: now } });
+      await resource.update({
+        ...existing,
+        spec: {
+          ...existing.spec,
+          holderIdentity: options.nodeName,
+          leaseDurationSeconds: LEASE_SECONDS,
+          renewTime: now,
+        },
+      });
       return;
     }
     const node = await client.resource(nodes).get(undefined, options.nodeName);
     const lease: Lease = {
-      apiVersion: 'coordination.k8s.io/v1', kind: 'Lease',
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
       metadata: {
-        name: options.nodeName, namespace: LEASE_NAMESPACE,
-        ...(node === undefined ? {} : { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: options.nodeName, uid: node.metadata.uid! }] }),
+        name: options.nodeName,
+        namespace: LEASE_NAMESPACE,
+        ...(node === undefined
+          ? {}
+          : { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: options.nodeName, uid: node.metadata.uid! }] }),
       },
       spec: { holderIdentity: options.nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime: now },
     };
@@ -271,8 +357,12 @@ export class NodeReporter {
     if (existing === undefined) {
       const node = await client.resource(nodes).get(undefined, options.nodeName);
       await resource.create({
-        apiVersion: 'storage.k8s.io/v1', kind: 'CSINode',
-        metadata: { name: options.nodeName, ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: options.nodeName, uid: node!.metadata.uid! }] },
+        apiVersion: 'storage.k8s.io/v1',
+        kind: 'CSINode',
+        metadata: {
+          name: options.nodeName,
+          ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: options.nodeName, uid: node!.metadata.uid! }],
+        },
         spec: { drivers: [driver] },
       });
     } else if (!existing.spec.drivers.some((d) => d.name === DISK_DRIVER)) {
@@ -281,9 +371,20 @@ export class NodeReporter {
   }
 }
 
-const condition = (type: string, on: boolean, reason: string, message: string) => ({ type, status: on ? 'True' : 'False', reason, message });
+const condition = (type: string, on: boolean, reason: string, message: string) => ({
+  type,
+  status: on ? 'True' : 'False',
+  reason,
+  message,
+});
 
-function imageList(images: readonly { readonly repoTags: readonly string[]; readonly repoDigests: readonly string[]; readonly size: number }[]): readonly ContainerImage[] {
+function imageList(
+  images: readonly {
+    readonly repoTags: readonly string[];
+    readonly repoDigests: readonly string[];
+    readonly size: number;
+  }[],
+): readonly ContainerImage[] {
   return images
     .map((i) => ({ names: [...i.repoDigests, ...i.repoTags], sizeBytes: i.size }))
     .filter((i) => i.names.length > 0)
@@ -293,5 +394,7 @@ function imageList(images: readonly { readonly repoTags: readonly string[]; read
 
 const withoutTimes = (status: NodeStatus): unknown => ({
   ...status,
-  conditions: (status.conditions ?? []).map((c) => ({ ...c, lastHeartbeatTime: undefined })).sort((a, b) => (a.type < b.type ? -1 : 1)),
+  conditions: (status.conditions ?? [])
+    .map((c) => ({ ...c, lastHeartbeatTime: undefined }))
+    .sort((a, b) => (a.type < b.type ? -1 : 1)),
 });

@@ -1,8 +1,24 @@
 // A pod's status from its spec, what the runtime holds and what probes say: phase, conditions, container statuses. Pure.
-import type { Container, ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from '#generated/api/core-v1.ts';
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  Pod,
+  PodCondition,
+  PodStatus,
+} from '#generated/api/core-v1.ts';
 import { findCondition } from '#machinery/conditions.ts';
 import { formatTime } from '#machinery/time.ts';
-import { type AnyContainer, ephemeralContainers, findContainerStatus, initContainers, isHostNetwork, isSidecar, mainContainers, mayRestart } from '../pods/containers.ts';
+import {
+  type AnyContainer,
+  ephemeralContainers,
+  findContainerStatus,
+  initContainers,
+  isHostNetwork,
+  isSidecar,
+  mainContainers,
+  mayRestart,
+} from '../pods/containers.ts';
 import { qosClassOf } from '../pods/resources.ts';
 import { newestContainer, readySandbox, type RuntimeContainer, type RuntimePod } from '../pods/runtime-pod.ts';
 
@@ -31,14 +47,29 @@ export interface StatusInputs {
 export function computePodStatus(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): PodStatus {
   const old = pod.status ?? {};
   const now = formatTime(inputs.nowMs);
-  const of = (list: readonly AnyContainer[], kind: 'init' | 'main' | 'ephemeral') => list.map((c) => containerStatus(pod, c, kind, runtime, inputs));
+  const of = (list: readonly AnyContainer[], kind: 'init' | 'main' | 'ephemeral') =>
+    list.map((c) => containerStatus(pod, c, kind, runtime, inputs));
   const initStatuses = of(initContainers(pod), 'init');
   const statuses = of(mainContainers(pod), 'main');
   const ephemeralStatuses = of(ephemeralContainers(pod), 'ephemeral');
   const phase = phaseOf(pod, initStatuses, statuses, inputs);
   const ips = podIPs(pod, runtime, inputs);
-  const { podIP: _ip, podIPs: _ips, reason: _reason, message: _message, phase: _phase, containerStatuses: _c, initContainerStatuses: _i, ephemeralContainerStatuses: _e, ...kept } = old;
-  const ended = inputs.ended ?? (old.reason === undefined || old.phase !== 'Failed' ? undefined : { reason: old.reason, message: old.message ?? '' });
+  const {
+    podIP: _ip,
+    podIPs: _ips,
+    reason: _reason,
+    message: _message,
+    phase: _phase,
+    containerStatuses: _c,
+    initContainerStatuses: _i,
+    ephemeralContainerStatuses: _e,
+    ...kept
+  } = old;
+  const ended =
+    inputs.ended ??
+    (old.reason === undefined || old.phase !== 'Failed'
+      ? undefined
+      : { reason: old.reason, message: old.message ?? '' });
   return {
     ...kept,
     observedGeneration: pod.metadata.generation ?? old.observedGeneration,
@@ -61,29 +92,49 @@ function podIPs(pod: Pod, runtime: RuntimePod, inputs: StatusInputs): readonly s
   const now = readySandbox(runtime)?.ips ?? [];
   if (now.length > 0) return now;
   // Addresses of a pod that ended stay on record, as upstream keeps them.
-  return inputs.terminating || inputs.terminated || runtime.sandboxes.length > 0 ? (pod.status?.podIPs ?? []).map((p) => p.ip!) : [];
+  return inputs.terminating || inputs.terminated || runtime.sandboxes.length > 0
+    ? (pod.status?.podIPs ?? []).map((p) => p.ip!)
+    : [];
 }
 
-function containerStatus(pod: Pod, spec: AnyContainer, kind: 'init' | 'main' | 'ephemeral', runtime: RuntimePod, inputs: StatusInputs): ContainerStatus {
+function containerStatus(
+  pod: Pod,
+  spec: AnyContainer,
+  kind: 'init' | 'main' | 'ephemeral',
+  runtime: RuntimePod,
+  inputs: StatusInputs,
+): ContainerStatus {
   const old = findContainerStatus(pod, spec.name);
   const found = newestContainer(runtime, spec.name);
   const waiting = inputs.waiting.get(spec.name);
-  const previous = runtime.containers.filter((c) => c.name === spec.name && c.id !== found?.id && c.state === 'exited')[0];
+  const previous = runtime.containers.filter(
+    (c) => c.name === spec.name && c.id !== found?.id && c.state === 'exited',
+  )[0];
 
-  const asTerminated = (c: RuntimeContainer): ContainerState => ({ terminated: terminatedState(c, inputs.terminationMessage(c)) });
+  const asTerminated = (c: RuntimeContainer): ContainerState => ({
+    terminated: terminatedState(c, inputs.terminationMessage(c)),
+  });
   let state: ContainerState;
   let lastState: ContainerState = previous === undefined ? (old?.lastState ?? {}) : asTerminated(previous);
   if (found === undefined) {
-    if (old?.state?.terminated !== undefined && (inputs.terminating || inputs.terminated || kind === 'init')) state = old.state;
+    if (old?.state?.terminated !== undefined && (inputs.terminating || inputs.terminated || kind === 'init'))
+      state = old.state;
     else if (inputs.terminated && old?.state?.running !== undefined) {
       // It ran, and nothing is left to say how it ended.
-      state = { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', message: 'The container could not be located when the pod was terminated' } };
+      state = {
+        terminated: {
+          exitCode: 137,
+          reason: 'ContainerStatusUnknown',
+          message: 'The container could not be located when the pod was terminated',
+        },
+      };
     } else state = { waiting: waiting ?? { reason: defaultWaitingReason(pod, kind) } };
   } else if (found.state === 'running') {
     state = { running: { startedAt: formatTime(found.startedAtMs) } };
   } else if (found.state === 'created') {
     state = { waiting: waiting ?? { reason: 'ContainerCreating' } };
-    if (waiting?.reason === 'RunContainerError') lastState = previous === undefined ? lastState : asTerminated(previous);
+    if (waiting?.reason === 'RunContainerError')
+      lastState = previous === undefined ? lastState : asTerminated(previous);
   } else if (found.state === 'exited') {
     if (waiting !== undefined && !inputs.terminating && !inputs.terminated) {
       state = { waiting };
@@ -95,21 +146,40 @@ function containerStatus(pod: Pod, spec: AnyContainer, kind: 'init' | 'main' | '
 
   const isRunning = found?.state === 'running';
   const started = isRunning && inputs.isStarted(found, spec);
-  const ready = kind === 'ephemeral' ? false
-    : kind === 'init' && !isSidecar(spec as Container) ? state.terminated?.exitCode === 0 && state.terminated.reason === 'Completed'
-    : isRunning && started && inputs.isReady(found, spec);
+  const ready =
+    kind === 'ephemeral'
+      ? false
+      : kind === 'init' && !isSidecar(spec as Container)
+        ? state.terminated?.exitCode === 0 && state.terminated.reason === 'Completed'
+        : isRunning && started && inputs.isReady(found, spec);
   return {
     name: spec.name,
     state,
     lastState,
     ready,
     restartCount: found?.restartCount ?? old?.restartCount ?? 0,
-    image: found === undefined ? (old?.image !== undefined && old.image !== '' ? old.image : (spec.image ?? '')) : found.image === '' || found.image.startsWith('sha256:') ? (spec.image ?? '') : found.image,
+    image:
+      found === undefined
+        ? old?.image !== undefined && old.image !== ''
+          ? old.image
+          : (spec.image ?? '')
+        : found.image === '' || found.image.startsWith('sha256:')
+          ? (spec.image ?? '')
+          : found.image,
     imageID: found?.imageRef ?? old?.imageID ?? '',
-    ...(found === undefined ? (old?.containerID === undefined ? {} : { containerID: old.containerID }) : { containerID: `containerd://${found.id}` }),
+    ...(found === undefined
+      ? old?.containerID === undefined
+        ? {}
+        : { containerID: old.containerID }
+      : { containerID: `containerd://${found.id}` }),
     started: kind === 'init' && !isSidecar(spec as Container) ? started : started,
-    ...(spec.resources === undefined || Object.keys(spec.resources).length === 0 || kind === 'ephemeral' ? {} : { resources: spec.resources, ...(spec.resources.requests === undefined ? {} : { allocatedResources: spec.resources.requests }) }),
-    ...(volumeMountStatuses(spec)),
+    ...(spec.resources === undefined || Object.keys(spec.resources).length === 0 || kind === 'ephemeral'
+      ? {}
+      : {
+          resources: spec.resources,
+          ...(spec.resources.requests === undefined ? {} : { allocatedResources: spec.resources.requests }),
+        }),
+    ...volumeMountStatuses(spec),
   };
 }
 
@@ -139,15 +209,26 @@ function terminatedState(c: RuntimeContainer, message: string) {
   };
 }
 
-function phaseOf(pod: Pod, init: readonly ContainerStatus[], main: readonly ContainerStatus[], inputs: StatusInputs): string {
+function phaseOf(
+  pod: Pod,
+  init: readonly ContainerStatus[],
+  main: readonly ContainerStatus[],
+  inputs: StatusInputs,
+): string {
   if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return pod.status.phase;
   if (inputs.ended !== undefined) return 'Failed';
-  const specOf = (s: ContainerStatus) => [...initContainers(pod), ...mainContainers(pod)].find((c) => c.name === s.name)!;
-  const terminal = (s: ContainerStatus) => s.state?.terminated !== undefined && (inputs.terminated || !mayRestart(pod, specOf(s), s.state.terminated.exitCode));
+  const specOf = (s: ContainerStatus) =>
+    [...initContainers(pod), ...mainContainers(pod)].find((c) => c.name === s.name)!;
+  const terminal = (s: ContainerStatus) =>
+    s.state?.terminated !== undefined &&
+    (inputs.terminated || !mayRestart(pod, specOf(s), s.state.terminated.exitCode));
   const plainInit = init.filter((s) => !isSidecar(specOf(s)));
-  const mainExists = main.some((s) => s.state?.running !== undefined || s.state?.terminated !== undefined || s.lastState?.terminated !== undefined);
+  const mainExists = main.some(
+    (s) => s.state?.running !== undefined || s.state?.terminated !== undefined || s.lastState?.terminated !== undefined,
+  );
   if (!mainExists && plainInit.some((s) => terminal(s) && s.state!.terminated!.exitCode !== 0)) return 'Failed';
-  if (!mainExists && plainInit.some((s) => s.state?.terminated === undefined || s.state.terminated.exitCode !== 0)) return inputs.terminated ? 'Failed' : 'Pending';
+  if (!mainExists && plainInit.some((s) => s.state?.terminated === undefined || s.state.terminated.exitCode !== 0))
+    return inputs.terminated ? 'Failed' : 'Pending';
   if (main.every(terminal)) return main.some((s) => s.state!.terminated!.exitCode !== 0) ? 'Failed' : 'Succeeded';
   if (inputs.terminated) return 'Failed';
   // A container that never ran keeps the pod Pending; one that waits to be restarted does not.
@@ -155,23 +236,67 @@ function phaseOf(pod: Pod, init: readonly ContainerStatus[], main: readonly Cont
   return 'Running';
 }
 
-function conditionsOf(pod: Pod, runtime: RuntimePod, init: readonly ContainerStatus[], main: readonly ContainerStatus[], phase: string, now: string): readonly PodCondition[] {
+function conditionsOf(
+  pod: Pod,
+  runtime: RuntimePod,
+  init: readonly ContainerStatus[],
+  main: readonly ContainerStatus[],
+  phase: string,
+  now: string,
+): readonly PodCondition[] {
   const old = pod.status?.conditions ?? [];
   const generation = pod.metadata.generation;
-  const sidecars = new Set(initContainers(pod).filter(isSidecar).map((c) => c.name));
-  const initialized = init.every((s) => (sidecars.has(s.name) ? s.started === true || phase === 'Succeeded' : s.state?.terminated?.exitCode === 0)) || main.some((s) => s.state?.running !== undefined);
-  const uninitialized = init.filter((s) => !(sidecars.has(s.name) ? s.started === true : s.state?.terminated?.exitCode === 0)).map((s) => s.name);
+  const sidecars = new Set(
+    initContainers(pod)
+      .filter(isSidecar)
+      .map((c) => c.name),
+  );
+  const initialized =
+    init.every((s) =>
+      sidecars.has(s.name) ? s.started === true || phase === 'Succeeded' : s.state?.terminated?.exitCode === 0,
+    ) || main.some((s) => s.state?.running !== undefined);
+  const uninitialized = init
+    .filter((s) => !(sidecars.has(s.name) ? s.started === true : s.state?.terminated?.exitCode === 0))
+    .map((s) => s.name);
   const serving = [...init.filter((s) => sidecars.has(s.name)), ...main];
   const unready = serving.filter((s) => !s.ready).map((s) => s.name);
   const finished = phase === 'Succeeded' ? 'PodCompleted' : phase === 'Failed' ? 'PodFailed' : undefined;
-  const containersReady: Condition = finished !== undefined ? no(finished, '') : unready.length === 0 ? yes() : no('ContainersNotReady', `containers with unready status: [${unready.join(' ')}]`);
+  const containersReady: Condition =
+    finished !== undefined
+      ? no(finished, '')
+      : unready.length === 0
+        ? yes()
+        : no('ContainersNotReady', `containers with unready status: [${unready.join(' ')}]`);
   const gates = (pod.spec?.readinessGates ?? []).map((g) => g.conditionType);
   const failing = gates.filter((g) => findCondition(old, g)?.status !== 'True');
-  const ready: Condition = containersReady.status !== 'True' ? containersReady : failing.length === 0 ? yes() : no('ReadinessGatesNotReady', failing.map((g) =>
-    findCondition(old, g) === undefined ? `corresponding condition of pod readiness gate "${g}" does not exist.` : `the status of pod readiness gate "${g}" is not "True", but ${findCondition(old, g)!.status}`).join(', '));
+  const ready: Condition =
+    containersReady.status !== 'True'
+      ? containersReady
+      : failing.length === 0
+        ? yes()
+        : no(
+            'ReadinessGatesNotReady',
+            failing
+              .map((g) =>
+                findCondition(old, g) === undefined
+                  ? `corresponding condition of pod readiness gate "${g}" does not exist.`
+                  : `the status of pod readiness gate "${g}" is not "True", but ${findCondition(old, g)!.status}`,
+              )
+              .join(', '),
+          );
   const own: readonly (Condition & { readonly type: string })[] = [
-    { type: 'PodReadyToStartContainers', ...(readySandbox(runtime) !== undefined && finished === undefined ? yes() : no('', '')) },
-    { type: 'Initialized', ...(phase === 'Succeeded' ? { status: 'True', reason: 'PodCompleted' } : initialized ? yes() : no('ContainersNotInitialized', `containers with incomplete status: [${uninitialized.join(' ')}]`)) },
+    {
+      type: 'PodReadyToStartContainers',
+      ...(readySandbox(runtime) !== undefined && finished === undefined ? yes() : no('', '')),
+    },
+    {
+      type: 'Initialized',
+      ...(phase === 'Succeeded'
+        ? { status: 'True', reason: 'PodCompleted' }
+        : initialized
+          ? yes()
+          : no('ContainersNotInitialized', `containers with incomplete status: [${uninitialized.join(' ')}]`)),
+    },
     { type: 'Ready', ...ready },
     { type: 'ContainersReady', ...containersReady },
   ];

@@ -42,7 +42,13 @@ export class StatusWriter {
     const uid = pod.metadata.uid!;
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod, wanted: status, known: pod.status ?? {}, knownAt: pod.metadata.resourceVersion ?? '0', sending: undefined };
+      entry = {
+        pod,
+        wanted: status,
+        known: pod.status ?? {},
+        knownAt: pod.metadata.resourceVersion ?? '0',
+        sending: undefined,
+      };
       this.#entries.set(uid, entry);
     }
     entry.wanted = status;
@@ -61,7 +67,8 @@ export class StatusWriter {
 
   /** Resolves when the newest status of the pod is at the API (or the pod is gone). */
   async flush(uid: string): Promise<void> {
-    for (let entry = this.#entries.get(uid); entry?.sending !== undefined; entry = this.#entries.get(uid)) await entry.sending;
+    for (let entry = this.#entries.get(uid); entry?.sending !== undefined; entry = this.#entries.get(uid))
+      await entry.sending;
   }
 
   forget(uid: string): void {
@@ -76,7 +83,9 @@ export class StatusWriter {
       const target = entry.wanted;
       try {
         const patch = { metadata: { uid }, status: statusPatch(entry.known, target) };
-        const updated = await pods.patch(namespace, name!, 'application/strategic-merge-patch+json', patch, { subresource: 'status' });
+        const updated = await pods.patch(namespace, name!, 'application/strategic-merge-patch+json', patch, {
+          subresource: 'status',
+        });
         if (updated.metadata.uid !== uid) break;
         entry.known = target;
         entry.knownAt = updated.metadata.resourceVersion ?? entry.knownAt;
@@ -112,9 +121,17 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
     if (sameJson(old[key], next[key])) continue;
     if (next[key] === undefined) patch[key] = null;
     else if (key === 'conditions') {
-      patch[key] = (after.conditions ?? []).filter((c) => !sameJson(c, before.conditions?.find((o) => o.type === c.type)))
+      patch[key] = (after.conditions ?? [])
+        .filter(
+          (c) =>
+            !sameJson(
+              c,
+              before.conditions?.find((o) => o.type === c.type),
+            ),
+        )
         .map((c) => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }));
-    } else if (REPLACED_LISTS.has(key) && Array.isArray(old[key]) && old[key].length > 0) patch[key] = [{ $patch: 'replace' }, ...(next[key] as unknown[])];
+    } else if (REPLACED_LISTS.has(key) && Array.isArray(old[key]) && old[key].length > 0)
+      patch[key] = [{ $patch: 'replace' }, ...(next[key] as unknown[])];
     else patch[key] = next[key];
   }
   return patch;

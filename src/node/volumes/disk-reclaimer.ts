@@ -40,7 +40,9 @@ export function createDiskReclaimer(deps: DiskReclaimerDeps): Component {
     if (!keep && !(await removeDisk(volume.spec!.csi!.volumeHandle, deps))) return queue.addAfter(name, BUSY_RETRY_MS);
     const left = (volume.metadata.finalizers ?? []).filter((f) => f !== BACKING_FILE_FINALIZER);
     // The resourceVersion makes it fail when somebody else changed the list.
-    const patch = { metadata: { resourceVersion: volume.metadata.resourceVersion, finalizers: left.length === 0 ? null : left } };
+    const patch = {
+      metadata: { resourceVersion: volume.metadata.resourceVersion, finalizers: left.length === 0 ? null : left },
+    };
     try {
       await deps.client.resource(persistentvolumes).patch(undefined, name, 'application/merge-patch+json', patch);
     } catch (error) {

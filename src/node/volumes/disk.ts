@@ -11,10 +11,12 @@ export const BACKING_FILE_FINALIZER = 'volumes.coracle.dev/backing-file';
 /** mkfs refuses smaller ones. */
 const SMALLEST_BYTES: Readonly<Record<string, number>> = { ext4: 1024 * 1024, xfs: 300 * 1024 * 1024 };
 
-const backingFile = (deps: Pick<VolumeDeps, 'volumesDir'>, handle: string): string => `${deps.volumesDir}/${handle}.img`;
+const backingFile = (deps: Pick<VolumeDeps, 'volumesDir'>, handle: string): string =>
+  `${deps.volumesDir}/${handle}.img`;
 
 /** Where a disk is mounted once a node; pods get binds of it. */
-const stagingDir = (deps: Pick<VolumeDeps, 'rootDir'>, handle: string): string => `${deps.rootDir}/plugins/kubernetes.io/csi/${DISK_DRIVER}/${handle}/globalmount`;
+const stagingDir = (deps: Pick<VolumeDeps, 'rootDir'>, handle: string): string =>
+  `${deps.rootDir}/plugins/kubernetes.io/csi/${DISK_DRIVER}/${handle}/globalmount`;
 
 /** Upstream's name of the VolumeAttachment of a CSI volume to a node: a node may read only what it can name. */
 export const attachmentName = (handle: string, nodeName: string): string =>
@@ -37,12 +39,22 @@ function inTurn<T>(deps: Pick<VolumeDeps, 'mounts'>, handle: string, step: () =>
   return mine;
 }
 
-export async function mountDisk(pod: Pod, pv: PersistentVolume, readOnly: boolean, dir: string, deps: VolumeDeps): Promise<PreparedVolume> {
+export async function mountDisk(
+  pod: Pod,
+  pv: PersistentVolume,
+  readOnly: boolean,
+  dir: string,
+  deps: VolumeDeps,
+): Promise<PreparedVolume> {
   const handle = checkHandle(pv.spec!.csi!.volumeHandle);
   const name = pv.metadata.name!;
   const attached = async () => {
     const attachment = await deps.attachment(attachmentName(handle, deps.nodeName));
-    return attachment?.status?.attached === true && attachment.metadata.deletionTimestamp === undefined && attachment.spec.source.persistentVolumeName === name;
+    return (
+      attachment?.status?.attached === true &&
+      attachment.metadata.deletionTimestamp === undefined &&
+      attachment.spec.source.persistentVolumeName === name
+    );
   };
   const refuse = () => new VolumeError(`volume ${name} is not attached to node ${deps.nodeName} yet`);
   if (!(await attached())) throw refuse();
@@ -56,12 +68,17 @@ export async function mountDisk(pod: Pod, pv: PersistentVolume, readOnly: boolea
     const staging = stagingDir(deps, handle);
     const mount = `${dir}/mount`;
     deps.files.mkdir(mount, 0o750);
-    deps.files.write(`${dir}/vol_data.json`, JSON.stringify({ driverName: DISK_DRIVER, volumeHandle: handle, specVolID: name }), 0o600);
+    deps.files.write(
+      `${dir}/vol_data.json`,
+      JSON.stringify({ driverName: DISK_DRIVER, volumeHandle: handle, specVolID: name }),
+      0o600,
+    );
     const mounted = deps.mounts.list();
     if (!mounted.some((m) => m.target === staging)) await stage(pv, handle, staging, deps);
     const group = pod.spec?.securityContext?.fsGroup;
     if (!mounted.some((m) => m.target === mount)) {
-      if (group !== undefined && !readOnly) applyGroup(deps, staging, group, pod.spec?.securityContext?.fsGroupChangePolicy);
+      if (group !== undefined && !readOnly)
+        applyGroup(deps, staging, group, pod.spec?.securityContext?.fsGroupChangePolicy);
       await deps.mounts.bind(staging, mount, { readOnly: readOnly || pv.spec?.csi?.readOnly === true });
     }
     return { path: mount, readOnly };
@@ -71,7 +88,8 @@ export async function mountDisk(pod: Pod, pv: PersistentVolume, readOnly: boolea
 async function stage(pv: PersistentVolume, handle: string, staging: string, deps: VolumeDeps): Promise<void> {
   const { files, mounts } = deps;
   const type = pv.spec?.csi?.fsType ?? 'ext4';
-  if (SMALLEST_BYTES[type] === undefined) throw new VolumeError(`fsType ${JSON.stringify(type)} is not supported: use ext4 or xfs`);
+  if (SMALLEST_BYTES[type] === undefined)
+    throw new VolumeError(`fsType ${JSON.stringify(type)} is not supported: use ext4 or xfs`);
   const file = backingFile(deps, handle);
   if (files.stat(file) === undefined) {
     files.mkdir(deps.volumesDir, 0o711);
@@ -139,7 +157,10 @@ export function disksInUse(deps: Pick<VolumeDeps, 'files' | 'rootDir'>): Set<str
 const isUsed = (handle: string, deps: VolumeDeps): boolean => disksInUse(deps).has(handle);
 
 /** Removes a released disk's file; false while it is in use on this machine. */
-export async function removeDisk(handle: string, deps: Pick<VolumeDeps, 'files' | 'mounts' | 'volumesDir'>): Promise<boolean> {
+export async function removeDisk(
+  handle: string,
+  deps: Pick<VolumeDeps, 'files' | 'mounts' | 'volumesDir'>,
+): Promise<boolean> {
   checkHandle(handle);
   return inTurn(deps, handle, async () => {
     const file = backingFile(deps, handle);
@@ -151,6 +172,7 @@ export async function removeDisk(handle: string, deps: Pick<VolumeDeps, 'files' 
 
 /** Handles become file names. */
 function checkHandle(handle: string): string {
-  if (!/^[a-z0-9A-Z][a-zA-Z0-9._-]{0,200}$/.test(handle)) throw new VolumeError(`volumeHandle ${JSON.stringify(handle)} is not valid: letters, digits, '.', '_' and '-'`);
+  if (!/^[a-z0-9A-Z][a-zA-Z0-9._-]{0,200}$/.test(handle))
+    throw new VolumeError(`volumeHandle ${JSON.stringify(handle)} is not valid: letters, digits, '.', '_' and '-'`);
   return handle;
 }

@@ -8,7 +8,8 @@ export const emptyDir: VolumePlugin = {
 
   async setUp({ pod, volume, dir }, { files, mounts, facts }) {
     const { medium = '', sizeLimit } = volume.emptyDir!;
-    if (medium !== '' && medium !== 'Memory') throw new VolumeError(`emptyDir medium ${JSON.stringify(medium)} is not supported: use "" or "Memory"`);
+    if (medium !== '' && medium !== 'Memory')
+      throw new VolumeError(`emptyDir medium ${JSON.stringify(medium)} is not supported: use "" or "Memory"`);
     if (medium === 'Memory' && !mounts.list().some((m) => m.target === dir)) {
       files.mkdir(dir, 0o777);
       const limit = quantityToNumber(sizeLimit);

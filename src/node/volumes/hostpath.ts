@@ -34,5 +34,6 @@ export function ensureHostPath(files: FileSystem, path: string, type: string): v
   if (type === 'FileOrCreate' && files.stat(path) === undefined) files.write(path, '', 0o644);
   const wanted = WANTED[kind];
   if (wanted === undefined) throw new VolumeError(`hostPath type ${JSON.stringify(type)} is unknown`);
-  if (files.stat(path)?.type !== wanted.type) throw new VolumeError(`hostPath type check failed: ${path} ${wanted.words}`);
+  if (files.stat(path)?.type !== wanted.type)
+    throw new VolumeError(`hostPath type check failed: ${path} ${wanted.words}`);
 }

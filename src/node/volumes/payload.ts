@@ -20,7 +20,13 @@ export interface Ownership {
 const DATA_LINK = '..data';
 
 /** Writes only when something differs. `nowMs` names the folder. */
-export async function writePayload(files: FileSystem, dir: string, payload: Payload, ownership: Ownership, nowMs: number): Promise<void> {
+export async function writePayload(
+  files: FileSystem,
+  dir: string,
+  payload: Payload,
+  ownership: Ownership,
+  nowMs: number,
+): Promise<void> {
   for (const path of payload.keys()) checkPath(path);
   files.mkdir(dir, 0o755);
   const current = files.readlink(`${dir}/${DATA_LINK}`);
@@ -46,7 +52,8 @@ export async function writePayload(files: FileSystem, dir: string, payload: Payl
   files.rename(`${dir}/${DATA_LINK}_tmp`, `${dir}/${DATA_LINK}`);
 
   const wanted = new Set([...payload.keys()].map((p) => p.split('/')[0]!));
-  for (const name of wanted) if (files.readlink(`${dir}/${name}`) === undefined) files.symlink(`${DATA_LINK}/${name}`, `${dir}/${name}`);
+  for (const name of wanted)
+    if (files.readlink(`${dir}/${name}`) === undefined) files.symlink(`${DATA_LINK}/${name}`, `${dir}/${name}`);
   for (const name of files.list(dir)) {
     if (name.startsWith('..')) continue;
     if (!wanted.has(name)) files.unlink(`${dir}/${name}`);

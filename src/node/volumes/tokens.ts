@@ -11,11 +11,19 @@ const RENEW_SHARE = 0.8;
 const RENEW_MAX_MS = 24 * 3600 * 1000;
 
 export class Tokens {
-  readonly #deps: { readonly client: Client; readonly clock: Clock; readonly serviceAccounts: ResourceRef<ServiceAccount> };
+  readonly #deps: {
+    readonly client: Client;
+    readonly clock: Clock;
+    readonly serviceAccounts: ResourceRef<ServiceAccount>;
+  };
   /** Pod uid → audience and life → token. */
   readonly #tokens = new Map<string, Map<string, { readonly token: string; readonly renewAtMs: number }>>();
 
-  constructor(deps: { readonly client: Client; readonly clock: Clock; readonly serviceAccounts: ResourceRef<ServiceAccount> }) {
+  constructor(deps: {
+    readonly client: Client;
+    readonly clock: Clock;
+    readonly serviceAccounts: ResourceRef<ServiceAccount>;
+  }) {
     this.#deps = deps;
   }
 
@@ -37,13 +45,18 @@ export class Tokens {
       },
     };
     try {
-      const answer = await client.resource(serviceAccounts).createSubresource<TokenRequest>(namespace, account, 'token', request);
+      const answer = await client
+        .resource(serviceAccounts)
+        .createSubresource<TokenRequest>(namespace, account, 'token', request);
       const nowMs = clock.now();
       const endMs = parseTime(answer.status?.expirationTimestamp ?? '') ?? nowMs + expirationSeconds * 1000;
       const perPod = this.#tokens.get(uid!) ?? new Map();
       this.#tokens.set(uid!, perPod);
-      perPod.set(key, { token: answer.status?.token ?? "", renewAtMs: nowMs + Math.min(RENEW_MAX_MS, (endMs - nowMs) * RENEW_SHARE) });
-      return answer.status?.token ?? "";
+      perPod.set(key, {
+        token: answer.status?.token ?? '',
+        renewAtMs: nowMs + Math.min(RENEW_MAX_MS, (endMs - nowMs) * RENEW_SHARE),
+      });
+      return answer.status?.token ?? '';
     } catch (error) {
       if (known !== undefined) return known.token; // still good for a while
       throw error;

@@ -1,5 +1,12 @@
 // What every kind of volume offers, and what it may use.
-import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Volume } from '#generated/api/core-v1.ts';
+import type {
+  ConfigMap,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Volume,
+} from '#generated/api/core-v1.ts';
 import type { VolumeAttachment } from '#generated/api/storage-v1.ts';
 import type { Clock } from '#base/clock.ts';
 import type { FileSystem } from '#host/file-system.ts';

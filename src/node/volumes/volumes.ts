@@ -12,7 +12,16 @@ import { secret } from './secret.ts';
 import { type PreparedVolume, type VolumeDeps, VolumeError, type VolumePlugin } from './volume.ts';
 
 /** Every kind of volume there is. The order does not matter: a volume names exactly one. */
-export const VOLUME_PLUGINS: readonly VolumePlugin[] = [configMap, downwardAPI, emptyDir, ephemeral, hostPath, persistentVolumeClaim, projected, secret];
+export const VOLUME_PLUGINS: readonly VolumePlugin[] = [
+  configMap,
+  downwardAPI,
+  emptyDir,
+  ephemeral,
+  hostPath,
+  persistentVolumeClaim,
+  projected,
+  secret,
+];
 
 export type PodVolumes = ReadonlyMap<string, PreparedVolume>;
 
@@ -51,17 +60,26 @@ export class Volumes {
     const uid = pod.metadata.uid!;
     const volumes = pod.spec?.volumes ?? [];
     await this.#mountMemory();
-    const made = await Promise.all(volumes.map(async (volume) => {
-      const plugin = pluginOf(volume);
-      const place = `pods/${uid}/volumes/${plugin.folder}/${volume.name}`;
-      try {
-        const context = { pod, volume, dir: `${this.#deps.rootDir}/${place}`, memoryDir: `${this.memoryRoot}/${place}` };
-        return [volume.name, await plugin.setUp(context, this.#deps)] as const;
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new VolumeError(`MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)} : ${why}`, { cause: error });
-      }
-    }));
+    const made = await Promise.all(
+      volumes.map(async (volume) => {
+        const plugin = pluginOf(volume);
+        const place = `pods/${uid}/volumes/${plugin.folder}/${volume.name}`;
+        try {
+          const context = {
+            pod,
+            volume,
+            dir: `${this.#deps.rootDir}/${place}`,
+            memoryDir: `${this.memoryRoot}/${place}`,
+          };
+          return [volume.name, await plugin.setUp(context, this.#deps)] as const;
+        } catch (error) {
+          const why = error instanceof Error ? error.message : String(error);
+          throw new VolumeError(`MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)} : ${why}`, {
+            cause: error,
+          });
+        }
+      }),
+    );
     const prepared = new Map(made);
     this.#prepared.set(uid, prepared);
     return prepared;
@@ -81,7 +99,10 @@ export class Volumes {
     const { files, rootDir } = this.#deps;
     const place = `pods/${uid}/volumes`;
     for (const plugin of new Map(VOLUME_PLUGINS.map((p) => [p.folder, p])).values()) {
-      const names = new Set([...files.list(`${rootDir}/${place}/${plugin.folder}`), ...files.list(`${this.memoryRoot}/${place}/${plugin.folder}`)]);
+      const names = new Set([
+        ...files.list(`${rootDir}/${place}/${plugin.folder}`),
+        ...files.list(`${this.memoryRoot}/${place}/${plugin.folder}`),
+      ]);
       for (const name of names) {
         const own = `${place}/${plugin.folder}/${name}`;
         await plugin.tearDown(`${rootDir}/${own}`, `${this.memoryRoot}/${own}`, this.#deps);
@@ -110,5 +131,7 @@ function pluginOf(volume: Volume): VolumePlugin {
   const plugin = VOLUME_PLUGINS.find((p) => volume[p.field] !== undefined);
   if (plugin !== undefined) return plugin;
   const kind = Object.keys(volume).find((k) => k !== 'name') ?? 'empty';
-  throw new VolumeError(`volume ${JSON.stringify(volume.name)}: kind ${kind} is not supported: use one of ${VOLUME_PLUGINS.map((p) => p.field).join(', ')}`);
+  throw new VolumeError(
+    `volume ${JSON.stringify(volume.name)}: kind ${kind} is not supported: use one of ${VOLUME_PLUGINS.map((p) => p.field).join(', ')}`,
+  );
 }
