@@ -21,6 +21,7 @@ import type { Mounts } from '#host/mounts.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { PodCache } from './cri/pod-cache.ts';
 import type { Runtime } from './cri/runtime.ts';
+import { collectImages } from './images/image-gc.ts';
 import { Images } from './images/images.ts';
 import { pullCredentials } from './images/credentials.ts';
 import { Limiter } from './limiter.ts';
@@ -106,6 +107,7 @@ class RunningKubelet implements Kubelet {
   readonly #tokens: Tokens;
   readonly #workerDeps: PodWorkerDeps;
   readonly #logs: LogReader;
+  readonly #images: Images;
   readonly #stop = new AbortController();
   /** Pod uid → its worker. */
   readonly #workers = new Map<string, PodWorker>();
@@ -169,6 +171,7 @@ class RunningKubelet implements Kubelet {
       credentials: (pod, image) =>
         pullCredentials(pod, image, (namespace, name) => this.#objects.secret(pod.metadata.uid!, namespace, name)),
     });
+    this.#images = images;
     this.#workerDeps = {
       client,
       runtime,
@@ -240,10 +243,13 @@ class RunningKubelet implements Kubelet {
     await this.#reporter.register(signal);
     this.#background.push(this.#reporter.run(this.#stop.signal), this.#cache.follow(this.#stop.signal));
     const { runtime, clock } = this.#deps;
-    if (options.hollow !== true)
+    if (options.hollow !== true) {
+      const { signal: end } = this.#stop;
       this.#background.push(
-        rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, this.#stop.signal),
+        rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, end),
+        collectImages({ runtime, clock, files, log, lastUsedMs: this.#images.lastUsedMs }, end),
       );
+    }
     // Pods are taken up once the list is whole: before that, running ones would look like orphans.
     this.#background.push(
       this.#pods

@@ -125,9 +125,10 @@ export class PodCache {
       }
     };
     const listening = (async () => {
-      while (!signal.aborted && events) {
+      for (;;) {
         await listen();
-        if (events) await this.#pause(RELIST_MS, signal);
+        if (signal.aborted || !events) return;
+        await this.#pause(RELIST_MS, signal);
       }
     })();
     while (!signal.aborted) {

@@ -572,12 +572,10 @@ export class PodWorker {
     if (pod === undefined) return;
     await this.#deps.statuses.flush(this.uid);
     try {
-      await this.#deps.client
-        .resource(podsRef)
-        .delete(pod.metadata.namespace, pod.metadata.name!, {
-          gracePeriodSeconds: 0,
-          preconditions: { uid: this.uid },
-        });
+      await this.#deps.client.resource(podsRef).delete(pod.metadata.namespace, pod.metadata.name!, {
+        gracePeriodSeconds: 0,
+        preconditions: { uid: this.uid },
+      });
     } catch (error) {
       if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
     }

@@ -120,7 +120,7 @@ export class Probes {
   }
 
   stop(): void {
-    for (const id of [...this.#containers.keys()]) this.forget(id);
+    for (const id of this.#containers.keys()) this.forget(id);
   }
 
   #schedule(

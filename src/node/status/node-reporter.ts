@@ -77,16 +77,14 @@ export class NodeReporter {
               labels: this.#labels(),
               annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
             },
-            spec: { ...(options.taints === undefined ? {} : { taints: options.taints }) },
+            spec: options.taints === undefined ? {} : { taints: options.taints },
             status,
           };
           await client.resource(nodes).create(node);
         } else if (Object.entries(this.#labels()).some(([k, v]) => existing.metadata.labels?.[k] !== v)) {
-          await client
-            .resource(nodes)
-            .patch(undefined, options.nodeName, 'application/merge-patch+json', {
-              metadata: { labels: this.#labels() },
-            });
+          await client.resource(nodes).patch(undefined, options.nodeName, 'application/merge-patch+json', {
+            metadata: { labels: this.#labels() },
+          });
         }
         await this.#report();
         await this.#renewLease();
