@@ -32,6 +32,9 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 
+// Connections that are kept open for reuse must not keep the command alive. What was printed goes out first.
+process.stdout.write('', () => process.stderr.write('', () => process.exit()));
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof UserError) {

@@ -47,6 +47,8 @@ const nodeAgentBinding: ClusterRoleBinding = {
 /** Idempotent: an object that exists is left as it is. */
 export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: Client): Promise<void> {
   const ensure = async <T extends KubeObject>(ref: ResourceRef<T>, object: T): Promise<void> => {
+    // A Service that exists is refused for its taken address, not for its name: look first.
+    if ((await client.resource(ref).get(object.metadata.namespace, object.metadata.name!)) !== undefined) return;
     try {
       await client.resource(ref).create(object);
     } catch (error) {

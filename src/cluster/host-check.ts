@@ -47,8 +47,11 @@ export async function tryNetworkFeatures(run: Run): Promise<readonly string[]> {
     if (result.code !== 0) lacks.push(`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`);
   };
   await Promise.all([
-    attempt('bridge or veth links', 'ip link add b type bridge && ip link add x type veth peer name y'),
-    attempt('nftables with maps and NAT', "nft 'table ip t { map m { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; } chain c { type nat hook prerouting priority 0; } }'"),
+    attempt('bridge or veth links', 'ip link add name probe0 type bridge && ip link add name probe1 type veth peer name probe2'),
+    attempt(
+      'nftables with maps and NAT',
+      "nft add table ip probe && nft 'add map ip probe ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service ; }' && nft 'add chain ip probe nat0 { type nat hook prerouting priority 0 ; }'",
+    ),
   ]);
   return lacks;
 }

@@ -9,7 +9,7 @@ import type { RuntimePrograms } from '#install/programs.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
 import { containerdConfig } from './containerd-config.ts';
 import { UserError } from './errors.ts';
-import { ensurePart, livePart, type PartRecord, recordPart, stopPart } from './parts.ts';
+import { ensureForkedPart, ensurePart, livePart, type PartRecord, recordPart, stopPart } from './parts.ts';
 import type { ClusterPaths } from './paths.ts';
 import { plugNode, type SwitchDeps } from './switch.ts';
 
@@ -96,7 +96,7 @@ export async function ensureContainerd(config: ClusterConfig, node: NodeConfig, 
     }),
   );
   const inside = enterNode(init.pid, [deps.programs.found['containerd']!, '--config', own.containerdConfig, '--log-level', 'warn']);
-  const { record } = ensurePart(paths, containerdPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } });
+  const record = await ensureForkedPart(paths, containerdPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } }, deps.clock);
   const socket = containerdSocket(init.pid);
   for (const end = deps.clock.monotonic() + CONTAINERD_TIMEOUT_MS; !existsSync(socket); await sleep(deps.clock, 10)) {
     const dead = identify(record.pid) === undefined;
@@ -107,9 +107,9 @@ export async function ensureContainerd(config: ClusterConfig, node: NodeConfig, 
 }
 
 /** The node's agent, adopted when it lives. */
-export function ensureAgent(node: NodeConfig, init: ProcessIdentity, paths: ClusterPaths, deps: LocalNodeDeps): void {
+export async function ensureAgent(node: NodeConfig, init: ProcessIdentity, paths: ClusterPaths, deps: LocalNodeDeps): Promise<void> {
   const inside = enterNode(init.pid, [...deps.self, 'agent', '--data-dir', paths.data, '--node', node.name]);
-  ensurePart(paths, agentPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } });
+  await ensureForkedPart(paths, agentPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } }, deps.clock);
 }
 
 /** Ends the node at once, as a machine dies. Waits until the kernel has taken everything down. */

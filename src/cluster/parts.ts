@@ -2,9 +2,9 @@
 // `down` finds it, and never mistakes another process for it.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '#base/clock.ts';
+import { type Clock, sleep } from '#base/clock.ts';
 import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
-import { type DetachedOptions, isAlive, type ProcessIdentity, spawnDetached, stopProcess } from '#host/process.ts';
+import { childOf, type DetachedOptions, identify, isAlive, type ProcessIdentity, spawnDetached, stopProcess } from '#host/process.ts';
 import type { ClusterPaths } from './paths.ts';
 
 export interface PartRecord extends ProcessIdentity {
@@ -18,12 +18,33 @@ export function livePart(paths: ClusterPaths, part: string): PartRecord | undefi
 }
 
 /** Starts the part unless it lives. */
-export function ensurePart(paths: ClusterPaths, part: string, command: string, args: readonly string[], options: Omit<DetachedOptions, 'logFile'> = {}): { record: PartRecord; started: boolean } {
+export function ensurePart(paths: ClusterPaths, part: string, command: string, args: readonly string[], options: Omit<DetachedOptions, 'logFile'> = {}): PartRecord {
   const live = livePart(paths, part);
-  if (live !== undefined) return { record: live, started: false };
-  const record = { part, ...spawnDetached(command, args, { ...options, logFile: paths.log(part) }) };
-  writeFileAtomic(paths.part(part), JSON.stringify(record), 0o600);
-  return { record, started: true };
+  if (live !== undefined) return live;
+  const identity = spawnDetached(command, args, { ...options, logFile: paths.log(part) });
+  recordPart(paths, part, identity);
+  return { part, ...identity };
+}
+
+/** How long a starter may take until the program it starts is there. */
+const CHILD_TIMEOUT_MS = 5_000;
+
+/**
+ * Like ensurePart for a program that a starter forks (nsenter into another pid namespace): the part is the child, which gets
+ * the signals and whose memory counts.
+ */
+export async function ensureForkedPart(paths: ClusterPaths, part: string, command: string, args: readonly string[], options: Omit<DetachedOptions, 'logFile'>, clock: Clock): Promise<PartRecord> {
+  const live = livePart(paths, part);
+  if (live !== undefined) return live;
+  const starter = spawnDetached(command, args, { ...options, logFile: paths.log(part) });
+  for (const end = clock.monotonic() + CHILD_TIMEOUT_MS; clock.monotonic() < end && isAlive(starter); await sleep(clock, 3)) {
+    const pid = childOf(starter.pid);
+    const identity = pid === undefined ? undefined : identify(pid);
+    if (identity === undefined) continue;
+    recordPart(paths, part, identity);
+    return { part, ...identity };
+  }
+  throw new Error(`${part} did not start; see ${paths.log(part)}`);
 }
 
 export function recordPart(paths: ClusterPaths, part: string, identity: ProcessIdentity): void {

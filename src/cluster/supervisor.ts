@@ -106,8 +106,8 @@ export class Supervisor implements Component {
   async #bringUp(node: NodeConfig): Promise<void> {
     const { record: init } = await ensureInit(this.#config, node, this.#paths, this.#deps);
     this.#restarts.set(`${node.name}-seen`, { count: 0, atMs: 0 });
-    if (livePart(this.#paths, containerdPart(node.name)) === undefined) await this.#paced(containerdPart(node.name), async () => ensureContainerd(this.#config, node, init, this.#paths, this.#deps));
-    if (livePart(this.#paths, agentPart(node.name)) === undefined) await this.#paced(agentPart(node.name), async () => ensureAgent(node, init, this.#paths, this.#deps));
+    if (livePart(this.#paths, containerdPart(node.name)) === undefined) await this.#paced(containerdPart(node.name), () => ensureContainerd(this.#config, node, init, this.#paths, this.#deps));
+    if (livePart(this.#paths, agentPart(node.name)) === undefined) await this.#paced(agentPart(node.name), () => ensureAgent(node, init, this.#paths, this.#deps));
   }
 
   #ensureServer(): void {
