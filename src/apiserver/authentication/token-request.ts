@@ -111,7 +111,7 @@ export class TokenIssuer {
     return {
       ...request,
       spec: {
-        audiences: audiences === undefined || audiences.length === 0 ? this.#deps.audiences : audiences,
+        audiences: (audiences ?? []).length === 0 ? this.#deps.audiences : audiences!,
         // The normal form has 0 where the client said nothing.
         expirationSeconds: expirationSeconds || DEFAULT_EXPIRATION_SECONDS,
         ...(boundObjectRef === undefined || boundObjectRef === null ? {} : { boundObjectRef }),

@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { createLog, describeError, type Log } from '#base/log.ts';
 import type { Component } from '#base/lifecycle.ts';
-import { clusterPaths } from '#cluster/paths.ts';
+import { clusterPaths, runtimeProgramsDir } from '#cluster/paths.ts';
 import { readConfig, type ClusterConfig } from '#cluster/config.ts';
 import { UserError } from '#cluster/errors.ts';
-import { clock, self } from '../context.ts';
+import { clock, home, self } from '../context.ts';
 
 interface Flags {
   readonly dataDir: string;
@@ -66,7 +66,7 @@ const startSupervisorPart: Start = async (config, flags, log, signal) => {
   if ((await tryLock(paths.data)) === undefined) throw new UserError(`another supervisor already looks after ${paths.data}`);
   const facts = await examineHost(run, process.platform, process.getuid?.() ?? -1);
   const path = process.env['PATH'] ?? '';
-  const { programs } = findPrograms({ privateDir: '/nonexistent', path, ...(config.runtimeDir === undefined ? {} : { runtimeDir: config.runtimeDir }) });
+  const { programs } = findPrograms({ privateDir: runtimeProgramsDir(home), path, ...(config.runtimeDir === undefined ? {} : { runtimeDir: config.runtimeDir }) });
   const supervisor = new Supervisor(config, paths, { run, scratch: paths.run, clock, log, programs, self, canSetOomScore: facts.canSetOomScore, client: adminClient({ config, paths }, 'coracle-supervisor') });
   await supervisor.start(signal);
   return supervisor;
