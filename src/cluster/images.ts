@@ -1,7 +1,7 @@
 // Images on nodes. An archive's blobs are stored once a machine: every node's containerd gets hard links to them before
 // the import, finds the content there, and only unpacks.
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -60,7 +60,7 @@ export async function loadKeptImages(node: string, config: ClusterConfig, paths:
 
 async function importOn(names: readonly string[], archive: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
   const blobs = await keepBlobs(archive, paths);
-  for (const node of runningNodes(config, paths, run).filter((n) => names.includes(n.name))) {
+  const importOne = async (node: RunningNode) => {
     const content = join(paths.node(node.name).containerd, CONTENT);
     mkdirSync(content, { recursive: true });
     for (const blob of blobs) {
@@ -73,7 +73,8 @@ async function importOn(names: readonly string[], archive: string, config: Clust
       if (error instanceof CommandError) throw new UserError(`${archive.split('/').at(-1)} could not be imported on ${node.name}: ${error.result.stderr.trim().split('\n').at(-1)}. Give archives made by docker save, or OCI archives`);
       throw error;
     }
-  }
+  };
+  await Promise.all(runningNodes(config, paths, run).filter((n) => names.includes(n.name)).map(importOne));
 }
 
 /** A copy under its own digest, unpacked from gzip, in the cluster's folder. */
@@ -81,7 +82,7 @@ async function keepArchive(file: string, paths: ClusterPaths): Promise<string> {
   const folder = join(paths.images, 'archives');
   mkdirSync(folder, { recursive: true });
   const temporary = join(folder, `incoming-${process.pid}`);
-  const gzipped = readFileSync(file).subarray(0, 2).equals(Buffer.from([0x1f, 0x8b]));
+  const gzipped = isGzip(file);
   const hash = createHash('sha256');
   const source = createReadStream(file);
   const counted = async function* (chunks: AsyncIterable<Buffer>) {
@@ -95,6 +96,16 @@ async function keepArchive(file: string, paths: ClusterPaths): Promise<string> {
   const kept = join(folder, `${hash.digest('hex').slice(0, 32)}.tar`);
   renameSync(temporary, kept);
   return kept;
+}
+
+function isGzip(file: string): boolean {
+  const head = Buffer.alloc(2);
+  const handle = openSync(file, 'r');
+  try {
+    return readSync(handle, head, 0, 2, 0) === 2 && head.equals(Buffer.from([0x1f, 0x8b]));
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** Extracts the blobs of an OCI archive into the shared folder; their names. Docker's older layout has none by digest. */
