@@ -52,7 +52,8 @@ async function exec(name: string, args: readonly string[], flags: Flags): Promis
   if (config.hollow) throw new UserError('hollow nodes have no terminal: there is no machine behind them');
   const init = livePart(paths, initPart(name));
   if (init === undefined) throw new UserError(`${name} is not running; start it with: coracle node start ${name}`);
-  const inside = enterNode(init.pid, args.length === 0 ? [env['SHELL'] ?? '/bin/sh'] : args);
+  const command = args[0] === '--' ? args.slice(1) : args;
+  const inside = enterNode(init.pid, command.length === 0 ? [env['SHELL'] ?? '/bin/sh'] : command);
   const path = findPrograms({ privateDir: runtimeProgramsDir(home), path: env['PATH'] ?? '' }).programs.path;
   return runInteractive(inside.command, inside.args, { PATH: path });
 }
