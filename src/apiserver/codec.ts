@@ -7,7 +7,7 @@ import type { Schema } from '#schema/types.ts';
 import type { RequestContext } from './context.ts';
 import { bodyMedia, yamlToJson } from './negotiation.ts';
 import { orderedMetadata } from './metadata.ts';
-import type { Served } from './served.ts';
+import { presented, type Served } from './served.ts';
 import type { WriteOptions } from './verbs/options.ts';
 
 /** Records who set which fields; see #merge. Absent: managedFields are kept as they are. */
@@ -123,22 +123,31 @@ export class Codec {
     now: string,
   ): KubeObject {
     if (this.#fieldManager === undefined) return object;
-    return this.#fieldManager.update({
-      object,
-      old,
-      schema: this.#storageSchema(served),
-      apiVersion: served.storageApiVersion,
+    const { fromStorage, schema } = served.version;
+    if (fromStorage === undefined) {
+      const apiVersion = served.apiVersion;
+      return this.#fieldManager.update({ object, old, schema, apiVersion, manager, subresource, now });
+    }
+    // Fields are recorded in the shape of the version that the request is about.
+    const managed = this.#fieldManager.update({
+      object: presented(served, object),
+      old: old === undefined ? undefined : presented(served, old),
+      schema,
+      apiVersion: served.apiVersion,
       manager,
       subresource,
       now,
     });
+    const { managedFields: _managedFields, ...metadata } = object.metadata;
+    const { managedFields } = managed.metadata;
+    return { ...object, metadata: managedFields === undefined ? metadata : { ...metadata, managedFields } };
   }
 
   #storageSchema(served: Served): Schema {
     let schema = this.#storageSchemas.get(served);
     if (schema === undefined) {
-      const { versions, storageVersion } = served.definition;
-      schema = (versions.find((v) => v.version === storageVersion) ?? served.version).schema;
+      const { versions, storageVersion, storedAs } = served.definition;
+      schema = storedAs?.schema ?? (versions.find((v) => v.version === storageVersion) ?? served.version).schema;
       this.#storageSchemas.set(served, schema);
     }
     return schema;

@@ -2,6 +2,7 @@
 // the start; CustomResourceDefinitions may come and go later.
 import type { KubeObject } from '#machinery/object.ts';
 import { StatusError, type StatusSubject } from '#machinery/status.ts';
+import { rebuild } from '#schema/rebuild.ts';
 import type { ResourceDefinition, VersionDefinition } from '#schema/resource.ts';
 import { CacheEntry, type EntryContext, type ParsedObjects } from '#watchcache/entry.ts';
 import type { ResourceCache } from '#watchcache/cache.ts';
@@ -39,7 +40,7 @@ export function makeServed(
     definition,
     version,
     apiVersion,
-    storageApiVersion: qualify(definition.group, definition.storageVersion),
+    storageApiVersion: definition.storedAs?.apiVersion ?? qualify(definition.group, definition.storageVersion),
     subject: { group: definition.group, resource: definition.resource },
     cache,
     prefix: `/registry/${definition.storagePrefix.replace(/^\/?(registry\/)?/, '').replace(/\/$/, '')}/`,
@@ -66,7 +67,8 @@ export function entryBytes(served: Served, entry: CacheEntry): Uint8Array {
 /** A stored object (with resourceVersion) in the version that is asked for. */
 export function presented(served: Served, object: KubeObject): KubeObject {
   const { fromStorage } = served.version;
-  const { kind: _kind, apiVersion: _apiVersion, ...rest } = fromStorage === undefined ? object : fromStorage(object);
+  const shown = fromStorage === undefined ? object : rebuild<KubeObject>(fromStorage(object), served.version.schema);
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = shown;
   return { kind: served.definition.kind, apiVersion: served.apiVersion, ...rest };
 }
 

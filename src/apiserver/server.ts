@@ -213,11 +213,12 @@ class Server implements ApiServer {
 
   /** One cache a key space: kinds of two groups may share it (events). */
   #cache(definition: ResourceDefinition, parsed: ParsedObjects): ResourceCache {
-    const { store, clock, log } = this.#deps;
-    return this.#caches.getOrInsertComputed(
-      definition.storagePrefix,
-      () => new ResourceCache({ store, clock, log, definition, parsed }),
-    );
+    const { store, clock, log, kinds } = this.#deps;
+    return this.#caches.getOrInsertComputed(definition.storagePrefix, () => {
+      const sharing = kinds.filter((k) => k.storagePrefix === definition.storagePrefix);
+      const selectableFields = Object.assign({}, ...sharing.map((k) => k.selectableFields));
+      return new ResourceCache({ store, clock, log, definition: { ...definition, selectableFields }, parsed });
+    });
   }
 
   async #runHooks(): Promise<void> {

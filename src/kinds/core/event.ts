@@ -1,5 +1,6 @@
 // Event of the core group: the form events are stored in. events.k8s.io serves the same objects in its own shape.
 import type { Event } from '#generated/api/core-v1.ts';
+import { isQualifiedName } from '#machinery/names.ts';
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import { humanDuration, parseTime } from '#machinery/time.ts';
 import type { ResourceDefinition, Strategy } from '#schema/resource.ts';
@@ -83,12 +84,40 @@ function sourceText(e: Event): string {
   return parts.join(', ');
 }
 
-function validate(e: Event): readonly FieldError[] {
+/** Bytes or characters of the texts of an event; upstream's limits. */
+const MESSAGE_MAX = 1024;
+const NAME_MAX = 128;
+
+/** Upstream's legacyValidateEvent. Events with eventTime are of the newer kind and name their reporter. */
+export function validateEvent(e: Event, reporterField: string): readonly FieldError[] {
   const namespace = e.involvedObject?.namespace ?? '';
   const own = e.metadata.namespace ?? '';
-  // Events about cluster-scoped objects live in the default namespace.
-  if (namespace === '' ? own !== 'default' && own !== 'kube-system' && own !== '' : own !== namespace) {
-    return [fieldError.invalid('involvedObject.namespace', namespace, 'does not match event.namespace')];
+  const mismatch = fieldError.invalid('involvedObject.namespace', namespace, 'does not match event.namespace');
+  const isNew = e.eventTime !== undefined && e.eventTime !== null;
+  if (!isNew) {
+    // Events about cluster-scoped objects live in the default namespace.
+    const fits = namespace === '' ? own === '' || own === 'default' : own === namespace;
+    return fits ? [] : [mismatch];
   }
-  return [];
+  const errors: FieldError[] = [];
+  if (namespace === '' && own !== 'default' && own !== 'kube-system') errors.push(mismatch);
+  const reporter = e.reportingComponent ?? '';
+  if (reporter === '') errors.push(fieldError.required(reporterField));
+  for (const text of isQualifiedName(reporter)) errors.push(fieldError.invalid(reporterField, reporter, text));
+  const named = [
+    ['reportingInstance', e.reportingInstance],
+    ['action', e.action],
+    ['reason', e.reason],
+  ] as const;
+  for (const [path, value = ''] of named) {
+    if (value === '') errors.push(fieldError.required(path));
+    if (value.length > NAME_MAX) errors.push(fieldError.invalid(path, '', `can have at most ${NAME_MAX} characters`));
+  }
+  if (Buffer.byteLength(e.message ?? '') > MESSAGE_MAX)
+    errors.push(fieldError.invalid('message', '', `can have at most ${MESSAGE_MAX} characters`));
+  return errors;
+}
+
+function validate(e: Event): readonly FieldError[] {
+  return validateEvent(e, 'reportingComponent');
 }
