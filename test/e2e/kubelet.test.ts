@@ -518,7 +518,7 @@ describe('Kubelet on containerd', { skip: missing, timeout: 180_000 }, () => {
     await bed.until('logs', 'ready', isReady);
     for (let i = 0; i < 50 && !(await bed.logs('logs', 'c')).includes('line4'); i++)
       await new Promise((r) => setTimeout(r, 20));
-    const read = async (options: object, enough = (_: string) => false) => {
+    const read = async (options: object, enough: (text: string) => boolean = () => false) => {
       const abort = new AbortController();
       let text = '';
       for await (const chunk of bed.kubelet.server.containerLogs('default', 'logs', 'c', options, abort.signal)) {
