@@ -35,7 +35,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly allowCreateOnUpdate?: boolean;
   /** PUT without resourceVersion is allowed. Default true except where upstream demands one. */
   readonly allowUnconditionalUpdate?: boolean;
-  /** Whether metadata.generation is kept. Default: true where the kind has spec and status. */
+  /** Whether metadata.generation is kept: counts changes of spec, or of all but metadata where there is none. Default: true
+   *  where the kind has spec and status. Several kinds differ upstream, for no reason but history. */
   readonly generation?: boolean;
   /** Seconds an object lives on after delete when the request names none (pods). Undefined: deleted at once. */
   gracefulDeletionSeconds?(object: T, requested: number | undefined): number | undefined;

@@ -235,7 +235,7 @@ export class Writer {
       served.generation &&
       write.subresource !== 'status' &&
       write.keepsGeneration !== true &&
-      !equalJson((object as WithSpec).spec, (old as WithSpec).spec)
+      !sameIntent(object, old)
     ) {
       object = { ...object, metadata: { ...object.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
     }
@@ -354,6 +354,14 @@ export class Writer {
 
 interface WithSpec {
   readonly spec?: unknown;
+}
+
+/** Whether nothing that is wanted changed: spec, and for kinds without one everything but metadata. */
+function sameIntent(object: KubeObject, old: KubeObject): boolean {
+  const [a, b] = [object as WithSpec, old as WithSpec];
+  if (a.spec !== undefined || b.spec !== undefined) return equalJson(a.spec, b.spec);
+  const wanted = ({ kind: _k, apiVersion: _v, metadata: _m, ...rest }: KubeObject) => rest;
+  return equalJson(wanted(object), wanted(old));
 }
 
 export function toEntry(served: Served, key: string, stored: StoredEntry | undefined): CacheEntry | undefined {

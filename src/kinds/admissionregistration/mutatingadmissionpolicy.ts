@@ -7,6 +7,7 @@ export const mutatingAdmissionPolicy: ResourceDefinition<MutatingAdmissionPolicy
   {
     group: 'admissionregistration.k8s.io',
     resource: 'mutatingadmissionpolicies',
+    strategy: { generation: true },
     categories: ['api-extensions'],
   },
 );

@@ -7,5 +7,6 @@ export const mutatingAdmissionPolicyBinding: ResourceDefinition<MutatingAdmissio
   defineKind<MutatingAdmissionPolicyBinding>({
     group: 'admissionregistration.k8s.io',
     resource: 'mutatingadmissionpolicybindings',
+    strategy: { generation: true },
     categories: ['api-extensions'],
   });

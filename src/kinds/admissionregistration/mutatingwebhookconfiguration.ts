@@ -8,6 +8,7 @@ export const mutatingWebhookConfiguration: ResourceDefinition<MutatingWebhookCon
   defineKind<MutatingWebhookConfiguration>({
     group: 'admissionregistration.k8s.io',
     resource: 'mutatingwebhookconfigurations',
+    strategy: { generation: true },
     categories: ['api-extensions'],
     table: {
       columns: [NAME, column('Webhooks', 'integer'), AGE],

@@ -7,5 +7,6 @@ export const validatingAdmissionPolicyBinding: ResourceDefinition<ValidatingAdmi
   defineKind<ValidatingAdmissionPolicyBinding>({
     group: 'admissionregistration.k8s.io',
     resource: 'validatingadmissionpolicybindings',
+    strategy: { generation: true },
     categories: ['api-extensions'],
   });

@@ -8,6 +8,7 @@ export const validatingWebhookConfiguration: ResourceDefinition<ValidatingWebhoo
   defineKind<ValidatingWebhookConfiguration>({
     group: 'admissionregistration.k8s.io',
     resource: 'validatingwebhookconfigurations',
+    strategy: { generation: true },
     categories: ['api-extensions'],
     table: {
       columns: [NAME, column('Webhooks', 'integer'), AGE],

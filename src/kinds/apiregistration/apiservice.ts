@@ -28,5 +28,9 @@ export const apiService: ResourceDefinition<APIService> = defineKind<APIService>
       ];
     },
   },
-  strategy: { nameRule: 'path', prepareForUpdate: (s, old) => ({ ...s, status: old.status }) },
+  strategy: {
+    generation: false,
+    nameRule: 'path',
+    prepareForUpdate: (s, old) => ({ ...s, status: old.status }),
+  },
 });

@@ -6,4 +6,5 @@ import { defineKind } from '../define.ts';
 export const storageVersion: ResourceDefinition<StorageVersion> = defineKind<StorageVersion>({
   group: 'internal.apiserver.k8s.io',
   resource: 'storageversions',
+  strategy: { generation: false },
 });

@@ -25,6 +25,7 @@ export const certificateSigningRequest: ResourceDefinition<CertificateSigningReq
       ],
     },
     strategy: {
+      generation: false,
       nameRule: 'path',
       default: (c) =>
         c.spec === undefined || (c.spec.usages ?? []).length > 0

@@ -6,4 +6,5 @@ import { defineKind } from '../define.ts';
 export const podCertificateRequest: ResourceDefinition<PodCertificateRequest> = defineKind<PodCertificateRequest>({
   group: 'certificates.k8s.io',
   resource: 'podcertificaterequests',
+  strategy: { generation: false },
 });

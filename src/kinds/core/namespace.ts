@@ -17,6 +17,7 @@ export const namespace: ResourceDefinition<Namespace> = defineKind<Namespace>({
     cells: (ns, nowMs) => [nameOf(ns), ns.status?.phase ?? '', ageOf(ns, nowMs)],
   },
   strategy: {
+    generation: false,
     nameRule: 'label',
     default: (ns) => {
       const name = ns.metadata.name;

@@ -51,6 +51,7 @@ export const node: ResourceDefinition<Node> = defineKind<Node>({
     },
   },
   strategy: {
+    generation: false,
     nameRule: 'subdomain',
     default: (n) => {
       // What can be allocated is what there is, until the kubelet says otherwise.

@@ -72,6 +72,7 @@ export const persistentVolume: ResourceDefinition<PersistentVolume> = defineKind
     },
   },
   strategy: {
+    generation: false,
     default: (v) => {
       // A claim is named with its type, as upstream writes it.
       const ref = v.spec?.claimRef;

@@ -61,6 +61,7 @@ export const persistentVolumeClaim: ResourceDefinition<PersistentVolumeClaim> = 
     },
   },
   strategy: {
+    generation: false,
     default: (c) => {
       // The old and the new way to name a source say the same.
       const { dataSource, dataSourceRef } = c.spec ?? {};

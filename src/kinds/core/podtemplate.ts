@@ -26,6 +26,7 @@ export const podTemplate: ResourceDefinition<PodTemplate> = defineKind<PodTempla
     ],
   },
   strategy: {
+    generation: true,
     default: (t) => (t.template === undefined ? t : { ...t, template: defaultTemplate(t.template) }),
     validateCreate: validate,
     validateUpdate: validate,

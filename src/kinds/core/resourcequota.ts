@@ -30,6 +30,7 @@ export const resourceQuota: ResourceDefinition<ResourceQuota> = defineKind<Resou
     },
   },
   strategy: {
+    generation: false,
     ...statusStrategy,
     validateCreate: validate,
     validateUpdate: (q, old) => {

@@ -63,6 +63,7 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
     ],
   },
   strategy: {
+    generation: false,
     nameRule: 'label1035',
     default: (s) => (s.spec === undefined ? s : { ...s, spec: defaultSpec(s.spec) }),
     prepareForCreate: (s) => ({ ...s, status: { loadBalancer: {} } }),

@@ -40,6 +40,7 @@ export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<Endpo
     ],
   },
   strategy: {
+    generation: true,
     validateCreate: validate,
     validateUpdate: (s, old) => {
       const errors: Errors = [...validate(s)];

@@ -7,6 +7,7 @@ import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 export const ingressClass: ResourceDefinition<IngressClass> = defineKind<IngressClass>({
   group: 'networking.k8s.io',
   resource: 'ingressclasses',
+  strategy: { generation: true },
   table: {
     columns: [NAME, column('Controller'), column('Parameters'), AGE],
     cells: (c, nowMs) => {

@@ -21,6 +21,7 @@ export const networkPolicy: ResourceDefinition<NetworkPolicy> = defineKind<Netwo
     cells: (p, nowMs) => [nameOf(p), formatLabelSelector(p.spec?.podSelector), ageOf(p, nowMs)],
   },
   strategy: {
+    generation: true,
     // Ingress always; Egress too when there are egress rules.
     default: (p) => {
       if (p.spec === undefined || (p.spec.policyTypes ?? []).length > 0) return p;

@@ -15,6 +15,7 @@ export const serviceCIDR: ResourceDefinition<ServiceCIDR> = defineKind<ServiceCI
     cells: (c, nowMs) => [nameOf(c), (c.spec?.cidrs ?? []).join(','), ageOf(c, nowMs)],
   },
   strategy: {
+    generation: false,
     prepareForCreate: resetStatusOnCreate,
     prepareForUpdate: (c, old) => ({ ...c, status: old.status }),
     validateCreate: (c) => {

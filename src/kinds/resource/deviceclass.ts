@@ -6,4 +6,5 @@ import { defineKind } from '../define.ts';
 export const deviceClass: ResourceDefinition<DeviceClass> = defineKind<DeviceClass>({
   group: 'resource.k8s.io',
   resource: 'deviceclasses',
+  strategy: { generation: true },
 });

@@ -6,4 +6,5 @@ import { defineKind } from '../define.ts';
 export const resourceClaim: ResourceDefinition<ResourceClaim> = defineKind<ResourceClaim>({
   group: 'resource.k8s.io',
   resource: 'resourceclaims',
+  strategy: { generation: false },
 });

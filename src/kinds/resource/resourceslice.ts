@@ -6,4 +6,5 @@ import { defineKind } from '../define.ts';
 export const resourceSlice: ResourceDefinition<ResourceSlice> = defineKind<ResourceSlice>({
   group: 'resource.k8s.io',
   resource: 'resourceslices',
+  strategy: { generation: true },
 });

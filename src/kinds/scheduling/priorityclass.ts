@@ -22,6 +22,7 @@ export const priorityClass: ResourceDefinition<PriorityClass> = defineKind<Prior
     cells: (c, nowMs) => [nameOf(c), c.value ?? 0, c.globalDefault === true, ageOf(c, nowMs), c.preemptionPolicy ?? ''],
   },
   strategy: {
+    generation: true,
     validateCreate: (c) => {
       const errors: Errors = [];
       const system = SYSTEM[c.metadata.name ?? ''];

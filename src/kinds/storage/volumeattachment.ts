@@ -22,6 +22,7 @@ export const volumeAttachment: ResourceDefinition<VolumeAttachment> = defineKind
     ],
   },
   strategy: {
+    generation: false,
     prepareForCreate: resetStatusOnCreate,
     prepareForUpdate: (a, old) => ({ ...a, status: old.status }),
     validateCreate: (a) => {

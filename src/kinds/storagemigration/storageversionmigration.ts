@@ -7,5 +7,6 @@ export const storageVersionMigration: ResourceDefinition<StorageVersionMigration
   {
     group: 'storagemigration.k8s.io',
     resource: 'storageversionmigrations',
+    strategy: { generation: false },
   },
 );
