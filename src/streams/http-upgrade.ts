@@ -31,7 +31,7 @@ export type UpgradeOutcome =
 export function requestOver(stream: Duplex, request: HttpRequest): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing = send(stream, request);
-    outgoing.once('error', (error) => {
+    outgoing.on('error', (error) => {
       stream.destroy();
       reject(error);
     });
@@ -44,7 +44,7 @@ export function requestOver(stream: Duplex, request: HttpRequest): Promise<HttpA
 export function upgradeOver(stream: Duplex, request: HttpRequest): Promise<UpgradeOutcome> {
   return new Promise((resolve, reject) => {
     const outgoing = send(stream, request);
-    outgoing.once('error', (error) => {
+    outgoing.on('error', (error) => {
       stream.destroy();
       reject(error);
     });

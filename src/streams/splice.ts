@@ -1,21 +1,17 @@
 // Two byte streams joined: what one reads the other writes, with back pressure, and the end of one direction leaves the other open.
 import type { Duplex } from 'node:stream';
 
-/** Resolves when both directions are over. A failure of either side ends both. */
+/** Resolves when both directions are over. When either side fails or is closed early, both are destroyed. */
 export function splice(a: Duplex, b: Duplex): Promise<void> {
   return new Promise((resolve) => {
     let open = 2;
-    const one = (error?: Error | null) => {
-      if (error !== undefined && error !== null) {
+    const one = (early: boolean) => {
+      if (early) {
         a.destroy();
         b.destroy();
       }
-      if (--open === 0) {
-        // A socket whose peer never closes its half would stay for ever.
-        a.destroy();
-        b.destroy();
-        resolve();
-      }
+      // After clean ends each stream closes itself, once its last bytes are out.
+      if (--open === 0) resolve();
     };
     half(a, b, one);
     half(b, a, one);
@@ -23,21 +19,25 @@ export function splice(a: Duplex, b: Duplex): Promise<void> {
 }
 
 /** Like pipeline(), but neither stream is destroyed at the end: each has another direction. */
-function half(from: Duplex, to: Duplex, done: (error?: Error | null) => void): void {
+function half(from: Duplex, to: Duplex, done: (early: boolean) => void): void {
   let finished = false;
-  const finish = (error?: Error | null) => {
+  const finish = (early: boolean) => {
     if (finished) return;
     finished = true;
-    done(error);
+    done(early);
   };
-  from.once('error', finish);
-  to.once('error', finish);
+  from.on('error', () => finish(true));
+  to.on('error', () => finish(true));
   from.once('end', () => {
+    if (to.writableFinished) finish(false);
+    else to.once('finish', () => finish(false));
     if (!to.writableEnded) to.end();
-    finish();
   });
   // Closed without an end: the peer went away.
-  from.once('close', () => finish(from.readableEnded ? null : new Error('the stream was closed')));
-  to.once('close', () => finish(from.readableEnded ? null : new Error('the stream was closed')));
+  from.once('close', () => {
+    if (!from.readableEnded) finish(true);
+  });
+  to.once('close', () => finish(!to.writableFinished));
+  if (from.destroyed || to.destroyed) return finish(true);
   from.pipe(to, { end: false });
 }
