@@ -37,7 +37,7 @@ export async function measureStart(cluster: BenchCluster): Promise<void> {
   await cluster.client.resource(services).create({ metadata: { name: 'bench-web', namespace: 'default' }, spec: { selector: labels, ports: [{ port: 80 }] } });
   await cluster.client.resource(pods).create({
     metadata: { name: 'bench-asker', namespace: 'default' },
-    spec: { restartPolicy: 'Never', containers: [{ name: 'ask', image: 'busybox:1.35', command: ['sh', '-c', 'until wget -q -T 1 -O- http://bench-web.default.svc.cluster.local; do sleep 0.1; done'] }] },
+    spec: { restartPolicy: 'Never', containers: [{ name: 'ask', image: 'busybox:1.35', command: ['sh', '-c', 'until timeout 2 wget -q -O- http://bench-web.default.svc.cluster.local; do sleep 0.1; done'] }] },
   });
   await until('the application', async () => (await cluster.client.resource(pods).get('default', 'bench-asker'))?.status?.phase === 'Succeeded');
   row('up, again → application answers through DNS', sinceAgain());
