@@ -19,12 +19,20 @@ import { patch } from './verbs/patch.ts';
 import { get, list, readEntry } from './verbs/read.ts';
 import { watch } from './verbs/watch.ts';
 
+/** A path that is no resource and is always upgraded (the nodes' tunnels). Authenticated and authorized when it gets here. */
+export interface UpgradeRoute {
+  readonly path: string;
+  /** Takes over the socket and writes the response head itself; what it throws before that is sent as a Status. */
+  upgrade(context: RequestContext, upgrade: UpgradeRequest): Promise<void>;
+}
+
 export interface DispatchDeps extends SubresourceDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly resources: ServedResources;
   readonly subresources: readonly Subresource[];
   readonly connect: readonly ConnectHandler[];
+  readonly upgrades: readonly UpgradeRoute[];
   readonly admission: AdmissionChain;
   readonly authorizer: Authorizer;
   readonly reviews: ReviewDeps;
@@ -112,7 +120,11 @@ export class Dispatcher {
 
   async upgrade(context: RequestContext, upgrade: UpgradeRequest): Promise<void> {
     const { info } = context;
-    if (!info.isResourceRequest) throw StatusError.badRequest('this path cannot be upgraded');
+    if (!info.isResourceRequest) {
+      const route = this.#deps.upgrades.find((r) => r.path === info.path);
+      if (route === undefined) throw StatusError.badRequest('this path cannot be upgraded');
+      return route.upgrade(context, upgrade);
+    }
     const served = this.#served(context);
     const handler = this.#connectHandler(served, info.subresource);
     if (handler?.upgrade === undefined)

@@ -18,7 +18,7 @@ import type { TokenIssuer } from './authentication/token-request.ts';
 import { bootstrapObjects } from './bootstrap.ts';
 import { Codec, type FieldManager } from './codec.ts';
 import { Discovery } from './discovery.ts';
-import { Dispatcher } from './dispatch.ts';
+import { Dispatcher, type UpgradeRoute } from './dispatch.ts';
 import { Handler } from './handler.ts';
 import { Health } from './health.ts';
 import { OpenApi } from './openapi.ts';
@@ -81,6 +81,7 @@ export interface ApiServerDeps {
   /** Default: that of #merge. */
   readonly fieldManager?: FieldManager;
   readonly connect?: readonly ConnectHandler[];
+  readonly upgrades?: readonly UpgradeRoute[];
   readonly routes?: readonly PathRoute[];
   readonly hooks?: readonly PostStartHook[];
 }
@@ -150,6 +151,7 @@ class Server implements ApiServer {
       deleter,
       patcher,
       connect,
+      upgrades: deps.upgrades ?? [],
       admission,
       authorizer: deps.authorizer,
       paths,

@@ -8,6 +8,7 @@ import type { Client } from '#client/client.ts';
 import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
 import type { Pki } from '#pki/ensure.ts';
+import { TUNNEL_PATH } from '#tunnel/protocol.ts';
 import type { ClusterConfig } from './config.ts';
 
 export const VOLUME_DRIVER = 'volumes.coracle.dev';
@@ -35,6 +36,7 @@ const nodeAgentRole: ClusterRole = {
     { apiGroups: [''], resources: ['persistentvolumes'], verbs: ['get', 'list', 'watch', 'update', 'patch'] },
     { apiGroups: ['storage.k8s.io'], resources: ['volumeattachments', 'storageclasses'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    { nonResourceURLs: [TUNNEL_PATH], verbs: ['get'] },
   ],
 };
 
@@ -68,7 +70,7 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
   };
   // Before the classes: existing claims of a class that was deleted on purpose must not bring it back.
   const known = await client.resource(configmaps).get('kube-system', 'coracle-defaults');
-  await Promise.all([ensure(clusterroles, nodeAgentRole), ensure(clusterrolebindings, nodeAgentBinding), ensure(services, dns), ensure(csidrivers, driver)]);
+  await Promise.all([ensureAgentRole(client), ensure(clusterrolebindings, nodeAgentBinding), ensure(services, dns), ensure(csidrivers, driver)]);
   await ensure(configmaps, {
     metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
     data: { 'client-ca-file': pki.ca.certificate, 'requestheader-client-ca-file': pki.frontProxyCa.certificate, 'requestheader-allowed-names': '["front-proxy-client"]', 'requestheader-username-headers': '["X-Remote-User"]', 'requestheader-group-headers': '["X-Remote-Group"]', 'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]', 'requestheader-uid-headers': '["X-Remote-Uid"]' },
@@ -76,4 +78,12 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
   if (known !== undefined) return;
   await ensure(storageclasses, standardClass);
   await ensure(configmaps, { metadata: { name: 'coracle-defaults', namespace: 'kube-system' }, data: { 'storage-class': 'standard' } });
+}
+
+/** The agents' role is the program's own: a newer program may need more than the one that made it. */
+async function ensureAgentRole(client: Client): Promise<void> {
+  const roles = client.resource(clusterroles);
+  const found = await roles.get(undefined, NODE_AGENT_GROUP);
+  if (found === undefined) await roles.create(nodeAgentRole);
+  else if (JSON.stringify(found.rules) !== JSON.stringify(nodeAgentRole.rules)) await roles.update({ ...found, rules: nodeAgentRole.rules });
 }

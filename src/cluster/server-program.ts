@@ -33,6 +33,7 @@ import type { Pki } from '#pki/ensure.ts';
 import { parsePublicKeys, TokenSigner, TokenVerifier } from '#pki/tokens.ts';
 import { createEmbeddedStore } from '#store/embedded/embedded.ts';
 import type { Store } from '#store/store.ts';
+import { clusterAccess } from './cluster-access.ts';
 import { clusterDefaults } from './cluster-defaults.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ControlOptions } from './control-plane.ts';
@@ -85,6 +86,7 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
     output: { write: async (text) => appendFileSync(join(paths.logs, 'audit.log'), text, { mode: 0o600 }) },
     dropped: metrics.counter('apiserver_audit_error_total', 'Audit lines that were dropped.'),
   });
+  const access = clusterAccess({ informers, client, pki, clock, random, log });
   const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
   server = createApiServer(
     { serviceCIDR: config.serviceCIDR, nodePortRange: NODE_PORTS, advertise: { ip: config.machineIP, port: config.apiPort }, platform, runtime: `node${process.versions.node}`, audiences: [issuer] },
@@ -102,6 +104,8 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
       tokenIssuer: new TokenIssuer({ clock, random, signer: new TokenSigner(pki.serviceAccount.signingKey), issuer, audiences: [issuer], serviceAccounts: accounts, pods: podLookup, secrets: secretLookup, nodes: nodeLookup }),
       admission: admissionPlugins({ clock, random, informers, client, authorizer: authorization.authorizer, rbac: authorization.rbac }),
       audit,
+      connect: access.connect,
+      upgrades: access.upgrades,
       routes: [
         { path: '/.well-known/openid-configuration', serve: () => jsonValue(200, openidConfiguration(issuer, `https://${config.machineIP}:${config.apiPort}${JWKS_PATH}`, publicKeys)) },
         { path: JWKS_PATH, serve: () => jsonValue(200, jsonWebKeySet(publicKeys)) },
@@ -123,6 +127,7 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
     // Behind the API server that they read from, before anybody from outside gets in.
     { name: 'apiserver-informers', start: (s) => informers.start(s), stop: () => informers.stop() },
     ...listeners,
+    access.tunnels,
     ...(config.hollow ? [] : [new DnsRelay(config.machineIP, { clock, log })]),
     controlThread(config, deps, exchange),
   ];

@@ -19,8 +19,8 @@ export interface TunnelAgentOptions {
   readonly ca: string | Uint8Array;
   readonly cert: string | Uint8Array;
   readonly key: string | Uint8Array;
-  /** What "the node itself" is reached at from here. */
-  readonly nodeHost: string;
+  /** Where a port of "the node itself" is found from here. */
+  readonly nodePort: (port: number) => { readonly host: string; readonly port: number };
 }
 
 export interface TunnelAgentDeps {
@@ -135,11 +135,11 @@ export class TunnelAgent implements Component {
       stream.respond({ ':status': 400, [REASON_HEADER]: 'not a CONNECT to host:port' }, { endStream: true });
       return;
     }
-    const host = parsed.host === NODE_HOST ? this.#options.nodeHost : parsed.host;
-    const socket = net.connect({ host, port: parsed.port, allowHalfOpen: true, noDelay: true });
+    const { host, port } = parsed.host === NODE_HOST ? this.#options.nodePort(parsed.port) : parsed;
+    const socket = net.connect({ host, port, allowHalfOpen: true, noDelay: true });
     const refused = (error: Error) => {
       if (stream.destroyed || stream.headersSent) return;
-      stream.respond({ ':status': 502, [REASON_HEADER]: reasonText(host, parsed.port, error) }, { endStream: true });
+      stream.respond({ ':status': 502, [REASON_HEADER]: reasonText(host, port, error) }, { endStream: true });
     };
     socket.once('error', refused);
     stream.once('close', () => socket.destroy());
