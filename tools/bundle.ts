@@ -1,13 +1,16 @@
-// Bundles the programs into .build/: the command line and its parts (code split, so that each loads only what it
-// needs) and the entry points of worker threads. Run by the launcher when sources are newer than .build/stamp.
-import { rmSync, utimesSync, writeFileSync } from 'node:fs';
+// Bundles the programs: the command line and its parts (code split, so that each loads only what it needs) and the entry
+// points of worker threads. Every bundle gets a folder of its own below .build/, and .build/current names the newest: a
+// running cluster goes on loading from the one it started with. Run by the launcher when sources are newer.
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const out = join(root, '.build');
+const builds = join(root, '.build');
 const startedAt = new Date();
-rmSync(out, { recursive: true, force: true });
+const name = `${startedAt.getTime()}-${process.pid}`;
+const out = join(builds, name);
+mkdirSync(out, { recursive: true });
 
 await build({
   absWorkingDir: root,
@@ -23,6 +26,9 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node26',
+  // ES modules first: a CommonJS build imported lazily would hide its names behind `default`.
+  mainFields: ['module', 'main'],
+  conditions: ['module', 'import'],
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
@@ -34,3 +40,36 @@ await build({
 const stamp = join(out, 'stamp');
 writeFileSync(stamp, '');
 utimesSync(stamp, startedAt, startedAt);
+
+const link = join(builds, 'current');
+symlinkSync(name, `${link}.${process.pid}`);
+renameSync(`${link}.${process.pid}`, link);
+removeUnused();
+
+/** Bundles that no process runs from. */
+function removeUnused(): void {
+  const running = commandLines();
+  const keep = readlinkSync(link);
+  for (const folder of readdirSync(builds)) {
+    if (/^\d+-\d+$/.test(folder) && folder !== keep && !running.includes(`/${folder}/`)) rmSync(join(builds, folder), { recursive: true, force: true });
+  }
+}
+
+/** Of every process that can be seen; empty off Linux, where no cluster outlives its command. */
+function commandLines(): string {
+  let pids: string[];
+  try {
+    pids = readdirSync('/proc').filter((f) => /^\d+$/.test(f));
+  } catch {
+    return '';
+  }
+  return pids
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      } catch {
+        return ''; // it ended between two looks
+      }
+    })
+    .join('\n');
+}
