@@ -34,6 +34,7 @@ const BANNED: readonly Banned[] = [
     except: {
       'base/random.ts': 'the real Random',
       'pki/certificates.ts': 'serial numbers of certificates: never from a seed',
+      'cluster/images.ts': 'temporary names that two commands at once may not share',
     },
   },
   {

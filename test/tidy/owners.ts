@@ -68,6 +68,7 @@ export const BUILTIN_OWNERS: Readonly<Record<string, readonly Owner[]>> = {
     { at: 'base/random.ts', why: 'the real Random' },
     { at: 'apiserver/authentication/', why: 'certificates of callers, comparison in constant time' },
     { at: 'apiserver/listener.ts', why: 'constants of TLS' },
+    { at: 'cluster/images.ts', why: 'temporary names' },
   ],
 };
 
