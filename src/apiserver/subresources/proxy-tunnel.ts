@@ -20,9 +20,10 @@ export function tunnelRoute(tunnels: TunnelServer): UpgradeRoute {
           node,
           `User ${JSON.stringify(context.user.name)} may open the tunnel of its own node only`,
         );
-      upgrade.socket.write(
-        responseHead(101, 'Switching Protocols', ['Connection', 'Upgrade', 'Upgrade', TUNNEL_UPGRADE]),
-      );
+      const head = responseHead(101, 'Switching Protocols', ['Connection', 'Upgrade', 'Upgrade', TUNNEL_UPGRADE]);
+      // HTTP/2 takes over the handle below the socket, and ends the process when a write of before is still under way there.
+      await new Promise<void>((resolve) => void upgrade.socket.write(head, () => resolve()));
+      if (upgrade.socket.destroyed) return;
       await tunnels.serve(node, upgrade.socket);
     },
   };
