@@ -1,7 +1,6 @@
 // The command line: one explicit list of commands, and one place where errors become sentences and exit codes.
 import { Command, CommanderError } from 'commander';
-import { describeError } from '#base/log.ts';
-import { EXIT, UserError } from '#cluster/errors.ts';
+import { describeForUser, EXIT, UserError } from '#cluster/errors.ts';
 import { addDown } from './commands/down.ts';
 import { addImage } from './commands/image.ts';
 import { addKubectl } from './commands/kubectl.ts';
@@ -41,7 +40,7 @@ function exitCodeOf(error: unknown): number {
     process.stderr.write(`coracle: ${error.message}\n`);
     return error.exitCode;
   }
-  process.stderr.write(`coracle: ${describeError(error)}\n`);
+  process.stderr.write(`coracle: ${describeForUser(error)}\n`);
   if (process.env['CORACLE_DEBUG'] !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return EXIT.failed;
 }

@@ -1,12 +1,11 @@
-// Progress lines: one living line on a terminal, plain lines otherwise. Goes to stderr, so that stdout stays for results.
+// Progress lines: plain lines, with a coloured mark on a terminal. Goes to stderr, so that stdout stays for results.
 
 export interface Progress {
   say(line: string): void;
-  done(): void;
 }
 
 export function makeProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  return { say: (line) => void stream.write(`${mark(stream)} ${line}\n`), done: () => {} };
+  return { say: (line) => void stream.write(`${mark(stream)} ${line}\n`) };
 }
 
 function mark(stream: NodeJS.WriteStream): string {

@@ -1,27 +1,26 @@
 // `coracle agent`: one node's kubelet and network, born inside the node's namespaces. The wiring, and nothing else.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { type Component, startAll, stopAll } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import { SystemRandom } from '#base/random.ts';
-import type { Client } from '#client/client.ts';
 import { QueuedEventRecorder } from '#client/events.ts';
 import { createInformers } from '#client/informers.ts';
-import { createClient } from '#client/rest-client.ts';
-import { createHttpsTransport } from '#client/transports/https.ts';
 import { createCgroups } from '#host/cgroups.ts';
 import { realFileSystem } from '#host/file-system.ts';
 import { KernelMounts } from '#host/mounts.ts';
 import { run } from '#host/process.ts';
 import { createNodeNetwork } from '#network/node-network.ts';
-import { type NodeNetwork, noNetwork } from '#netmodel/node-network.ts';
 import { GrpcRuntime } from '#node/cri/grpc.ts';
 import { createKubelet } from '#node/kubelet.ts';
+import { KUBELET_PORT } from '#node/server/http-server.ts';
+import { createDiskReclaimer } from '#node/volumes/disk-reclaimer.ts';
 import type { ClusterConfig } from './config.ts';
 import { DNS_RELAY_PORT } from './dns-relay.ts';
-import { nodeEndpoint } from './materials.ts';
+import { nodeApi } from './node-api.ts';
+import { nodeClient } from './node-client.ts';
 import type { ClusterPaths } from './paths.ts';
 import { cgroupRoot } from './teardown.ts';
 
@@ -32,6 +31,7 @@ export interface AgentProgramDeps {
 
 /** Inside the node's own /run. */
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
+const IPAM_FOLDER = '/run/coracle/ipam';
 /** Ethernet; the switch is as wide as the machine's veth. */
 const MTU = 1500;
 
@@ -45,39 +45,41 @@ export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nod
   mkdirSync(own.kubelet, { recursive: true, mode: 0o755 });
   mkdirSync(paths.volumes, { recursive: true, mode: 0o700 });
 
-  const kubeletClient = clientOf(config, paths, join(own.root, 'kubelet-client'), clock, 'kubelet');
-  const agentClient = clientOf(config, paths, join(own.root, 'agent-client'), clock, 'coracle-agent');
+  const kubeletClient = nodeClient(config, paths, join(own.root, 'kubelet-client'), clock, 'kubelet');
+  const agentClient = nodeClient(config, paths, join(own.root, 'agent-client'), clock, 'coracle-agent');
   const kubeletInformers = createInformers({ client: kubeletClient, clock, random, log });
   const events = new QueuedEventRecorder({ client: kubeletClient, clock, random, log }, { component: 'kubelet', host: nodeName });
 
-  const parts: Component[] = [events];
-  let network: NodeNetwork = noNetwork;
-  if (!config.hollow) {
-    const networkInformers = createInformers({ client: agentClient, clock, random, log });
-    const built = createNodeNetwork(
-      {
-        nodeName,
-        nodeIPs: [node.ip],
-        clusterCIDR: config.podCIDR,
-        serviceCIDR: config.serviceCIDR,
-        dns: { address: config.clusterDNS, domain: config.clusterDomain, upstreams: [`${config.machineIP}:${DNS_RELAY_PORT}`] },
-        cni: { ours: config.cniConfDir === undefined, confDir: config.cniConfDir ?? own.cniConf, dataDir: join(own.root, 'ipam'), mtu: MTU },
-        nftPath: 'nft',
-        folder: join(own.root, 'rules'),
-        parts: { proxy: !config.disabled.includes('proxy'), policy: !config.disabled.includes('policy'), dns: !config.disabled.includes('dns') },
-      },
-      { informers: networkInformers, clock, random, log, metrics, run },
-    );
-    network = built;
-    parts.push({
+  const agentInformers = createInformers({ client: agentClient, clock, random, log });
+  const mounts = new KernelMounts(run);
+  const network = createNodeNetwork(
+    {
+      nodeName,
+      nodeIPs: [node.ip],
+      clusterCIDR: config.podCIDR,
+      serviceCIDR: config.serviceCIDR,
+      dns: { address: config.clusterDNS, domain: config.clusterDomain, upstreams: [`${config.machineIP}:${DNS_RELAY_PORT}`] },
+      // Which addresses are taken is forgotten with the node, as its pods are: on the node's own /run.
+      cni: { ours: config.cniConfDir === undefined, confDir: config.cniConfDir ?? own.cniConf, dataDir: IPAM_FOLDER, mtu: MTU },
+      nftPath: 'nft',
+      folder: join(own.root, 'rules'),
+      parts: { proxy: !config.disabled.includes('proxy'), policy: !config.disabled.includes('policy'), dns: !config.disabled.includes('dns') },
+    },
+    { informers: agentInformers, clock, random, log, metrics, run },
+  );
+  const reclaimer = createDiskReclaimer({ client: agentClient, informers: agentInformers, files: realFileSystem, mounts, clock, log, volumesDir: paths.volumes });
+  const parts: Component[] = [
+    events,
+    {
       name: 'network',
-      start: async (s) => void (await Promise.all([networkInformers.start(s), built.start(s)])),
+      start: async (s) => void (await Promise.all([agentInformers.start(s), network.start(s), reclaimer.start(s)])),
       stop: async () => {
-        await built.stop();
-        await networkInformers.stop();
+        await reclaimer.stop();
+        await network.stop();
+        await agentInformers.stop();
       },
-    });
-  }
+    },
+  ];
   const runtime = new GrpcRuntime({ socket: CONTAINERD_SOCKET, now: () => clock.now() });
   const resolvConf = join(own.root, 'resolv.conf');
   // Pods with dnsPolicy Default ask what the node asks: the relay to the machine's resolver is on a port that resolv.conf cannot name.
@@ -93,7 +95,7 @@ export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nod
     network,
     runtime,
     files: realFileSystem,
-    mounts: new KernelMounts(run),
+    mounts,
     cgroups: createCgroups(),
     options: {
       nodeName,
@@ -104,6 +106,7 @@ export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nod
       clusterDnsIPs: [config.clusterDNS],
       clusterDomain: config.clusterDomain,
       resolvConf,
+      port: KUBELET_PORT,
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),
       ...(config.nodeMemory === undefined ? {} : { memory: String(config.nodeMemory) }),
     },
@@ -116,11 +119,7 @@ export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nod
       await kubeletInformers.stop();
     },
   });
+  parts.push(...nodeApi(config, paths, node, kubelet.server, kubeletClient, { clock, log, metrics }));
   await startAll(parts, signal);
   return { name: 'agent', start: async () => {}, stop: () => stopAll(parts) };
-}
-
-function clientOf(config: ClusterConfig, paths: ClusterPaths, pair: string, clock: Clock, userAgent: string): Client {
-  const transport = createHttpsTransport({ server: nodeEndpoint(config), ca: readFileSync(join(paths.pki, 'ca.crt')), cert: readFileSync(`${pair}.crt`), key: readFileSync(`${pair}.key`), clock });
-  return createClient({ transport, clock, userAgent });
 }

@@ -10,8 +10,8 @@ export interface NodeConfig {
   readonly name: string;
   /** On the node network. */
   readonly ip: string;
-  /** What the user wants of the machine that the node plays. */
-  readonly power: 'on' | 'off';
+  /** The machine that the node plays: on, switched off by its user, or dead by itself; `up` starts only dead ones again. */
+  readonly power: 'on' | 'off' | 'dead';
 }
 
 export interface ClusterConfig {
@@ -40,11 +40,19 @@ export interface ClusterConfig {
   readonly publish: readonly { readonly hostPort: number; readonly nodePort: number }[];
   /** net.ipv4.ip_forward as it was before the first `up`, to be put back. */
   readonly ipForwardBefore?: string;
+  /** Whether /run/netns was a mount before, which `ip netns` makes it. */
+  readonly netnsFolderBefore?: boolean;
 }
 
 export function readConfig(path: string): ClusterConfig | undefined {
-  const config = readJsonIfExists<ClusterConfig>(path);
+  let config: ClusterConfig | undefined;
+  try {
+    config = readJsonIfExists<ClusterConfig>(path);
+  } catch (cause) {
+    throw new UsageError(`${path} is damaged: it is not valid JSON; nothing was changed. Restore it from a copy, or give another --data-dir`, { cause });
+  }
   if (config === undefined) return undefined;
+  if (!Number.isInteger(config.format)) throw new UsageError(`${path} is not the configuration of a cluster; nothing was changed. Give another --data-dir`);
   if (config.format !== DATA_FORMAT) {
     throw new UsageError(
       `${path} has data format ${config.format}, this Coracle reads format ${DATA_FORMAT}; nothing was changed. ` +

@@ -1,7 +1,7 @@
 // Images on nodes. An archive's blobs are stored once a machine: every node's containerd gets hard links to them before
 // the import, finds the content there, and only unpacks.
-import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { closeSync, copyFileSync, createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -51,11 +51,26 @@ export async function loadImages(config: ClusterConfig, paths: ClusterPaths, fil
   }
 }
 
-/** Imports everything that was ever loaded on one node: for nodes that were added or were off. */
+const SANDBOX_ARCHIVE = 'sandbox.tar';
+
+/** Keeps the sandbox image for every node that comes. */
+export function keepSandboxImage(archive: string, paths: ClusterPaths): void {
+  const folder = join(paths.images, 'archives');
+  mkdirSync(folder, { recursive: true });
+  const target = join(folder, SANDBOX_ARCHIVE);
+  copyFileSync(archive, `${target}.new`);
+  renameSync(`${target}.new`, target);
+}
+
+/** Without it no pod starts. */
+export async function loadSandboxImage(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+  await importOn([node], join(paths.images, 'archives', SANDBOX_ARCHIVE), config, paths, run);
+}
+
+/** Imports everything that was ever loaded on one node: for nodes that came later. */
 export async function loadKeptImages(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
   const folder = join(paths.images, 'archives');
-  if (!existsSync(folder)) return;
-  for (const archive of readdirSync(folder).filter((f) => f.endsWith('.tar'))) await importOn([node], join(folder, archive), config, paths, run);
+  for (const archive of readdirSync(folder).filter((f) => f.endsWith('.tar') && f !== SANDBOX_ARCHIVE)) await importOn([node], join(folder, archive), config, paths, run);
 }
 
 async function importOn(names: readonly string[], archive: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
@@ -65,7 +80,7 @@ async function importOn(names: readonly string[], archive: string, config: Clust
     mkdirSync(content, { recursive: true });
     for (const blob of blobs) {
       const target = join(content, blob);
-      if (!existsSync(target)) linkSync(join(paths.images, 'blobs', blob), target);
+      linkIfAbsent(join(paths.images, 'blobs', blob), target);
     }
     try {
       await node.ctr(['images', 'import', '--snapshotter', 'overlayfs', archive]);
@@ -77,11 +92,19 @@ async function importOn(names: readonly string[], archive: string, config: Clust
   await Promise.all(runningNodes(config, paths, run).filter((n) => names.includes(n.name)).map(importOne));
 }
 
+function linkIfAbsent(source: string, target: string): void {
+  try {
+    linkSync(source, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 /** A copy under its own digest, unpacked from gzip, in the cluster's folder. */
 async function keepArchive(file: string, paths: ClusterPaths): Promise<string> {
   const folder = join(paths.images, 'archives');
   mkdirSync(folder, { recursive: true });
-  const temporary = join(folder, `incoming-${process.pid}`);
+  const temporary = join(folder, `incoming-${randomUUID()}`);
   const gzipped = isGzip(file);
   const hash = createHash('sha256');
   const source = createReadStream(file);
@@ -125,6 +148,8 @@ async function keepBlobs(archive: string, paths: ClusterPaths): Promise<readonly
       continue;
     }
     mkdirSync(dirname(target), { recursive: true });
+    // Several nodes may be given the same archive at once.
+    const incoming = `${target}.${randomUUID()}`;
     const hash = createHash('sha256');
     await pipeline(
       entry,
@@ -134,13 +159,13 @@ async function keepBlobs(archive: string, paths: ClusterPaths): Promise<readonly
           yield chunk;
         }
       },
-      createWriteStream(`${target}.new`),
+      createWriteStream(incoming),
     );
     if (hash.digest('hex') !== match![1]) {
-      rmSync(`${target}.new`);
+      rmSync(incoming);
       throw new UserError(`${archive} is damaged: the blob ${match![1]} has another digest`);
     }
-    renameSync(`${target}.new`, target);
+    renameSync(incoming, target);
   }
   await reading;
   return names;

@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
+import { readTextIfExists } from '#host/files.ts';
 import { enterNode } from '#host/namespaces.ts';
 import { identify, type ProcessIdentity, signalProcess, waitForExit } from '#host/process.ts';
 import type { RuntimePrograms } from '#install/programs.ts';
@@ -26,6 +27,8 @@ export interface LocalNodeDeps extends SwitchDeps {
 export const initPart = (node: string): string => `${node}-init`;
 export const containerdPart = (node: string): string => `${node}-containerd`;
 export const agentPart = (node: string): string => `${node}-agent`;
+/** One process for all hollow nodes: what they hold in memory they share. */
+export const HOLLOW_AGENTS = 'hollow-agents';
 
 /**
  * First process of the node. Private /run and /proc; mounts of the machine still arrive, ours do not leave. Says its
@@ -96,14 +99,22 @@ export async function ensureContainerd(config: ClusterConfig, node: NodeConfig, 
     }),
   );
   const inside = enterNode(init.pid, [deps.programs.found['containerd']!, '--config', own.containerdConfig, '--log-level', 'warn']);
-  const record = await ensureForkedPart(paths, containerdPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } }, deps.clock);
   const socket = containerdSocket(init.pid);
+  // One that was killed leaves its socket behind, which would look like an answer.
+  rmSync(socket, { force: true });
+  const record = await ensureForkedPart(paths, containerdPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } }, deps.clock);
   for (const end = deps.clock.monotonic() + CONTAINERD_TIMEOUT_MS; !existsSync(socket); await sleep(deps.clock, 10)) {
     const dead = identify(record.pid) === undefined;
     if (dead || deps.clock.monotonic() > end) {
-      throw new UserError(`containerd of ${node.name} ${dead ? 'ended' : 'does not answer'}; see ${paths.log(containerdPart(node.name))}`);
+      throw new UserError(`containerd of ${node.name} ${dead ? `ended: ${lastLine(paths.log(containerdPart(node.name)))}` : 'does not answer'}; see ${paths.log(containerdPart(node.name))}`);
     }
   }
+}
+
+const LINE_MAX = 300;
+
+function lastLine(file: string): string {
+  return (readTextIfExists(file)?.trimEnd().split('\n').at(-1) ?? '').slice(0, LINE_MAX);
 }
 
 /** The node's agent, adopted when it lives. */

@@ -64,3 +64,32 @@ export function recordedParts(paths: ClusterPaths): PartRecord[] {
     .filter((f) => f.endsWith('.json'))
     .flatMap((f) => readJsonIfExists<PartRecord>(join(paths.run, f)) ?? []);
 }
+
+/** Why a part did not start, for `up` and `status` to say. */
+export interface Failure {
+  readonly part: string;
+  readonly message: string;
+  /** Tries in a row. */
+  readonly times: number;
+}
+
+const FAILURE = '.failure';
+
+export function recordFailure(paths: ClusterPaths, part: string, message: string): void {
+  const file = join(paths.run, `${part}${FAILURE}`);
+  const before = readJsonIfExists<Failure>(file);
+  writeFileAtomic(file, JSON.stringify({ part, message, times: (before?.times ?? 0) + 1 }), 0o600);
+}
+
+/** The part runs now. */
+export function forgetFailure(paths: ClusterPaths, part: string): void {
+  rmSync(join(paths.run, `${part}${FAILURE}`), { force: true });
+}
+
+/** Parts that did not start when last tried. */
+export function failures(paths: ClusterPaths): readonly Failure[] {
+  if (!existsSync(paths.run)) return [];
+  return readdirSync(paths.run)
+    .filter((f) => f.endsWith(FAILURE))
+    .flatMap((f) => readJsonIfExists<Failure>(join(paths.run, f)) ?? []);
+}

@@ -1,9 +1,10 @@
 // The switch that local nodes hang on: a network namespace with a bridge, joined to the machine by one veth. The
 // machine plays the article's laptop: it reaches nodes, not pods or cluster IPs. Those are led to the switch, which
 // drops and counts them, so that nothing for a private address leaves the machine.
-import { readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, type Run } from '#host/process.ts';
+import { parseMounts } from '#host/mounts.ts';
 import { ipBatch, runInNetns } from '#host/namespaces.ts';
 import { LINK_PREFIX } from './addresses.ts';
 import type { ClusterConfig } from './config.ts';
@@ -89,19 +90,34 @@ ${config.publish.length === 0 ? '' : `    ip saddr != ${config.nodeCIDR} oifname
     script('routes.ip'),
   );
   writeFileSync(IP_FORWARD, '1\n');
+  // Published ports answer on 127.0.0.1 too, whose packets the kernel lets out by this link only when told so.
+  if (config.publish.length > 0) writeFileSync(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1\n');
 }
+
+const NETNS_FOLDER = '/run/netns';
+
+export const isSwitchThere = (config: ClusterConfig): boolean => existsSync(`/sys/class/net/${machineLink(config)}`);
+
+/** Whether `ip netns` has made its folder a mount of its own. */
+export const isNetnsFolderThere = (): boolean => parseMounts(readFileSync('/proc/self/mounts', 'utf8')).some((m) => m.target === NETNS_FOLDER);
 
 export const readIpForward = (): string => readFileSync(IP_FORWARD, 'utf8').trim();
 
 /** Removes everything that ensureSwitch made; may run twice. */
 export async function removeSwitch(config: ClusterConfig, { run }: Pick<SwitchDeps, 'run'>, othersRunning: boolean): Promise<void> {
-  const link = machineLink(config);
-  if (existsSync(`/sys/class/net/${link}`)) await mustRun(run, 'ip', ['link', 'del', link]);
+  // After a reboot nothing of it is left, and the settings are the machine's own.
+  const wasThere = isSwitchThere(config);
+  if (wasThere) await mustRun(run, 'ip', ['link', 'del', machineLink(config)]);
   if (existsSync(`/var/run/netns/${switchName(config)}`)) await mustRun(run, 'ip', ['netns', 'del', switchName(config)]);
   const known = await run('nft', ['list', 'table', 'inet', table(config)]);
   if (known.code === 0) await mustRun(run, 'nft', ['delete', 'table', 'inet', table(config)]);
-  if (!othersRunning && config.ipForwardBefore !== undefined && readIpForward() !== config.ipForwardBefore) {
+  if (wasThere && !othersRunning && config.ipForwardBefore !== undefined && readIpForward() !== config.ipForwardBefore) {
     writeFileSync(IP_FORWARD, `${config.ipForwardBefore}\n`);
+  }
+  // The folder itself goes when nobody else's namespace is in it.
+  if (!othersRunning && config.netnsFolderBefore === false && isNetnsFolderThere() && readdirSync(NETNS_FOLDER).length === 0) {
+    await run('umount', [NETNS_FOLDER]);
+    if (!isNetnsFolderThere()) rmdirSync(NETNS_FOLDER);
   }
 }
 

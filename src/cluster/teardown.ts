@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { describeError, type Log } from '#base/log.ts';
 import { createCgroups } from '#host/cgroups.ts';
 import { GrpcRuntime } from '#node/cri/grpc.ts';
-import type { Run } from '#host/process.ts';
+import { processesWhere, type Run, signalProcess, waitForExit } from '#host/process.ts';
 import type { Clock } from '#base/clock.ts';
 import type { ClusterConfig } from './config.ts';
-import { agentPart, containerdPart, containerdSocket, initPart, killNode } from './local-node.ts';
+import { agentPart, containerdPart, containerdSocket, HOLLOW_AGENTS, initPart, killNode } from './local-node.ts';
 import { livePart, stopPart } from './parts.ts';
 import type { ClusterPaths } from './paths.ts';
 import { removeSwitch } from './switch.ts';
@@ -34,7 +34,7 @@ export async function tearDown(config: ClusterConfig, paths: ClusterPaths, deps:
   const { clock, say } = deps;
   // The supervisor first, so that nothing is started again; then agents, so that nothing restarts in its pods.
   await stopPart(paths, 'supervisor', 10_000, clock);
-  await Promise.all(config.nodes.map((node) => stopPart(paths, agentPart(node.name), 10_000, clock)));
+  await Promise.all([HOLLOW_AGENTS, ...config.nodes.map((node) => agentPart(node.name))].map((part) => stopPart(paths, part, 10_000, clock)));
   if (!config.hollow) {
     say('stopping containers');
     await Promise.all(config.nodes.map((node) => stopContainers(node.name, paths, deps)));
@@ -47,12 +47,29 @@ export async function tearDown(config: ClusterConfig, paths: ClusterPaths, deps:
     );
   }
   await stopPart(paths, 'server', 20_000, clock);
+  await endUnrecorded(paths, clock);
   if (!config.hollow) {
     await detachLoops(paths, deps.run);
     await removeSwitch(config, deps, deps.othersRunning);
     await removeCgroups(config, deps);
   }
   rmSync(paths.run, { recursive: true, force: true });
+}
+
+/** Processes of this cluster without a record: their starter was killed before it could write one. */
+async function endUnrecorded(paths: ClusterPaths, clock: Clock): Promise<void> {
+  const scripts = join(paths.data, 'nodes', '/');
+  const isOurs = (args: readonly string[]): boolean => {
+    if (args.some((a) => a.startsWith(scripts) && a.endsWith('/init.sh'))) return true;
+    const at = args.indexOf('--data-dir');
+    return at > 0 && args[at + 1] === paths.data && ['supervisor', 'server', 'agent'].includes(args[at - 1]!);
+  };
+  await Promise.all(
+    processesWhere(isOurs).map(async (identity) => {
+      signalProcess(identity, 'SIGKILL');
+      await waitForExit(identity, 5_000, clock);
+    }),
+  );
 }
 
 async function stopContainers(node: string, paths: ClusterPaths, deps: TeardownDeps): Promise<void> {

@@ -1,25 +1,28 @@
 // `up`: from a command line to a running cluster, or to the same cluster going on. Every step may be run again; nothing is
 // written before everything that can be checked has been checked.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
-import { formatCIDR, formatIP, ipAt, parseCIDR } from '#base/ip.ts';
+import { cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIP } from '#base/ip.ts';
 import type { Client } from '#client/client.ts';
 import { isConditionTrue } from '#machinery/conditions.ts';
+import type { Node } from '#generated/api/core-v1.ts';
 import { nodes as nodeResource } from '#generated/resources.ts';
 import type { Run } from '#host/process.ts';
 import { installDebianPackages, isDebian } from '#install/debian.ts';
 import { findPrograms, type RuntimePrograms } from '#install/programs.ts';
 import { MAX_NODES, machineAddress, machineRanges, nodeAddress, pickNodeNetwork, refuseCollisions, switchAddress } from './addresses.ts';
+import { readIndex } from './clusters.ts';
 import { type ClusterConfig, DATA_FORMAT, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { callControl, MAX_SOCKET_PATH } from './control.ts';
 import { MissingError, UsageError, UserError } from './errors.ts';
 import { examineHost, tryNetworkFeatures } from './host-check.ts';
-import { clusterPaths, type ClusterPaths, runtimeProgramsDir } from './paths.ts';
-import { ensurePart, livePart } from './parts.ts';
-import { readIpForward } from './switch.ts';
+import { agentPart, HOLLOW_AGENTS } from './local-node.ts';
+import { ensurePart, failures, livePart } from './parts.ts';
+import { clusterPaths, type ClusterPaths, indexFile, runtimeProgramsDir } from './paths.ts';
+import { isNetnsFolderThere, isSwitchThere, machineLink, readIpForward } from './switch.ts';
 
 export interface UpOptions {
   readonly name: string;
@@ -64,6 +67,8 @@ export interface Prepared {
 const DEFAULTS = { nodes: 3, port: 6443, podCIDR: '10.244.0.0/16', serviceCIDR: '10.96.0.0/12' } as const;
 /** Bytes a new cluster wants free: images, snapshots and the store. */
 const SPACE_WANTED = 1 << 30;
+/** Without containers: the store, logs and keys. */
+const HOLLOW_SPACE_WANTED = 64 << 20;
 const NODE_PREFIX = 24;
 
 /** Checks, installs and writes the configuration; starts nothing. */
@@ -72,38 +77,47 @@ export async function prepare(options: UpOptions, deps: UpDeps): Promise<Prepare
   const socket = join(paths.run, 'control.sock');
   if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) throw new UsageError(`the data directory ${paths.data} is too deep: unix sockets allow ${MAX_SOCKET_PATH} bytes, ${socket} needs ${Buffer.byteLength(socket)}; give a shorter --data-dir`);
   const existing = readConfig(paths.config);
-  const hollow = await decideHollow(options, existing, deps);
-  const programs = hollow ? { path: deps.path, cniBinDirs: [], found: {} } : await bringPrograms(options, existing, deps);
-  if (!hollow && livePart(paths, 'supervisor') === undefined) {
-    process.env['PATH'] = programs.path;
-    const lacks = await tryNetworkFeatures(deps.run);
-    if (lacks.length > 0) throw new MissingError(`${lacks.join('; ')}: load the modules, or use --hollow for nodes without containers`);
-  }
+  if (existing !== undefined && existing.name !== options.name) throw new UsageError(`${paths.data} holds the cluster ${existing.name}; use --name ${existing.name}, or give another --data-dir`);
+  if (existing === undefined) refuseForeignFolder(paths.data);
+  const { hollow, programs } = await decideNodes(options, existing, paths, deps);
   const config = existing === undefined ? await newConfig(options, hollow, deps) : await changedConfig(existing, options, paths, deps);
-  if (existing === undefined) {
-    refuseForeignFolder(paths.data);
-    mkdirSync(paths.data, { recursive: true, mode: 0o700 });
-    const free = statfsSync(paths.data);
-    if (free.bavail * free.bsize < SPACE_WANTED) throw new UserError(`only ${Math.round((free.bavail * free.bsize) / 2 ** 20)} MiB are free where ${paths.data} is; a cluster wants at least ${SPACE_WANTED / 2 ** 20} MiB. Make room or give another --data-dir`);
+  if (existing === undefined) refuseFullDisk(paths.data, hollow ? HOLLOW_SPACE_WANTED : SPACE_WANTED);
+  if (livePart(paths, 'server') === undefined) {
+    for (const address of addressesToTry(config)) await refuseTakenPort(address, config.apiPort, '--port');
+    for (const { hostPort } of config.hollow ? [] : config.publish) await refuseTakenPort('127.0.0.1', hostPort, '--publish');
   }
-  if (livePart(paths, 'server') === undefined) await refuseTakenPort(config);
+  mkdirSync(paths.data, { recursive: true, mode: 0o700 });
   if (JSON.stringify(existing) !== JSON.stringify(config)) writeConfig(paths.config, config);
   return { config, paths, programs, isNew: existing === undefined };
 }
 
-async function decideHollow(options: UpOptions, existing: ClusterConfig | undefined, deps: UpDeps): Promise<boolean> {
-  if (existing !== undefined) {
-    if (options.hollow && !existing.hollow) throw new UsageError(`cluster ${existing.name} has real nodes; --hollow is for new clusters. Use another --name`);
-    if (!existing.hollow && deps.uid !== 0) throw new MissingError(`cluster ${existing.name} has real nodes and needs root; run this as root`);
-    return existing.hollow;
+/** Real nodes where they are possible; hollow ones where they were asked for, or nothing else is possible. */
+async function decideNodes(options: UpOptions, existing: ClusterConfig | undefined, paths: ClusterPaths, deps: UpDeps): Promise<{ hollow: boolean; programs: RuntimePrograms }> {
+  const withoutNodes: RuntimePrograms = { path: deps.path, cniBinDirs: [], found: {} };
+  if (existing?.hollow === true) {
+    if (options.requireContainers) throw new UsageError(`cluster ${existing.name} has hollow nodes; make one with containers under another --name`);
+    return { hollow: true, programs: withoutNodes };
   }
-  if (options.hollow) return true;
+  if (existing !== undefined && options.hollow) throw new UsageError(`cluster ${existing.name} has real nodes; --hollow is for new clusters. Use another --name`);
+  if (options.hollow && options.requireContainers) throw new UsageError('--hollow and --require-containers contradict each other');
+  if (options.hollow) return { hollow: true, programs: withoutNodes };
+  if (livePart(paths, 'supervisor') !== undefined) return { hollow: false, programs: await bringPrograms(options, existing, deps) };
+
   const host = await examineHost(deps.run, deps.platform, deps.uid);
-  if (host.lacks.length === 0) return false;
-  if (options.requireContainers) throw new MissingError(`real nodes are not possible here: ${host.lacks.join('; ')}`);
-  deps.say(`real containers are not possible here: ${host.lacks.join('; ')}`);
+  let lacks = host.lacks;
+  let programs = withoutNodes;
+  if (lacks.length === 0) {
+    programs = await bringPrograms(options, existing, deps);
+    process.env['PATH'] = programs.path;
+    lacks = await tryNetworkFeatures(deps.run);
+  }
+  if (lacks.length === 0) return { hollow: false, programs };
+  const why = lacks.join('; ');
+  if (existing !== undefined) throw new MissingError(`cluster ${existing.name} has real nodes, which are not possible now: ${why}`);
+  if (options.requireContainers) throw new MissingError(`real nodes are not possible here: ${why}`);
+  deps.say(`real containers are not possible here: ${why}`);
   deps.say('starting hollow nodes instead: everything is real but the containers and the kernel network');
-  return true;
+  return { hollow: true, programs: withoutNodes };
 }
 
 async function bringPrograms(options: UpOptions, existing: ClusterConfig | undefined, deps: UpDeps): Promise<RuntimePrograms> {
@@ -132,15 +146,16 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
   if (service.prefix > 24) throw new UsageError(`--service-cidr ${serviceCIDR} is too small: give at least a /24`);
   checkNodeCount(count, pod.prefix);
   const taken = hollow ? [] : await machineRanges(deps.run);
+  const others = otherConfigs(options);
   refuseCollisions([{ option: '--pod-cidr', text: podCIDR }, { option: '--service-cidr', text: serviceCIDR }], taken);
-  const network = pickNodeNetwork(taken, [pod, service]);
+  const network = pickNodeNetwork(taken, [pod, service, ...others.map((c) => parseCIDR(c.nodeCIDR)!)]);
   const machineIP = hollow ? '127.0.0.1' : machineAddress(network);
   return {
     format: DATA_FORMAT,
     name: options.name,
     id: createHash('sha256').update(resolve(options.dataDir)).digest('hex').slice(0, 8),
     apiPort: options.port ?? DEFAULTS.port,
-    bindAddresses: options.bindAddresses ?? (hollow ? ['127.0.0.1'] : ['127.0.0.1', machineIP]),
+    bindAddresses: bindAddresses(options.bindAddresses ?? [], machineIP),
     podCIDR,
     serviceCIDR,
     clusterDNS: formatIP(ipAt(service, 10)),
@@ -156,8 +171,29 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
-    ...(hollow ? {} : { ipForwardBefore: readIpForward() }),
+    ...(hollow ? {} : machineBefore(others)),
   };
+}
+
+/** Loopback and the switch always: this machine's commands and the nodes use them. */
+function bindAddresses(asked: readonly string[], machineIP: string): readonly string[] {
+  for (const address of asked) if (parseIP(address) === undefined) throw new UsageError(`--bind-address wants an IP address, not "${address}"`);
+  const wildcard = asked.find((a) => a === '0.0.0.0' || a === '::');
+  return wildcard !== undefined ? [wildcard] : [...new Set(['127.0.0.1', machineIP, ...asked])];
+}
+
+/** Configurations of the other clusters on this machine. */
+function otherConfigs(options: UpOptions): readonly ClusterConfig[] {
+  return readIndex(indexFile(options.home))
+    .filter((c) => c.name !== options.name)
+    .flatMap((c) => readConfig(clusterPaths(c.dataDir).config) ?? []);
+}
+
+/** What `down` puts back. A cluster that runs already has changed it: then what that one found counts. */
+function machineBefore(others: readonly ClusterConfig[]): Pick<ClusterConfig, 'ipForwardBefore' | 'netnsFolderBefore'> {
+  const running = others.find((c) => !c.hollow && isSwitchThere(c));
+  if (running?.ipForwardBefore !== undefined) return { ipForwardBefore: running.ipForwardBefore, netnsFolderBefore: running.netnsFolderBefore ?? true };
+  return { ipForwardBefore: readIpForward(), netnsFolderBefore: isNetnsFolderThere() };
 }
 
 const makeNode = (network: ReturnType<typeof pickNodeNetwork>, number: number): NodeConfig => ({ name: `node-${number}`, ip: nodeAddress(network, number), power: 'on' });
@@ -167,26 +203,31 @@ function checkNodeCount(count: number, podPrefix: number): void {
   if (!Number.isInteger(count) || count < 1 || count > most) throw new UsageError(`--nodes wants a number from 1 to ${most}`);
 }
 
-/** What may change on a living cluster: more nodes. Everything else is said clearly and refused. */
+/** What may change: nodes are added at any time, most of the rest while the cluster is down, ranges never. */
 async function changedConfig(existing: ClusterConfig, options: UpOptions, paths: ClusterPaths, deps: UpDeps): Promise<ClusterConfig> {
-  const fixed: readonly [string, unknown, unknown][] = [
-    ['--port', options.port, existing.apiPort],
-    ['--pod-cidr', options.podCIDR, existing.podCIDR],
-    ['--service-cidr', options.serviceCIDR, existing.serviceCIDR],
-    ['--disable', options.disabled?.join(','), existing.disabled.join(',')],
-    ['--publish', options.publish === undefined ? undefined : JSON.stringify(options.publish), JSON.stringify(existing.publish)],
-    ['--runtime-dir', options.runtimeDir === undefined ? undefined : resolve(options.runtimeDir), existing.runtimeDir],
-    ['--cni-conf-dir', options.cniConfDir === undefined ? undefined : resolve(options.cniConfDir), existing.cniConfDir],
-    ['--node-cpus', options.nodeCpus, existing.nodeCpus],
-    ['--node-memory', options.nodeMemory, existing.nodeMemory],
-  ];
-  const changed = fixed.find(([, wanted, has]) => wanted !== undefined && wanted !== has);
-  if (changed !== undefined) {
-    throw new UsageError(`cluster ${existing.name} was made with ${changed[0]} ${String(changed[2] ?? '(default)')}; that cannot be changed. Leave it out, or make another cluster with --name`);
+  const asked: Partial<ClusterConfig> = {
+    ...(options.port === undefined ? {} : { apiPort: options.port }),
+    ...(options.bindAddresses === undefined ? {} : { bindAddresses: bindAddresses(options.bindAddresses, existing.machineIP) }),
+    ...(options.disabled === undefined ? {} : { disabled: options.disabled }),
+    ...(options.publish === undefined ? {} : { publish: options.publish }),
+    ...(options.runtimeDir === undefined ? {} : { runtimeDir: resolve(options.runtimeDir) }),
+    ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
+    ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
+    ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
+  };
+  const fixed = ([['--pod-cidr', options.podCIDR, existing.podCIDR], ['--service-cidr', options.serviceCIDR, existing.serviceCIDR]] as const).find(([, wanted, has]) => wanted !== undefined && wanted !== has);
+  if (fixed !== undefined) throw new UsageError(`cluster ${existing.name} was made with ${fixed[0]} ${fixed[2]}; that cannot be changed. Leave it out, or make another cluster with --name`);
+  const isRunning = ['supervisor', 'server'].some((part) => livePart(paths, part) !== undefined);
+  const changed = (Object.keys(asked) as (keyof ClusterConfig)[]).find((key) => JSON.stringify(asked[key]) !== JSON.stringify(existing[key]));
+  if (isRunning && changed !== undefined) {
+    throw new UsageError(`cluster ${existing.name} runs with ${OPTION_OF[changed] ?? changed} ${said(existing[changed])}; to change it, run first: coracle down --name ${existing.name}`);
   }
   if (!existing.hollow && livePart(paths, 'supervisor') === undefined) {
     const taken = await machineRanges(deps.run);
-    refuseCollisions([{ option: '--pod-cidr', text: existing.podCIDR }, { option: '--service-cidr', text: existing.serviceCIDR }, { option: 'the node network', text: existing.nodeCIDR }], taken);
+    refuseCollisions([{ option: '--pod-cidr', text: existing.podCIDR }, { option: '--service-cidr', text: existing.serviceCIDR }], taken);
+    const network = parseCIDR(existing.nodeCIDR)!;
+    const hit = taken.find((t) => t.device !== machineLink(existing) && cidrsOverlap(t.cidr, network));
+    if (hit !== undefined) throw new UsageError(`the node network ${existing.nodeCIDR} of cluster ${existing.name} collides with ${formatCIDR(hit.cidr)}, which this machine now routes through ${hit.device}; take that route away, then run: coracle up`);
   }
   const wanted = options.nodes ?? existing.nodes.length;
   if (wanted < existing.nodes.length) {
@@ -194,25 +235,59 @@ async function changedConfig(existing: ClusterConfig, options: UpOptions, paths:
   }
   checkNodeCount(wanted, parseCIDR(existing.podCIDR)!.prefix);
   const network = parseCIDR(existing.nodeCIDR)!;
+  // A machine that died is started again; one that was switched off stays off.
+  const nodes = existing.nodes.map((n): NodeConfig => (n.power === 'dead' ? { ...n, power: 'on' } : n));
   const added = Array.from({ length: wanted - existing.nodes.length }, (_, i) => makeNode(network, existing.nodes.length + i + 1));
-  return added.length === 0 ? existing : { ...existing, nodes: [...existing.nodes, ...added] };
+  const before = existing.hollow || isSwitchThere(existing) ? {} : machineBefore(otherConfigs(options));
+  return { ...existing, ...asked, ...before, nodes: [...nodes, ...added] };
 }
 
+const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
+  apiPort: '--port',
+  bindAddresses: '--bind-address',
+  disabled: '--disable',
+  publish: '--publish',
+  runtimeDir: '--runtime-dir',
+  cniConfDir: '--cni-conf-dir',
+  nodeCpus: '--node-cpus',
+  nodeMemory: '--node-memory',
+};
+
+function said(value: unknown): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return '(none)';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** A new cluster takes an empty folder: `down --delete` removes all that is in it. */
 function refuseForeignFolder(data: string): void {
-  if (existsSync(data) && existsSync(join(data, 'store'))) throw new UserError(`${data} holds a store but no cluster.json; nothing was changed. Restore cluster.json, or give another --data-dir`);
+  const there = existsSync(data) ? readdirSync(data).filter((f) => f !== 'lost+found') : [];
+  if (there.includes('store')) throw new UsageError(`${data} holds a store but no cluster.json; nothing was changed. Restore cluster.json, or give another --data-dir`);
+  if (there.length > 0) throw new UsageError(`${data} is not empty and holds no cluster; nothing was changed. Give an empty or a new --data-dir`);
 }
 
-async function refuseTakenPort(config: ClusterConfig): Promise<void> {
-  const taken = await new Promise<boolean>((resolve, reject) => {
+/** The switch's address is not there before the switch is. */
+const addressesToTry = (config: ClusterConfig): readonly string[] => config.bindAddresses.filter((a) => a !== config.machineIP || config.hollow);
+
+async function refuseTakenPort(address: string, port: number, option: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(true);
-      else if (error.code === 'EACCES') reject(new UserError(`port ${config.apiPort} needs privileges; give a --port above 1023`));
+      if (error.code === 'EADDRINUSE') reject(new UserError(`port ${port} on ${address} is in use by another program; give another one with ${option}`));
+      else if (error.code === 'EACCES') reject(new UserError(`port ${port} needs privileges; give a ${option} above 1023`));
+      else if (error.code === 'EADDRNOTAVAIL') reject(new UsageError(`--bind-address ${address} is not an address of this machine`));
       else reject(error);
     });
-    probe.listen(config.apiPort, '127.0.0.1', () => probe.close(() => resolve(false)));
+    probe.listen(port, address, () => probe.close(() => resolve()));
   });
-  if (taken) throw new UserError(`port ${config.apiPort} on 127.0.0.1 is in use by another program; give another one with --port`);
+}
+
+/** Looks where the folder will be. */
+function refuseFullDisk(data: string, wanted: number): void {
+  let place = data;
+  while (!existsSync(place)) place = dirname(place);
+  const free = statfsSync(place);
+  if (free.bavail * free.bsize >= wanted) return;
+  throw new UserError(`no space left: only ${Math.round((free.bavail * free.bsize) / 2 ** 20)} MiB are free where ${data} is; a cluster wants at least ${wanted / 2 ** 20} MiB. Make room or give another --data-dir`);
 }
 
 /** Starts the supervisor in the background, or tells the running one that the configuration changed. */
@@ -227,13 +302,26 @@ export async function ensureSupervisor({ config, paths, programs }: Prepared, de
   ensurePart(paths, 'supervisor', command!, [...args, 'supervisor', '--data-dir', paths.data], { env: { PATH: programs.path, CORACLE_CLUSTER: config.name } });
 }
 
-/** Waits for the API server; says which log to read when it does not come. */
+/** A part that failed this often in a row will not come by waiting. */
+const TRIES = 2;
+
+/** A part that `up` started cannot run. */
+export class StartError extends UserError {}
+
+/** Throws with the sentence of a part that cannot start, or when the supervisor has ended. */
+function refuseFailures(paths: ClusterPaths): void {
+  const failure = failures(paths).find((f) => f.times >= TRIES || f.part === 'supervisor');
+  if (failure !== undefined) throw new StartError(`${failure.part} does not start: ${failure.message}`);
+  if (livePart(paths, 'supervisor') === undefined) throw new StartError(`the supervisor ended; see ${paths.log('supervisor')}`);
+}
+
+/** Waits for the API server; says why when it cannot come. */
 export async function waitForApi(client: Client, paths: ClusterPaths, clock: Clock, timeoutMs: number): Promise<void> {
   const end = clock.monotonic() + timeoutMs;
   for (;;) {
     const ready = await client.raw('GET', '/readyz').then((r) => r.status === 200, () => false);
     if (ready) return;
-    if (livePart(paths, 'supervisor') === undefined) throw new UserError(`the supervisor ended; see ${paths.log('supervisor')}`);
+    refuseFailures(paths);
     if (clock.monotonic() > end) throw new UserError(`the API server is not ready after ${Math.round(timeoutMs / 1000)} s; see ${paths.log('server')}`);
     await sleep(clock, 20);
   }
@@ -248,14 +336,21 @@ export async function waitForNodes(client: Client, config: ClusterConfig, paths:
     const list = await client.resource(nodeResource).list().catch(() => undefined);
     for (const node of list?.items ?? []) {
       const name = node.metadata.name!;
-      if (!seen.has(name) && isConditionTrue(node.status?.conditions, 'Ready')) {
+      if (wanted.includes(name) && !seen.has(name) && isReady(node)) {
         seen.add(name);
         say(`${name} is Ready`);
       }
     }
     const waiting = wanted.filter((n) => !seen.has(n));
     if (waiting.length === 0) return;
-    if (clock.monotonic() > end) throw new UserError(`not Ready after ${Math.round(timeoutMs / 1000)} s: ${waiting.join(', ')}; see ${paths.log(`${waiting[0]}-agent`)}`);
+    refuseFailures(paths);
+    if (clock.monotonic() > end) throw new UserError(`not Ready after ${Math.round(timeoutMs / 1000)} s: ${waiting.join(', ')}; see ${paths.log(config.hollow ? HOLLOW_AGENTS : agentPart(waiting[0]!))}`);
     await sleep(clock, 50);
   }
+}
+
+/** Ready, and open for pods: after a pause the taints of the old state go a moment later. */
+function isReady(node: Node): boolean {
+  const isTainted = (node.spec?.taints ?? []).some((t) => t.key.startsWith('node.kubernetes.io/') && t.key !== 'node.kubernetes.io/unschedulable');
+  return isConditionTrue(node.status?.conditions, 'Ready') && !isTainted;
 }

@@ -1,7 +1,7 @@
 // Running other programs: the only door to child_process. `run` for short commands, `spawnDetached` for parts that
 // outlive their starter, and identities that survive pid reuse.
 import { spawn } from 'node:child_process';
-import { openSync, closeSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 
@@ -107,13 +107,31 @@ export function childOf(pid: number): number | undefined {
   }
 }
 
+let knownBootId: string | undefined;
+
+/** Read once: no process outlives its boot. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return knownBootId;
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {
   const now = identify(identity.pid);
   return now !== undefined && now.startTicks === identity.startTicks && now.bootId === identity.bootId;
+}
+
+/** Processes of this machine by their arguments. */
+export function processesWhere(matches: (args: readonly string[]) => boolean): ProcessIdentity[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const args = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').slice(0, -1);
+      return matches(args) ? (identify(Number(name)) ?? []) : [];
+    } catch (error) {
+      if (isGone(error)) return [];
+      throw error;
+    }
+  });
 }
 
 /** Sends the signal when exactly this process still lives; says whether it did. */

@@ -5,12 +5,16 @@ import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
 import { parseDisabled, parseMemory, parseRange } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
-import { loadExampleImages } from '#cluster/example-images.ts';
+import { loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
 import { ensureMaterials } from '#cluster/materials.ts';
-import { ensureSupervisor, prepare, type UpDeps, type UpOptions, waitForApi, waitForNodes } from '#cluster/up.ts';
+import { keepSandboxImage } from '#cluster/images.ts';
+import { livePart } from '#cluster/parts.ts';
+import { ensureSupervisor, prepare, type Prepared, StartError, type UpDeps, type UpOptions, waitForApi, waitForNodes } from '#cluster/up.ts';
 import { adminClient, clock, clusterName, dataDirOf, env, home, index, self, uid } from '../context.ts';
-import { makeProgress } from '../progress.ts';
+import { makeProgress, type Progress } from '../progress.ts';
+import { lockCommands, stopCluster } from '../stop-cluster.ts';
+import { follow } from './logs.ts';
 
 interface Flags {
   readonly name?: string;
@@ -56,7 +60,7 @@ export function addUp(program: Command): void {
     .option('--disable <parts>', 'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy')
     .option('--hollow', 'nodes without containers and kernel network')
     .option('--require-containers', 'fail where real nodes are not possible')
-    .option('--foreground', 'stay, print the log, and stop the supervisor on Ctrl-C')
+    .option('--foreground', 'stay, print the supervisor’s log, and take the cluster down on Ctrl-C')
     .option('--no-install', 'bring no missing programs')
     .option('--no-examples', 'load no example images')
     .option('--no-wait', 'return once the parts are started')
@@ -73,36 +77,70 @@ async function up(flags: Flags): Promise<void> {
     throw new UsageError(`cluster ${name} lives in ${known.dataDir}; leave out --data-dir, or give another --name`);
   }
   const options = makeOptions(flags, name);
+  await lockCommands(resolve(options.dataDir), name);
   const deps: UpDeps = { run, clock, say: progress.say, self, path: env['PATH'] ?? '', platform: process.platform, uid };
   const prepared = await prepare(options, deps);
   process.env['PATH'] = prepared.programs.path;
   const { config, paths } = prepared;
-  const { admin } = await ensureMaterials(config, paths, clock.now());
+  const wasRunning = livePart(paths, 'supervisor') !== undefined;
+  const onInterrupt = () => {
+    process.stderr.write(`\ncoracle: interrupted; the cluster may go on starting in the background. Continue with: coracle up --name ${name}, or stop it with: coracle down --name ${name}\n`);
+    process.exit(INTERRUPTED);
+  };
+  process.once('SIGINT', onInterrupt);
   const entry = { name, dataDir: paths.data, ...known };
   putIndex(index, entry);
-  progress.say(prepared.isNew ? `cluster ${name}: starting (${config.nodes.length} ${config.hollow ? 'hollow ' : ''}nodes, data in ${paths.data})` : `cluster ${name}: continuing`);
-  await ensureSupervisor(prepared, deps);
-  const file = userKubeconfigPath(env);
-  const { previous } = addEntry(file, admin, paths.data);
-  putIndex(index, { ...entry, kubeconfig: file, ...(previous === undefined ? {} : { previousContext: previous }) });
-  if (!flags.wait) return progress.done();
-
-  const timeoutMs = options.timeoutMs;
-  const client = adminClient({ config, paths });
-  await waitForApi(client, paths, clock, timeoutMs);
-  progress.say(`API server is ready after ${seconds(started)} on https://127.0.0.1:${config.apiPort}`);
-  await waitForNodes(client, config, paths, clock, timeoutMs, progress.say);
-  if (flags.examples && !config.hollow) await loadExampleImages({ config, paths, home, say: progress.say, run, clock });
-  progress.say(`cluster ${name} is up after ${seconds(started)}; kubectl context ${contextName(name)} in ${file}`);
-  progress.done();
-  process.stdout.write(nextCommands(name, config.hollow));
-  if (flags.foreground === true) {
-    const { follow } = await import('./logs.ts');
-    await follow(paths.log('supervisor'));
+  let supervised = wasRunning;
+  try {
+    const { admin } = await ensureMaterials(config, paths, clock.now());
+    progress.say(prepared.isNew ? `cluster ${name}: starting (${config.nodes.length} ${config.hollow ? 'hollow ' : ''}nodes, data in ${paths.data})` : `cluster ${name}: continuing`);
+    const file = userKubeconfigPath(env);
+    const { previous } = addEntry(file, admin, paths.data);
+    putIndex(index, { ...entry, kubeconfig: file, ...(previous === undefined ? {} : { previousContext: previous }) });
+    if (!config.hollow) keepSandboxImage(await pauseArchive(home, run), paths);
+    await ensureSupervisor(prepared, deps);
+    supervised = true;
+    if (flags.wait) await waitUntilReady(options, prepared, progress, started);
+  } catch (error) {
+    // A part that cannot start: what ran before goes on, what this call started goes, and a cluster that never was leaves
+    // nothing. What is merely late goes on in the background.
+    if (!wasRunning && (error instanceof StartError || !supervised)) await stopCluster(name, config, paths, { say: () => {}, graceSeconds: GRACE_AFTER_FAILURE_S, remove: prepared.isNew });
+    throw error;
   }
+  if (flags.wait) {
+    if (flags.examples && !config.hollow) await loadExampleImages({ config, paths, home, say: progress.say, run, clock });
+    progress.say(`cluster ${name} is up after ${seconds(started)}; kubectl context ${contextName(name)} in ${readIndex(index).find((c) => c.name === name)?.kubeconfig ?? paths.kubeconfig}`);
+    process.stdout.write(nextCommands(name, config.hollow));
+  }
+  process.off('SIGINT', onInterrupt);
+  if (flags.foreground === true) await stayInForeground(name, prepared, progress);
 }
 
-const seconds = (since: number): string => `${((clock.monotonic() - since) / 1000).toFixed(1)} s`;
+async function waitUntilReady(options: UpOptions, { config, paths }: Prepared, progress: Progress, started: number): Promise<void> {
+  const client = adminClient({ config, paths });
+  await waitForApi(client, paths, clock, options.timeoutMs);
+  progress.say(`API server is ready after ${seconds(started)} on https://127.0.0.1:${config.apiPort}`);
+  await waitForNodes(client, config, paths, clock, options.timeoutMs, progress.say);
+  const off = config.nodes.filter((n) => n.power === 'off');
+  if (off.length > 0) progress.say(`switched off: ${off.map((n) => n.name).join(', ')}; start with: coracle node start ${off[0]!.name}`);
+}
+
+/** Prints the supervisor's log until Ctrl-C or SIGTERM, then takes the cluster down. */
+async function stayInForeground(name: string, { config, paths }: Prepared, progress: Progress): Promise<void> {
+  const ended = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  await Promise.race([follow(paths.log('supervisor')), ended]);
+  progress.say(`stopping cluster ${name}`);
+  await stopCluster(name, config, paths, { say: progress.say, graceSeconds: FOREGROUND_GRACE_S, remove: false });
+}
+
+/** 128 + SIGINT, as shells count. */
+const INTERRUPTED = 130;
+const GRACE_AFTER_FAILURE_S = 2;
+const FOREGROUND_GRACE_S = 30;
+
+const seconds = (sinceMs: number): string => `${((clock.monotonic() - sinceMs) / 1000).toFixed(1)} s`;
 
 function nextCommands(name: string, hollow: boolean): string {
   const me = name === 'local' ? './coracle' : `./coracle --name ${name}`;

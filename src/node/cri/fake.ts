@@ -75,10 +75,20 @@ export class FakeRuntime implements Runtime {
       id,
       config,
       createdAt: this.#now(),
-      ip: host ? '' : this.#deps.ipOf(this.#made++),
+      ip: host ? '' : this.#freeAddress(),
       ready: true,
     });
     return id;
+  }
+
+  /** The next address that no sandbox has: the addresses of a node are few and come round again. */
+  #freeAddress(): string {
+    const taken = new Set([...this.#sandboxes.values()].map((s) => s.ip));
+    for (let tries = 0; tries <= taken.size; tries++) {
+      const ip = this.#deps.ipOf(this.#made++);
+      if (!taken.has(ip)) return ip;
+    }
+    throw new RuntimeError('UNKNOWN', 'all pod addresses of this node are taken');
   }
 
   async stopPodSandbox(id: string): Promise<void> {

@@ -3,7 +3,7 @@
 import type { FileSystem } from '#host/file-system.ts';
 import { FakeCgroups } from '#host/cgroups.ts';
 import { FakeMounts } from '#host/mounts.ts';
-import { noNetwork } from '#netmodel/node-network.ts';
+import { type NodeNetwork, noNetwork } from '#netmodel/node-network.ts';
 import { FakeRuntime } from '../cri/fake.ts';
 import { createKubelet, type Kubelet, type KubeletDeps, type KubeletOptions } from '../kubelet.ts';
 
@@ -14,13 +14,15 @@ export interface HollowKubeletDeps
   readonly machineFiles: Pick<FileSystem, 'readText'>;
   /** Address of the n-th pod of this node. */
   readonly ipOf: (n: number) => string;
+  /** Says when addresses are known; at once without. */
+  readonly network?: NodeNetwork;
 }
 
 export function createHollowKubelet(deps: HollowKubeletDeps): Kubelet {
-  const { machineFiles, ipOf, ...shared } = deps;
+  const { machineFiles, ipOf, network, ...shared } = deps;
   return createKubelet({
     ...shared,
-    network: noNetwork,
+    network: network ?? noNetwork,
     runtime: new FakeRuntime({ clock: deps.clock, random: deps.random, ipOf }),
     files: hollowFiles(machineFiles),
     mounts: new FakeMounts(),
