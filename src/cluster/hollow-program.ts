@@ -15,6 +15,7 @@ import { realFileSystem } from '#host/file-system.ts';
 import { noNetwork } from '#netmodel/node-network.ts';
 import { createHollowKubelet } from '#node/hollow/hollow.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
+import { nodeApi } from './node-api.ts';
 import { nodeClient } from './node-client.ts';
 import type { ClusterPaths } from './paths.ts';
 
@@ -98,6 +99,7 @@ export class HollowNodes implements Component {
     const log = this.#deps.log.with({ node: node.name });
     const random = new SystemRandom();
     const own = this.#paths.node(node.name);
+    const metrics = new MetricsRegistry();
     const client: Client = nodeClient(config, this.#paths, join(own.root, 'kubelet-client'), clock, 'kubelet');
     const informers = createInformers({ client, clock, random, log });
     const events = new QueuedEventRecorder({ client, clock, random, log }, { component: 'kubelet', host: node.name });
@@ -110,7 +112,7 @@ export class HollowNodes implements Component {
       clock,
       random,
       log,
-      metrics: new MetricsRegistry(),
+      metrics,
       machineFiles: realFileSystem,
       ipOf: (n) => podAddress(range()!, n),
       network: {
@@ -150,6 +152,7 @@ export class HollowNodes implements Component {
           await informers.stop();
         },
       },
+      ...nodeApi(config, this.#paths, node, kubelet.server, client, { clock, log, metrics }),
     ];
   }
 }
