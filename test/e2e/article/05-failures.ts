@@ -1,0 +1,146 @@
+// What the article promises when things die: a pod, a machine, a node's agent.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Event, Node, Pod } from '#generated/api/core-v1.ts';
+import type { EndpointSlice } from '#generated/api/discovery-v1.ts';
+import type { VolumeAttachment } from '#generated/api/storage-v1.ts';
+import type { PersistentVolumeClaim } from '#generated/api/core-v1.ts';
+import { isReady, pause, processesOf, until } from '../cluster.ts';
+import type { Article } from './article.ts';
+import { postgres, PRIMARY_NAME, psqlFrom, query } from './database.ts';
+
+const COUNT = "SELECT count(*) || ' rows to ' || max(id) FROM orders";
+/** How long the new pod of a node whose agent died is watched not to get its volume. */
+const WATCH_MS = 6_000;
+
+export function failureTests(article: Article): void {
+  describe('when something dies', () => {
+    it('postgres-0 deleted comes back with the same name, a new address and the same rows', async () => {
+      const { cluster, near } = article;
+      const rows = await query(cluster, near, PRIMARY_NAME, COUNT);
+      const old = await postgres(cluster, 0);
+      await cluster.kubectl(['-n', 'db', 'delete', 'pod', 'postgres-0'], { timeoutMs: 60_000 });
+      const now = await successor(article, 'postgres-0', old);
+      assert.notEqual(now.status!.podIP, old.status!.podIP);
+      assert.equal(await asked(article, COUNT), rows);
+    });
+
+    it('an agent killed with its containers alive: the volume is not attached elsewhere, not even after a forced delete', async () => {
+      const { cluster } = article;
+      const victim = await postgres(cluster, 2);
+      const node = victim.spec!.nodeName!;
+      const container = victim.status!.containerStatuses![0]!.containerID!;
+      const volume = (await cluster.get<PersistentVolumeClaim>('db', 'persistentvolumeclaim', 'data-postgres-2')).spec!.volumeName!;
+      const attachedTo = async () => {
+        const all = await cluster.list<VolumeAttachment>('default', 'volumeattachments');
+        return all.filter((a) => a.spec.source.persistentVolumeName === volume).map((a) => [a.spec.nodeName, a.status?.attached]);
+      };
+      assert.deepEqual(await attachedTo(), [[node, true]]);
+
+      // The supervisor would start it again within a second.
+      process.kill(cluster.partPid('supervisor'), 'SIGKILL');
+      process.kill(cluster.partPid(`${node}-agent`), 'SIGKILL');
+      try {
+        await cluster.kubectl(['cordon', node]);
+        await cluster.kubectl(['-n', 'db', 'delete', 'pod', 'postgres-2', '--force', '--grace-period=0'], { timeoutMs: 20_000 });
+        const waiting = await until('the next postgres-2 on another node', 20_000, async () => {
+          const pod = await postgres(cluster, 2);
+          return pod.metadata.uid !== victim.metadata.uid && pod.spec?.nodeName !== undefined && pod;
+        });
+        assert.notEqual(waiting.spec!.nodeName, node);
+        await until('upstream’s warning', 15_000, async () => {
+          const events = await cluster.list<Event>('db', 'events');
+          return events.some((e) => e.involvedObject.uid === waiting.metadata.uid && e.reason === 'FailedAttachVolume' && /Multi-Attach error for volume/.test(e.message ?? ''));
+        });
+        await pause(WATCH_MS);
+        assert.deepEqual(await attachedTo(), [[node, true]]);
+        assert.equal((await postgres(cluster, 2)).status?.phase, 'Pending');
+        assert.ok(processesOf(container).length > 0, 'the old server lives, and holds the volume');
+      } finally {
+        const again = await cluster.coracle(['up', '--no-examples'], { timeoutMs: 90_000 });
+        assert.equal(again.code, 0, again.stderr);
+        await cluster.kubectl(['uncordon', node]);
+      }
+      // The agent is back: it ends what was deleted meanwhile, and only then does the volume move.
+      await successor(article, 'postgres-2', victim);
+      assert.deepEqual(processesOf(container), []);
+    });
+
+    it('a node stopped hard: Postgres comes up elsewhere with its rows, Deployment pods are replaced, Services stop sending there, a bare pod stays gone', async () => {
+      const { cluster } = article;
+      await article.placeClients();
+      const rows = await query(cluster, article.far, PRIMARY_NAME, COUNT);
+      const old = await postgres(cluster, 0);
+      const node = old.spec!.nodeName!;
+      await moveHello(article, node);
+      const apiThere = (await apiPods(article)).filter((p) => p.spec!.nodeName === node);
+
+      const stopped = await cluster.coracle(['node', 'stop', node, '--hard'], { timeoutMs: 60_000 });
+      assert.equal(stopped.code, 0, stopped.stderr);
+      try {
+        const now = await successor(article, 'postgres-0', old);
+        assert.notEqual(now.spec!.nodeName, node);
+        assert.equal(await asked(article, COUNT), rows);
+
+        await until('three api pods on living nodes', 60_000, async () => {
+          const ready = (await apiPods(article)).filter((p) => isReady(p) && p.spec!.nodeName !== node);
+          return ready.length === 3;
+        });
+        const slices = await cluster.list<EndpointSlice>('app', 'endpointslices', 'kubernetes.io/service-name=api');
+        const serving = slices.flatMap((s) => s.endpoints ?? []).filter((e) => e.conditions?.ready === true);
+        assert.deepEqual(serving.filter((e) => e.nodeName === node), []);
+        assert.equal(serving.length, 3);
+        // Thirty new connections, none of them into the dead node.
+        const loop = 'for i in $(seq 30); do curl -s -m 2 -o /dev/null -w "%{http_code}\\n" http://api.app/livez; done';
+        const answers = (await cluster.mustExec('app', article.far.name, ['bash', '-c', loop], { timeoutMs: 90_000 })).split('\n');
+        assert.deepEqual(answers, Array.from({ length: 30 }, () => '200'));
+        assert.ok(apiThere.length > 0, 'an api pod was on that node');
+
+        const bare = await cluster.tryKubectl(['get', 'pod', 'hello-pod', '-o', 'json']);
+        assert.match(bare.stderr, /NotFound/, 'nobody makes a bare pod again');
+      } finally {
+        const started = await cluster.coracle(['node', 'start', node], { timeoutMs: 60_000 });
+        assert.equal(started.code, 0, started.stderr);
+      }
+      await until(`${node} Ready again, without the taint`, 60_000, async () => {
+        const found = await cluster.get<Node>('default', 'node', node);
+        const ready = found.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
+        return ready === true && (found.spec?.taints ?? []).length === 0;
+      });
+      assert.match((await cluster.tryKubectl(['get', 'pod', 'hello-pod'])).stderr, /NotFound/);
+    });
+  });
+}
+
+/** The Ready pod that bears the name after `old`. */
+function successor({ cluster }: Article, name: string, old: Pod): Promise<Pod> {
+  return until(`another ${name}, Ready`, 90_000, async () => {
+    const pod = await cluster.get<Pod>('db', 'pod', name);
+    return pod.metadata.uid !== old.metadata.uid && isReady(pod) && pod;
+  });
+}
+
+/** What the primary answers through its Service, given the moment that its endpoint needs. */
+function asked({ cluster, far }: Article, sql: string): Promise<string> {
+  return until('an answer from the primary', 20_000, async () => {
+    const output = await psqlFrom(cluster, far, PRIMARY_NAME, sql);
+    if (output.code !== 0) throw new Error(output.stderr);
+    return output.stdout.trim();
+  });
+}
+
+const apiPods = ({ cluster }: Article): Promise<readonly Pod[]> => cluster.list<Pod>('app', 'pods', 'app=api');
+
+/** The bare hello-pod, on the node that is going to die. */
+async function moveHello({ cluster }: Article, node: string): Promise<void> {
+  const old = await cluster.get<Pod>('default', 'pod', 'hello-pod');
+  const { image, name, resources } = old.spec!.containers[0]!;
+  await cluster.kubectl(['delete', 'pod', 'hello-pod'], { timeoutMs: 60_000 });
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'hello-pod', namespace: 'default', labels: old.metadata.labels },
+    spec: { nodeSelector: { 'kubernetes.io/hostname': node }, containers: [{ name, image, resources }] },
+  });
+  await cluster.ready('default', 'hello-pod');
+}
