@@ -2,6 +2,7 @@
 // storage version; objects are encoded in normal form for the store.
 import type { KubeObject } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
+import { sameButTimes } from '#merge/managed-fields.ts';
 import { decodeObject, decodeValue, rebuild, strictDecodingError, type Decoded } from '#schema/decode.ts';
 import type { Schema } from '#schema/types.ts';
 import type { RequestContext } from './context.ts';
@@ -96,21 +97,35 @@ export class Codec {
   }
 
   /** Normal form: kind, apiVersion, metadata without resourceVersion, then the fields in the schema's order. */
-  encode(served: Served, object: KubeObject): Uint8Array {
+  normalize(served: Served, object: KubeObject): KubeObject {
     const {
       kind: _kind,
       apiVersion: _apiVersion,
       metadata,
       ...rest
     } = rebuild<KubeObject>(object, this.#storageSchema(served));
-    return Buffer.from(
-      JSON.stringify({
-        kind: served.definition.kind,
-        apiVersion: served.storageApiVersion,
-        metadata: orderedMetadata(metadata),
-        ...rest,
-      }),
-    );
+    return {
+      kind: served.definition.kind,
+      apiVersion: served.storageApiVersion,
+      metadata: orderedMetadata(metadata),
+      ...rest,
+    };
+  }
+
+  /** The bytes to store. */
+  encode(served: Served, object: KubeObject): Uint8Array {
+    return bytesOf(this.normalize(served, object));
+  }
+
+  /** Whether `value`, the encoded object, is what is stored already. New times of managedFields alone are no change. */
+  changesNothing(served: Served, object: KubeObject, value: Uint8Array, old: KubeObject, stored: Uint8Array): boolean {
+    if (value.length !== stored.length) return false;
+    if (Buffer.compare(value, stored) === 0) return true;
+    const { managedFields } = old.metadata;
+    if (object.metadata.managedFields === managedFields || !sameButTimes(object.metadata.managedFields, managedFields))
+      return false;
+    const asBefore = { ...object, metadata: { ...object.metadata, managedFields } };
+    return Buffer.compare(this.encode(served, asBefore), stored) === 0;
   }
 
   /** The object with managedFields brought up to date. */
@@ -152,6 +167,15 @@ export class Codec {
     }
     return schema;
   }
+}
+
+/** Bytes of an object in normal form, in memory of their own: stored values live long, and one in a shared pool would keep
+ *  all of it. */
+export function bytesOf(object: KubeObject): Uint8Array {
+  const text = JSON.stringify(object);
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
 }
 
 /** The body as JSON bytes. */

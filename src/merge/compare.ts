@@ -27,26 +27,78 @@ class Walk {
   readonly modified = new FieldSetBuilder();
 
   node(schema: Schema | undefined, before: unknown, after: unknown, path: string[]): void {
-    if (before === undefined && after === undefined) return;
+    if (before === after) return;
     if (before === undefined) this.added.insert(path);
     else if (after === undefined) this.removed.insert(path);
     if (!isGranular(schema)) {
       if (before !== undefined && after !== undefined && !jsonEqual(before, after)) this.modified.insert(path);
-      return;
-    }
-    const [left, right] = [elementsOf(schema, before), elementsOf(schema, after)];
+    } else if (schema.type === 'list') this.#items(schema, before, after, path);
+    else this.#members(schema, before, after, path);
+  }
+
+  #members(schema: Exclude<Granular, ListSchema>, before: unknown, after: unknown, path: string[]): void {
+    const left = isObject(before) ? before : NOTHING;
+    const right = isObject(after) ? after : NOTHING;
     const at = path.length;
-    for (const [element, item] of right) {
-      path[at] = element;
-      this.node(childSchema(schema, element), left.get(element), item, path);
+    const below = (name: string) => (schema.type === 'map' ? schema.values : schema.byName.get(name)?.schema);
+    for (const name in right) {
+      const now = right[name];
+      const was = Object.hasOwn(left, name) ? left[name] : undefined;
+      if (now === undefined || now === was) continue;
+      path[at] = `f:${name}`;
+      this.node(below(name), was, now, path);
     }
-    for (const [element, item] of left) {
-      if (right.has(element)) continue;
-      path[at] = element;
-      this.node(childSchema(schema, element), item, undefined, path);
+    for (const name in left) {
+      const was = left[name];
+      if (was === undefined || (Object.hasOwn(right, name) && right[name] !== undefined)) continue;
+      path[at] = `f:${name}`;
+      this.node(below(name), was, undefined, path);
     }
     path.length = at;
   }
+
+  #items(schema: ListSchema, before: unknown, after: unknown, path: string[]): void {
+    const at = path.length;
+    if (Array.isArray(before) && Array.isArray(after) && sameKeys(schema, before, after)) {
+      for (const [index, was] of before.entries()) {
+        const now: unknown = after[index];
+        // Most items did not change: their keys are not even written.
+        if (jsonEqual(was, now)) continue;
+        path[at] = keyElement(schema, now);
+        this.node(schema.items, was, now, path);
+      }
+    } else {
+      const [left, right] = [elementsOf(schema, before), elementsOf(schema, after)];
+      for (const [element, item] of right) {
+        path[at] = element;
+        this.node(childSchema(schema, element), left.get(element), item, path);
+      }
+      for (const [element, item] of left) {
+        if (right.has(element)) continue;
+        path[at] = element;
+        this.node(childSchema(schema, element), item, undefined, path);
+      }
+    }
+    path.length = at;
+  }
+}
+
+const NOTHING: JsonObject = Object.freeze({});
+type Granular = ObjectSchema | ListSchema | Extract<Schema, { type: 'map' }>;
+
+/** Both lists hold the same items, as far as their written keys tell, in the same order. */
+function sameKeys(schema: ListSchema, before: readonly unknown[], after: readonly unknown[]): boolean {
+  if (before.length !== after.length) return false;
+  for (const [index, was] of before.entries()) {
+    const now = after[index];
+    if (schema.listType === 'set') {
+      if (was !== now) return false;
+      continue;
+    }
+    if (!isObject(was) || !isObject(now)) return false;
+    for (const key of schema.mapKeys ?? []) if (was[key] !== now[key]) return false;
+  }
+  return true;
 }
 
 /** A schema whose values have paths below them. */

@@ -7,6 +7,8 @@ export class FieldSet {
   readonly members: ReadonlySet<string>;
   /** Element → the paths below it. Never an empty set. */
   readonly children: ReadonlyMap<string, FieldSet>;
+  /** Memo of encodeFieldSet. */
+  encoded: FieldsV1 | undefined = undefined;
 
   constructor(members: ReadonlySet<string> = NO_MEMBERS, children: ReadonlyMap<string, FieldSet> = NO_CHILDREN) {
     this.members = members;
@@ -23,53 +25,78 @@ export class FieldSet {
     return rest.length === 0 ? this.members.has(first) : (this.children.get(first)?.has(rest) ?? false);
   }
 
+  /** The set itself when `other` brings nothing new. */
   union(other: FieldSet): FieldSet {
-    if (other.empty) return this;
+    if (other.empty || other === this) return this;
     if (this.empty) return other;
-    return combine(
-      this,
-      other,
-      (a, b) => a || b,
-      (a, b) => a.union(b),
-    );
+    let members: Set<string> | undefined;
+    let children: Map<string, FieldSet> | undefined;
+    for (const element of other.members)
+      if (!this.members.has(element)) (members ??= new Set(this.members)).add(element);
+    for (const [element, theirs] of other.children) {
+      const mine = this.children.get(element);
+      const both = mine === undefined ? theirs : mine.union(theirs);
+      if (both !== mine) (children ??= new Map(this.children)).set(element, both);
+    }
+    return this.#with(members, children);
   }
 
+  /** The set itself when nothing of `other` is in it. */
   difference(other: FieldSet): FieldSet {
     if (other.empty || this.empty) return this;
-    return combine(
-      this,
-      other,
-      (a, b) => a && !b,
-      (a, b) => a.difference(b),
-    );
+    let members: Set<string> | undefined;
+    let children: Map<string, FieldSet> | undefined;
+    for (const element of other.members)
+      if (this.members.has(element)) (members ??= new Set(this.members)).delete(element);
+    for (const [element, theirs] of other.children) {
+      const mine = this.children.get(element);
+      if (mine === undefined) continue;
+      const left = mine.difference(theirs);
+      if (left === mine) continue;
+      children ??= new Map(this.children);
+      if (left.empty) children.delete(element);
+      else children.set(element, left);
+    }
+    return this.#with(members, children);
   }
 
   intersection(other: FieldSet): FieldSet {
     if (this.empty || other.empty) return EMPTY;
-    return combine(
-      this,
-      other,
-      (a, b) => a && b,
-      (a, b) => a.intersection(b),
-    );
-  }
-
-  /** Without these paths and all that is below them. */
-  without(path: readonly string[]): FieldSet {
-    const [first, ...rest] = path;
-    if (first === undefined) return EMPTY;
-    const members = new Set(this.members);
-    const children = new Map(this.children);
-    const child = children.get(first);
-    if (rest.length === 0) {
-      members.delete(first);
-      children.delete(first);
-    } else if (child !== undefined) {
-      const left = child.without(rest);
-      if (left.empty) children.delete(first);
-      else children.set(first, left);
+    const members = new Set<string>();
+    for (const element of this.members) if (other.members.has(element)) members.add(element);
+    const children = new Map<string, FieldSet>();
+    for (const [element, mine] of this.children) {
+      const both = mine.intersection(other.children.get(element) ?? EMPTY);
+      if (!both.empty) children.set(element, both);
     }
     return new FieldSet(members, children);
+  }
+
+  /** Without these paths and all that is below them; the set itself when they are not in it. */
+  without(path: readonly string[], depth = 0): FieldSet {
+    const element = path[depth];
+    if (element === undefined) return EMPTY;
+    const child = this.children.get(element);
+    if (depth < path.length - 1) {
+      if (child === undefined) return this;
+      const left = child.without(path, depth + 1);
+      if (left === child) return this;
+      const children = new Map(this.children);
+      if (left.empty) children.delete(element);
+      else children.set(element, left);
+      return new FieldSet(this.members, children);
+    }
+    if (child === undefined && !this.members.has(element)) return this;
+    const members = new Set(this.members);
+    const children = new Map(this.children);
+    members.delete(element);
+    children.delete(element);
+    return new FieldSet(members, children);
+  }
+
+  #with(members: Set<string> | undefined, children: Map<string, FieldSet> | undefined): FieldSet {
+    if (members === undefined && children === undefined) return this;
+    return new FieldSet(members ?? this.members, children ?? this.children);
   }
 
   equals(other: FieldSet): boolean {
@@ -89,23 +116,6 @@ export class FieldSet {
 const NO_MEMBERS: ReadonlySet<string> = new Set();
 const NO_CHILDREN: ReadonlyMap<string, FieldSet> = new Map();
 export const EMPTY = new FieldSet();
-
-function combine(
-  a: FieldSet,
-  b: FieldSet,
-  member: (inA: boolean, inB: boolean) => boolean,
-  child: (a: FieldSet, b: FieldSet) => FieldSet,
-): FieldSet {
-  const members = new Set<string>();
-  for (const element of a.members) if (member(true, b.members.has(element))) members.add(element);
-  for (const element of b.members) if (!a.members.has(element) && member(false, true)) members.add(element);
-  const children = new Map<string, FieldSet>();
-  for (const element of new Set([...a.children.keys(), ...b.children.keys()])) {
-    const both = child(a.children.get(element) ?? EMPTY, b.children.get(element) ?? EMPTY);
-    if (!both.empty) children.set(element, both);
-  }
-  return new FieldSet(members, children);
-}
 
 /** Collects paths; `build()` gives the set. */
 export class FieldSetBuilder {
@@ -133,13 +143,28 @@ export class FieldSetBuilder {
 
 export type FieldsV1 = { readonly [element: string]: FieldsV1 };
 
+/** FieldsV1 → the set it was read from or written for; both are never changed. Objects that are written again and again
+ *  keep their other managers' FieldsV1, so the newest few hit often. No WeakMap: each write would burden the collector. */
+const decoded = new Map<object, FieldSet>();
+const DECODED_MAX = 1_000;
+
+function remember(fields: object, set: FieldSet): void {
+  if (decoded.size >= DECODED_MAX) decoded.clear();
+  decoded.set(fields, set);
+}
+
 /** The set as FieldsV1, elements in upstream's order. */
 export function encodeFieldSet(set: FieldSet): FieldsV1 {
+  if (set.encoded === undefined) remember((set.encoded = encode(set)), set);
+  return set.encoded;
+}
+
+function encode(set: FieldSet): FieldsV1 {
   const out: Record<string, FieldsV1> = {};
   for (const element of sorted(set)) {
     const child = set.children.get(element);
-    if (child === undefined) out[element] = {};
-    else out[element] = set.members.has(element) ? { '.': {}, ...encodeFieldSet(child) } : encodeFieldSet(child);
+    if (child === undefined) out[element] = LEAF;
+    else out[element] = set.members.has(element) ? { '.': LEAF, ...encode(child) } : encode(child);
   }
   return out;
 }
@@ -147,12 +172,19 @@ export function encodeFieldSet(set: FieldSet): FieldsV1 {
 /** Throws TypeError on what is no FieldsV1. */
 export function decodeFieldSet(fields: unknown): FieldSet {
   if (typeof fields !== 'object' || fields === null) throw new TypeError('fieldsV1 must be an object');
+  let set = decoded.get(fields);
+  if (set === undefined) remember(fields, (set = decode(fields)));
+  return set;
+}
+
+function decode(fields: unknown): FieldSet {
+  if (typeof fields !== 'object' || fields === null) throw new TypeError('fieldsV1 must be an object');
   const members = new Set<string>();
   const children = new Map<string, FieldSet>();
   for (const [element, below] of Object.entries(fields)) {
     if (element === '.') continue;
     if (!/^[fkvi]:/.test(element)) throw new TypeError(`fieldsV1: ${JSON.stringify(element)} is no path element`);
-    const child = decodeFieldSet(below);
+    const child = decode(below);
     if (child.empty || Object.hasOwn(below as object, '.')) members.add(element);
     if (!child.empty) children.set(element, child);
   }
@@ -165,12 +197,15 @@ function sorted(set: FieldSet): string[] {
   return [...elements].sort(compareElements);
 }
 
+/** A leaf's FieldsV1. */
+export const LEAF: FieldsV1 = Object.freeze({});
+
 /** Fields by name, then keys by their values (numbers as numbers), then values, then indexes. */
-function compareElements(a: string, b: string): number {
+export function compareElements(a: string, b: string): number {
   const kinds = 'fkvi';
   const byKind = kinds.indexOf(a[0]!) - kinds.indexOf(b[0]!);
   if (byKind !== 0) return byKind;
-  if (a[0] === 'f') return a < b ? -1 : a > b ? 1 : 0;
+  if (a[0] === 'f' || a === b) return a < b ? -1 : a > b ? 1 : 0;
   return compareValues(JSON.parse(a.slice(2)), JSON.parse(b.slice(2)));
 }
 

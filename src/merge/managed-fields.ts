@@ -4,7 +4,9 @@ import type { KubeObject } from '#machinery/object.ts';
 import type { ObjectMeta } from '#generated/api/meta-v1.ts';
 import type { Schema } from '#schema/types.ts';
 import { compareObjects, zeroObject } from './compare.ts';
-import { decodeFieldSet, EMPTY, encodeFieldSet, type FieldSet } from './field-set.ts';
+import { createdFields } from './created-fields.ts';
+import { decodeFieldSet, EMPTY, encodeFieldSet, type FieldSet, type FieldsV1 } from './field-set.ts';
+import { jsonEqual } from './json.ts';
 
 type Entry = NonNullable<ObjectMeta['managedFields']>[number];
 
@@ -13,7 +15,7 @@ const MAX_UPDATE_MANAGERS = 10;
 const ANCIENT = 'ancient-changes';
 
 /** Owned by nobody. */
-const UNOWNED: readonly (readonly string[])[] = [
+export const UNOWNED: readonly (readonly string[])[] = [
   ['f:apiVersion'],
   ['f:kind'],
   ['f:metadata', 'f:name'],
@@ -55,14 +57,19 @@ export interface UpdateArgs {
 /** The object with managedFields brought up to date; the same object when there is nothing to say. */
 export function updateManagedFields(args: UpdateArgs): KubeObject {
   const { object, old, schema, apiVersion, manager, subresource, now } = args;
+  const self: Manager = { manager, operation: 'Update', apiVersion, subresource };
+  if (old === undefined && object.metadata.managedFields === undefined) {
+    const fieldsV1 = createdFields(object, schema, subresource);
+    return withEntries(object, fieldsV1 === undefined ? [] : [entryOf(self, now, fieldsV1)]);
+  }
   const known = currentManagers(object, old, subresource);
   // What nobody tracks (managedFields were cleared on purpose) stays untracked.
   if (old !== undefined && known.length === 0) return withManagers(object, []);
 
   const { added, removed, modified } = compareObjects(old ?? zeroObject(schema), object, schema);
   const taken = owned(added.union(modified), schema, subresource);
-  const gone = removed;
-  const self: Manager = { manager, operation: 'Update', apiVersion, subresource };
+  // What the endpoint resets did not go away.
+  const gone = withoutReset(removed, schema, subresource);
   const managers: ManagedSet[] = [];
   let found = false;
   for (const entry of known) {
@@ -71,7 +78,8 @@ export function updateManagedFields(args: UpdateArgs): KubeObject {
     const left = entry.set.difference(gone);
     const set = mine ? left.union(taken) : left.difference(taken);
     if (set.empty) continue;
-    managers.push({ ...entry, set, time: mine && !taken.empty ? now : entry.time });
+    const time = mine && !taken.empty ? now : entry.time;
+    managers.push(set === entry.set && time === entry.time ? entry : { ...entry, set, time });
   }
   if (!found && !taken.empty) managers.push({ ...self, set: taken, time: now });
   return withManagers(object, capped(managers));
@@ -104,10 +112,22 @@ export function decodeManagers(object: KubeObject | undefined): ManagedSet[] {
 
 /** The object with these managers, in upstream's order. */
 export function withManagers(object: KubeObject, managers: readonly ManagedSet[]): KubeObject {
+  return withEntries(
+    object,
+    [...managers].sort(compareManagers).map((m) => entryOf(m, m.time, encodeFieldSet(m.set))),
+  );
+}
+
+function withEntries(object: KubeObject, entries: readonly Entry[]): KubeObject {
   const { managedFields, ...metadata } = object.metadata;
-  if (managers.length === 0) return managedFields === undefined ? object : { ...object, metadata };
-  const entries = [...managers].sort(compareManagers).map(encodeManager);
+  if (entries.length === 0) return managedFields === undefined ? object : { ...object, metadata };
   return { ...object, metadata: { ...metadata, managedFields: entries } as ObjectMeta };
+}
+
+/** The same entries but for their times. */
+export function sameButTimes(a: ObjectMeta['managedFields'], b: ObjectMeta['managedFields']): boolean {
+  const timeless = (entries: ObjectMeta['managedFields']) => (entries ?? []).map(({ time: _, ...rest }) => rest);
+  return jsonEqual(timeless(a), timeless(b));
 }
 
 export function isSame(a: Manager, b: Manager): boolean {
@@ -119,23 +139,31 @@ export function isSame(a: Manager, b: Manager): boolean {
   );
 }
 
-/** Without what nobody owns, and without what the endpoint resets: status on the resource, everything else's spec on /status. */
+/** Without what nobody owns, and without what the endpoint resets. */
 export function owned(set: FieldSet, schema: Schema, subresource: string): FieldSet {
   let out = set;
   for (const path of UNOWNED) out = out.without(path);
-  const hasStatus = schema.type === 'object' && schema.byName.has('status');
-  if (hasStatus && subresource === '') out = out.without(['f:status']);
-  if (subresource === 'status') out = out.without(['f:spec']);
+  out = withoutReset(out, schema, subresource);
   // The path of metadata itself is nobody's; what is below it is.
   return out.members.has('f:metadata') ? out.difference(METADATA) : out;
 }
 
+/** Endpoints reset status on the resource, and everything else's spec on /status. */
+function withoutReset(set: FieldSet, schema: Schema, subresource: string): FieldSet {
+  if (subresource === 'status') return set.without(SPEC);
+  const hasStatus = schema.type === 'object' && schema.byName.has('status');
+  return hasStatus && subresource === '' ? set.without(STATUS) : set;
+}
+
+const SPEC = ['f:spec'];
+const STATUS = ['f:status'];
 const METADATA: FieldSet = decodeFieldSet({ 'f:metadata': {} });
 
 function currentManagers(object: KubeObject, old: KubeObject | undefined, subresource: string): ManagedSet[] {
   const given = object.metadata.managedFields;
+  if (old === undefined) return decodeManagers(object);
   // A subresource cannot change who owns what.
-  if (old === undefined || subresource !== '') return decodeManagers(old);
+  if (subresource !== '' || given === undefined || given === old.metadata.managedFields) return decodeManagers(old);
   // `managedFields: [{}]` clears them.
   if (given?.length === 1 && Object.keys(given[0]!).length === 0) return [];
   const managers = decodeManagers(object);
@@ -178,14 +206,15 @@ function compareManagers(a: ManagedSet, b: ManagedSet): number {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function encodeManager({ manager, operation, apiVersion, subresource, time, set }: ManagedSet): Entry {
+function entryOf(m: Manager, time: string | undefined, fieldsV1: FieldsV1): Entry {
+  const { manager, operation, apiVersion, subresource } = m;
   return {
     manager,
     operation,
     apiVersion,
     ...(time === undefined ? {} : { time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: encodeFieldSet(set),
+    fieldsV1,
     ...(subresource === '' ? {} : { subresource }),
   } as Entry;
 }
