@@ -14,6 +14,8 @@ export const REASON_HEADER = 'coracle-reason';
 /** Bytes in flight of one stream, and of all streams of a tunnel. */
 export const STREAM_WINDOW_BYTES = 1024 * 1024;
 export const SESSION_WINDOW_BYTES = 16 * 1024 * 1024;
+/** Megabytes a session may hold in buffers before it refuses new streams; Node's own limit is 10, less than ten busy streams. */
+export const SESSION_MEMORY_MB = 256;
 /** Connections through one tunnel at once. */
 export const MAX_CONNECTIONS = 2_000;
 /** A side that heard nothing asks; without an answer in time the tunnel is given up. */

@@ -9,7 +9,7 @@ import { describeError, type Log } from '#base/log.ts';
 import { readText, upgradeOver } from '#streams/http-upgrade.ts';
 import { splice } from '#streams/splice.ts';
 import { keepAlive } from './keepalive.ts';
-import { MAX_CONNECTIONS, NODE_HOST, REASON_HEADER, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES, TUNNEL_PATH, TUNNEL_UPGRADE } from './protocol.ts';
+import { MAX_CONNECTIONS, NODE_HOST, REASON_HEADER, SESSION_MEMORY_MB, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES, TUNNEL_PATH, TUNNEL_UPGRADE } from './protocol.ts';
 
 export interface TunnelAgentOptions {
   readonly nodeName: string;
@@ -87,6 +87,7 @@ export class TunnelAgent implements Component {
       });
       if (!outcome.upgraded) throw new Error(`refused with ${outcome.answer.status}: ${await readText(outcome.answer.body)}`);
       const session = http2.performServerHandshake(outcome.socket, {
+        maxSessionMemory: SESSION_MEMORY_MB,
         settings: { initialWindowSize: STREAM_WINDOW_BYTES, maxConcurrentStreams: MAX_CONNECTIONS },
       });
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);

@@ -6,7 +6,7 @@ import type { Component } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
 import { DialError } from './cluster-dialer.ts';
 import { keepAlive } from './keepalive.ts';
-import { REASON_HEADER, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from './protocol.ts';
+import { REASON_HEADER, SESSION_MEMORY_MB, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from './protocol.ts';
 
 export interface TunnelServerDeps {
   readonly clock: Clock;
@@ -48,6 +48,7 @@ export class TunnelServer implements Component {
     const { clock, log } = this.#deps;
     const session = http2.connect('http://node', {
       createConnection: () => socket,
+      maxSessionMemory: SESSION_MEMORY_MB,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     });
     session.once('connect', () => session.setLocalWindowSize(SESSION_WINDOW_BYTES));
