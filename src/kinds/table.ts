@@ -53,8 +53,8 @@ export const nameAndAge: TableDefinition = {
 };
 
 /** Text of a list, `<none>` when empty. */
-export const joined = (values: readonly string[] | undefined, separator = ','): string =>
-  values === undefined || values.length === 0 ? '<none>' : values.join(separator);
+export const joined = (values: readonly string[] | null | undefined, separator = ','): string =>
+  values === undefined || values === null || values.length === 0 ? '<none>' : values.join(separator);
 
 export const orNone = (value: string | undefined): string => (value === undefined || value === '' ? '<none>' : value);
 

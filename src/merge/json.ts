@@ -23,7 +23,7 @@ export function jsonEqual(a: unknown, b: unknown): boolean {
     if (!Object.hasOwn(right, key) || !jsonEqual(left[key], right[key])) return false;
     more++;
   }
-  for (const _ in right) more--;
+  for (const key in right) if (Object.hasOwn(right, key)) more--;
   return more === 0;
 }
 

@@ -4,7 +4,7 @@ import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
 
 /** The terms are alternatives; a term without any requirement matches nothing. */
 export function matchesNodeSelector(selector: NodeSelector, node: Node): boolean {
-  return selector.nodeSelectorTerms.some((term) => matchesNodeSelectorTerm(term, node));
+  return (selector.nodeSelectorTerms ?? []).some((term) => matchesNodeSelectorTerm(term, node));
 }
 
 export function matchesNodeSelectorTerm(term: NodeSelectorTerm, node: Node): boolean {

@@ -33,7 +33,7 @@ export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<Endpo
         '<unset>',
       ),
       shortened(
-        (s.endpoints ?? []).flatMap((e) => e.addresses),
+        (s.endpoints ?? []).flatMap((e) => e.addresses ?? []),
         '<unset>',
       ),
       ageOf(s, nowMs),
