@@ -19,7 +19,7 @@ export const clusterRoleAggregationController: ControllerDefinition = {
         const role = roles.get(name);
         if (role?.aggregationRule === undefined) return done;
         const rules = aggregatedRules(role, roles.list());
-        if (!sameValue(rules, role.rules)) await client.resource(clusterroles).update({ ...role, rules });
+        if (!sameValue(rules, role.rules ?? [])) await client.resource(clusterroles).update({ ...role, rules });
         return done;
       },
     };

@@ -304,7 +304,7 @@ function endpointsOf(slices: readonly EndpointSlice[]): EndpointName[] {
     }));
     for (const endpoint of slice.endpoints ?? []) {
       if (!(endpoint.conditions?.ready ?? true)) continue;
-      for (const ip of endpoint.addresses) {
+      for (const ip of endpoint.addresses ?? []) {
         const hostname = endpoint.hostname ?? ip.replaceAll(/[.:]/g, '-');
         const before = out.get(`${hostname} ${ip}`);
         out.set(`${hostname} ${ip}`, { hostname, ip, ports: [...(before?.ports ?? []), ...ports] });

@@ -95,7 +95,7 @@ function candidatesOf(portName: string, slices: readonly EndpointSlice[], nodeNa
     const port = slice.ports?.find((p) => (p.name ?? '') === portName)?.port;
     if (port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
-      const ip = endpoint.addresses[0];
+      const ip = endpoint.addresses?.[0];
       if (ip === undefined) continue;
       const ready = endpoint.conditions?.ready ?? true;
       const serving = endpoint.conditions?.serving ?? ready;

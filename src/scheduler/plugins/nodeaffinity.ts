@@ -14,7 +14,7 @@ export const nodeAffinity: Plugin<true, true> = {
   preFilter: ({ pod }) => {
     const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     if (required === undefined && pod.spec?.nodeSelector === undefined) return { skip: true };
-    const names = required === undefined ? undefined : namedNodes(required.nodeSelectorTerms);
+    const names = required === undefined ? undefined : namedNodes(required.nodeSelectorTerms ?? []);
     return names === undefined ? { state: true } : { state: true, nodeNames: names };
   },
   filter: (_state, { pod }, { node }) => (podMayRunOn(pod, node) ? undefined : REJECTION),
