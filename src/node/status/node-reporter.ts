@@ -54,6 +54,8 @@ export class NodeReporter {
   #inUse: readonly string[] = [];
   #runtimeVersion = '';
   #wake: (() => void) | undefined;
+  /** Changed since the last report began. */
+  #isDirty = false;
   /** Set while disk or memory is short: the node takes no new pods of lower class. */
   pressure: { readonly memory: boolean; readonly disk: boolean } = { memory: false, disk: false };
 
@@ -111,26 +113,30 @@ export class NodeReporter {
       },
     );
     await Promise.all([
-      this.#loop(UPDATE_MS, () => this.#report(), signal),
-      this.#loop(LEASE_RENEW_MS, () => this.#renewLease(), signal),
+      this.#loop(UPDATE_MS, true, () => this.#report(), signal),
+      this.#loop(LEASE_RENEW_MS, false, () => this.#renewLease(), signal),
     ]);
   }
 
   /** Something of the status changed: report now. */
   changed(): void {
+    this.#isDirty = true;
     this.#wake?.();
   }
 
-  async #loop(periodMs: number, step: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  /** One of the loops is woken by changes; the periods may be equal. */
+  async #loop(periodMs: number, wakes: boolean, step: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps;
     while (!signal.aborted) {
+      if (wakes) this.#isDirty = false;
       try {
         await step();
       } catch (error) {
         if (!signal.aborted) log.warn('the node could not report', { error });
       }
-      const woken =
-        periodMs === UPDATE_MS ? new Promise<void>((resolve) => (this.#wake = resolve)) : new Promise<void>(() => {});
+      // What changed while the report was on its way is not in it.
+      if (wakes && this.#isDirty) continue;
+      const woken = wakes ? new Promise<void>((resolve) => (this.#wake = resolve)) : new Promise<void>(() => {});
       const pause = new AbortController();
       const onAbort = () => pause.abort();
       signal.addEventListener('abort', onAbort, { once: true });
@@ -363,8 +369,8 @@ export class NodeReporter {
         },
         spec: { drivers: [driver] },
       });
-    } else if (!existing.spec.drivers.some((d) => d.name === DISK_DRIVER)) {
-      await resource.update({ ...existing, spec: { drivers: [...existing.spec.drivers, driver] } });
+    } else if (!(existing.spec.drivers ?? []).some((d) => d.name === DISK_DRIVER)) {
+      await resource.update({ ...existing, spec: { drivers: [...(existing.spec.drivers ?? []), driver] } });
     }
   }
 }
