@@ -118,17 +118,14 @@ export class HollowNodes implements Component {
       network: {
         ...noNetwork,
         // Ready once the node has its range: no pod is placed here before.
-        ready: (signal) =>
-          new Promise((resolve, reject) => {
-            const stop = self.subscribe(() => look());
-            const look = () => {
-              if (range() === undefined) return;
-              stop();
-              resolve();
-            };
-            signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-            look();
-          }),
+        ready: async (signal) => {
+          if (range() !== undefined) return;
+          const known = Promise.withResolvers<void>();
+          const unsubscribe = self.subscribe(() => range() !== undefined && known.resolve());
+          signal.addEventListener('abort', () => known.reject(signal.reason as Error), { once: true });
+          await known.promise.finally(unsubscribe);
+          log.info('pod addresses are known', { range: self.get(node.name)?.spec?.podCIDR });
+        },
       },
       options: {
         nodeName: node.name,
