@@ -114,7 +114,8 @@ export class TokenIssuer {
         audiences: (audiences ?? []).length === 0 ? this.#deps.audiences : audiences!,
         // The normal form has 0 where the client said nothing.
         expirationSeconds: expirationSeconds || DEFAULT_EXPIRATION_SECONDS,
-        ...(boundObjectRef === undefined || boundObjectRef === null ? {} : { boundObjectRef }),
+        // … and an empty reference, which refers to nothing.
+        ...(Object.values(boundObjectRef ?? {}).some((part) => part !== '') ? { boundObjectRef } : {}),
       },
     };
   }
