@@ -65,7 +65,7 @@ export function addUp(program: Command): void {
     .option('--no-examples', 'load no example images')
     .option('--no-wait', 'return once the parts are started')
     .option('--timeout <seconds>', 'how long to wait until everything is ready', '300')
-    .action(up);
+    .action((flags: Flags, command: Command) => up({ ...command.optsWithGlobals<Flags>(), ...flags }));
 }
 
 async function up(flags: Flags): Promise<void> {
