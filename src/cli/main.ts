@@ -24,6 +24,11 @@ const program = new Command('coracle')
   .showHelpAfterError('(add --help for what is allowed)')
   .exitOverride();
 for (const add of COMMANDS) add(program);
+// The name may stand before the command or after it.
+program.hook('preAction', (_program, command) => {
+  const { name } = program.opts<{ name?: string }>();
+  if (name !== undefined && command.opts<{ name?: string }>().name === undefined) command.setOptionValue('name', name);
+});
 
 try {
   await program.parseAsync();
