@@ -28,6 +28,7 @@ export const DEFAULT_BUCKETS: readonly number[] = [
 export class MetricsRegistry {
   /** Metric name → family. */
   readonly #families = new Map<string, Family>();
+  readonly #beforePrint: (() => void)[] = [];
 
   counter(name: string, help: string, labels: Labels = {}): Counter {
     return this.#child(name, help, 'counter', labels, (text) => {
@@ -65,8 +66,14 @@ export class MetricsRegistry {
     });
   }
 
+  /** Runs before every scrape: sets gauges of what is only measured then. */
+  beforePrint(run: () => void): void {
+    this.#beforePrint.push(run);
+  }
+
   /** The scrape, one family a piece. */
   *print(): Generator<string> {
+    for (const run of this.#beforePrint) run();
     for (const [name, family] of this.#families) {
       const head = `# HELP ${name} ${family.help}\n# TYPE ${name} ${family.type}\n`;
       yield head + [...family.children.values()].map((c) => c.print()).join('');

@@ -1,5 +1,5 @@
 // `coracle server`: store, API server and control plane in one process, three threads. The wiring, and nothing else.
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '#base/clock.ts';
@@ -19,6 +19,7 @@ import { reconcileBootstrapRoles } from '#apiserver/authorization/bootstrap/reco
 import { nodeGraphOf } from '#apiserver/authorization/node-graph.ts';
 import { rbacSourceOf } from '#apiserver/authorization/rbac-source.ts';
 import { admissionPlugins } from '#apiserver/admission/plugins.ts';
+import { observeEventLoop } from '#apiserver/event-loop-metrics.ts';
 import { Listener } from '#apiserver/listener.ts';
 import { jsonValue } from '#apiserver/responses.ts';
 import { type ApiServer, createApiServer } from '#apiserver/server.ts';
@@ -26,6 +27,7 @@ import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
 import { createInProcessTransport } from '#client/transports/in-process.ts';
 import { serveExchange } from '#client/transports/message-port.ts';
+import { RotatingFile } from '#host/rotating-file.ts';
 import { builtinKinds } from '#kinds/registry.ts';
 import type { Exchange } from '#machinery/exchange.ts';
 import { jsonWebKeySet, JWKS_PATH, openidConfiguration } from '#pki/issuer-discovery.ts';
@@ -48,6 +50,9 @@ export interface ServerProgramDeps {
   readonly bundleDir: string;
 }
 
+/** Bytes of an audit log, and how many full ones are kept beside it. */
+const AUDIT_BYTES = 100 * 1024 * 1024;
+const AUDIT_FILES = 5;
 /** Default range of NodePort services. */
 const NODE_PORTS: readonly [number, number] = [30_000, 32_767];
 
@@ -55,6 +60,7 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
   const { clock, log, pki } = deps;
   const random = new SystemRandom();
   const metrics = new MetricsRegistry();
+  observeEventLoop(metrics);
   mkdirSync(paths.store, { recursive: true, mode: 0o700 });
   const store = await createEmbeddedStore({ dir: paths.store, clock, log, workerEntry: join(deps.bundleDir, 'store-worker.mjs') });
 
@@ -83,7 +89,7 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
   const audit = createAuditLog({
     clock,
     log,
-    output: { write: async (text) => appendFileSync(join(paths.logs, 'audit.log'), text, { mode: 0o600 }) },
+    output: new RotatingFile({ path: join(paths.logs, 'audit.log'), maxBytes: AUDIT_BYTES, keep: AUDIT_FILES, mode: 0o600 }),
     dropped: metrics.counter('apiserver_audit_error_total', 'Audit lines that were dropped.'),
   });
   const access = clusterAccess({ informers, client, pki, clock, random, log });
