@@ -6,8 +6,10 @@ const nobody = { name: 'bob', groups: ['system:authenticated'] };
 
 describe('Handler', () => {
   let api: TestServer;
+  const stages: string[] = [];
   before(async () => {
     api = await startTestServer({
+      deps: { audit: { record: ({ info, stage }) => void stages.push(`${info.verb} ${stage}`) } },
       authorizer: {
         authorize: ({ user }) => ({
           decision: user.groups.includes('system:masters') ? 'allow' : 'no-opinion',
@@ -70,6 +72,35 @@ describe('Handler', () => {
     assert.match((await api.call('GET', '/readyz?verbose')).text, /^\[\+\]ping ok\n[\s\S]*readyz check passed\n$/);
     assert.equal((await api.call('GET', '/version')).body.gitVersion, 'v1.36.3');
     assert.match((await api.call('GET', '/metrics')).text, /apiserver_request_total\{verb="GET"/);
+  });
+
+  it('answers extra values of nobody as upstream does', async () => {
+    const { status, body } = await api.call('GET', '/version', undefined, { 'impersonate-extra-scopes': 'a' });
+    assert.equal(status, 500);
+    assert.match(body.message, /without impersonating a user/);
+  });
+
+  it('counts a watch as running until its body is over, and audits both ends', async () => {
+    const running = async () =>
+      /apiserver_longrunning_requests\{verb="WATCH"[^}]*resource="secrets"[^}]*\} (\d+)/.exec(
+        (await api.call('GET', '/metrics')).text,
+      )?.[1];
+    stages.length = 0;
+    const abort = new AbortController();
+    const path = '/api/v1/secrets?watch=true&resourceVersion=1';
+    const response = await api.raw('GET', path, undefined, {}, undefined, abort.signal);
+    assert.equal(await running(), '1');
+    abort.abort();
+    for await (const _ of response.body as AsyncIterable<Uint8Array>);
+    assert.equal(await running(), '0');
+    const given = await api.raw('GET', path);
+    await (given.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]().return!();
+    assert.equal(await running(), '0');
+    const ofWatches = ['RequestReceived', 'ResponseStarted', 'ResponseComplete'];
+    assert.deepEqual(
+      stages.filter((s) => s.startsWith('watch')),
+      [...ofWatches, ...ofWatches].map((s) => `watch ${s}`),
+    );
   });
 
   it('serves discovery plain and aggregated', async () => {

@@ -63,13 +63,16 @@ export class Handler {
       response = this.#failed(thrown, context);
     }
     metrics.finished(info, response.status, (clock.monotonic() - started) / 1000, response.body, long);
-    this.#audit(
-      context,
-      long && !(response.body instanceof Uint8Array) ? 'ResponseStarted' : 'ResponseComplete',
-      response.status,
-      error,
-    );
-    return withHeaders(response, context);
+    if (!long || response.body instanceof Uint8Array) {
+      this.#audit(context, 'ResponseComplete', response.status, error);
+      return withHeaders(response, context);
+    }
+    this.#audit(context, 'ResponseStarted', response.status, error);
+    const body = new EndingBody(response.body, () => {
+      metrics.ended(info);
+      this.#audit(context, 'ResponseComplete', response.status, undefined);
+    });
+    return withHeaders({ ...response, body }, context);
   }
 
   /** exec, attach, port-forward and proxied upgrades: the same filters, then the socket is handed over. */
@@ -120,11 +123,7 @@ export class Handler {
     if (found === undefined) throw StatusError.unauthorized();
     context.user = found.user;
     if (found.warnings !== undefined) for (const text of found.warnings) context.warn(text);
-    if (
-      request.headers['impersonate-user'] !== undefined ||
-      request.headers['impersonate-group'] !== undefined ||
-      request.headers['impersonate-uid'] !== undefined
-    ) {
+    if (hasImpersonation(request.headers)) {
       const other = await impersonate(found.user, request.headers, authorizer);
       if (other !== undefined) {
         context.originalUser = found.user;
@@ -239,6 +238,49 @@ function nameSelected(fieldSelector: string | undefined): string {
     if (term.startsWith('metadata.name=')) return term.slice(term.indexOf('=') + (term[14] === '=' ? 2 : 1));
   }
   return '';
+}
+
+/** Any Impersonate-* header, Impersonate-Extra-* alone included. */
+function hasImpersonation(headers: Readonly<Record<string, string>>): boolean {
+  for (const name in headers) if (name.startsWith('impersonate-')) return true;
+  return false;
+}
+
+/** A body that tells once when it is over: read to its end, given up or failed. */
+class EndingBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #ended: (() => void) | undefined;
+
+  constructor(source: AsyncIterable<Uint8Array>, ended: () => void) {
+    this.#source = source[Symbol.asyncIterator]();
+    this.#ended = ended;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    try {
+      const result = await this.#source.next();
+      if (result.done === true) this.#end();
+      return result;
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#end();
+    await this.#source.return?.();
+    return { done: true, value: undefined };
+  }
+
+  #end(): void {
+    this.#ended?.();
+    this.#ended = undefined;
+  }
 }
 
 function withHeaders(response: ExchangeResponse, context: RequestContext): ExchangeResponse {

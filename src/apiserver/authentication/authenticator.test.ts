@@ -113,6 +113,13 @@ describe('createAuthenticator', () => {
     assert.deepEqual(found?.user, { name: 'system:anonymous', groups: ['system:unauthenticated'] });
   });
 
+  it('refuses a client certificate that does not verify, unless a token says who it is', async () => {
+    const certificateError = 'CERT_HAS_EXPIRED';
+    await assert.rejects(authenticator.authenticate(request({}, { certificateError })), { code: 401 });
+    const known = await authenticator.authenticate(request({ authorization: 'Bearer secret' }, { certificateError }));
+    assert.equal(known?.method, 'token');
+  });
+
   it('answers nothing to it when anonymous requests are off', async () => {
     const strict = createAuthenticator({
       clock: new SteppedClock(NOW),

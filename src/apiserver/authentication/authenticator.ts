@@ -77,7 +77,12 @@ class RequestAuthenticator implements Authenticator {
       const result = await authenticator.authenticate(request);
       if (result !== undefined) return { ...result, user: withAuthenticatedGroup(result.user) };
     }
-    // Wrong credentials have thrown by now and never become anonymous.
+    // Wrong credentials never become anonymous: tokens have thrown by now, a bad certificate did not keep a good token out.
+    if (request.peer.certificateError !== undefined) {
+      throw new StatusError(401, 'Unauthorized', 'Unauthorized', undefined, {
+        cause: new Error(`invalid client certificate: ${request.peer.certificateError}`),
+      });
+    }
     return this.#anonymous ? { user: anonymousUser, method: 'anonymous' } : undefined;
   }
 }
