@@ -51,7 +51,10 @@ export function encodeChannel(protocol: ChannelProtocol, channel: number, data: 
 }
 
 /** What came in; undefined for messages without a channel. */
-export function decodeChannel(protocol: ChannelProtocol, message: Buffer): { channel: number; data: Buffer } | undefined {
+export function decodeChannel(
+  protocol: ChannelProtocol,
+  message: Buffer,
+): { channel: number; data: Buffer } | undefined {
   if (message.length === 0) return undefined;
   if (!protocol.base64) return { channel: message[0]!, data: message.subarray(1) };
   const channel = message[0]! - 0x30;

@@ -24,7 +24,12 @@ export interface HttpAnswer {
 }
 
 export type UpgradeOutcome =
-  | { readonly upgraded: true; readonly rawHeaders: readonly string[]; readonly headers: Readonly<Record<string, string>>; readonly socket: Duplex }
+  | {
+      readonly upgraded: true;
+      readonly rawHeaders: readonly string[];
+      readonly headers: Readonly<Record<string, string>>;
+      readonly socket: Duplex;
+    }
   | { readonly upgraded: false; readonly answer: HttpAnswer };
 
 /** Sends one request over `stream`, which is used up by it. Rejects when no answer came. */
@@ -51,7 +56,12 @@ export function upgradeOver(stream: Duplex, request: HttpRequest): Promise<Upgra
     outgoing.once('response', (message) => resolve({ upgraded: false, answer: answerOf(message, stream) }));
     outgoing.once('upgrade', (message, socket, head) => {
       if (head.length > 0) socket.unshift(head);
-      resolve({ upgraded: true, rawHeaders: message.rawHeaders, headers: message.headers as Record<string, string>, socket });
+      resolve({
+        upgraded: true,
+        rawHeaders: message.rawHeaders,
+        headers: message.headers as Record<string, string>,
+        socket,
+      });
     });
     outgoing.end(request.body);
   });

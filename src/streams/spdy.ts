@@ -5,7 +5,16 @@ import type { Duplex } from 'node:stream';
 import { HeaderReader, type SpdyHeaders, HeaderWriter } from './spdy-headers.ts';
 
 const VERSION = 3;
-const FRAME = { synStream: 1, synReply: 2, rstStream: 3, settings: 4, ping: 6, goaway: 7, headers: 8, windowUpdate: 9 } as const;
+const FRAME = {
+  synStream: 1,
+  synReply: 2,
+  rstStream: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  headers: 8,
+  windowUpdate: 9,
+} as const;
 const FLAG_FIN = 0x01;
 const RST = { protocolError: 1, invalidStream: 2, refusedStream: 3, cancel: 5 } as const;
 /** Bytes of a control frame that is accepted: header blocks are small. */
@@ -233,7 +242,8 @@ export class SpdyConnection {
       const body = data.subarray(at + 8, at + 8 + length);
       const flags = data[at + 4]!;
       if (isControl) {
-        if (!this.#onControl(data.readUInt16BE(at) & 0x7fff, data.readUInt16BE(at + 2), flags, body)) return this.#fail();
+        if (!this.#onControl(data.readUInt16BE(at) & 0x7fff, data.readUInt16BE(at + 2), flags, body))
+          return this.#fail();
       } else {
         this.#onData(data.readUInt32BE(at) & 0x7fff_ffff, (flags & FLAG_FIN) !== 0, body);
       }

@@ -10,7 +10,10 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export function offeredProtocols(headers: Readonly<Record<string, string | string[] | undefined>>): readonly string[] {
   const value = headers['sec-websocket-protocol'];
   const text = Array.isArray(value) ? value.join(',') : (value ?? '');
-  return text.split(',').map((p) => p.trim()).filter((p) => p !== '');
+  return text
+    .split(',')
+    .map((p) => p.trim())
+    .filter((p) => p !== '');
 }
 
 export const isWebSocket = (headers: Readonly<Record<string, string | string[] | undefined>>): boolean =>
@@ -20,14 +23,25 @@ export const isWebSocket = (headers: Readonly<Record<string, string | string[] |
  * Accepts, with `protocol` as the agreed one ('' for none). Answers 400 itself when the handshake is malformed; the promise then
  * stays undefined. The protocol header is set by hand: names such as `SPDY/3.1+portforward.k8s.io` are no tokens, which `ws` refuses.
  */
-export function acceptWebSocket(message: IncomingMessage, socket: Duplex, protocol: string): Promise<WebSocket | undefined> {
-  const server = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES });
+export function acceptWebSocket(
+  message: IncomingMessage,
+  socket: Duplex,
+  protocol: string,
+): Promise<WebSocket | undefined> {
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+  });
   delete message.headers['sec-websocket-protocol'];
   if (protocol !== '') server.on('headers', (headers) => void headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   return new Promise((resolve) => {
     server.on('wsClientError', (error, failed) => {
       const text = `${error.message}\n`;
-      failed.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+      failed.end(
+        `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+      );
       resolve(undefined);
     });
     server.handleUpgrade(message, socket, Buffer.alloc(0), (webSocket) => {

@@ -29,7 +29,8 @@ describe('parseTarget', () => {
     ['a:b:1', undefined],
   ];
   for (const [target, expected] of cases)
-    it(`${expected === undefined ? 'refuses' : 'reads'} ${target}`, () => assert.deepEqual(parseTarget(target), expected));
+    it(`${expected === undefined ? 'refuses' : 'reads'} ${target}`, () =>
+      assert.deepEqual(parseTarget(target), expected));
 });
 
 describe('ClusterDialer', () => {
@@ -55,14 +56,27 @@ describe('ClusterDialer', () => {
     const now = Date.now();
     const validity = { notBeforeMs: now - 60_000, notAfterMs: now + 3_600_000 };
     authority = await createAuthority('test', now);
-    identity = await createLeaf(authority, { commonName: 'node-1', names: { dnsNames: ['node-1'], ipAddresses: ['127.0.0.1'] }, extendedUsages: ['server auth', 'client auth'], ...validity });
-    front = https.createServer({ cert: identity.certificate, key: identity.key, ca: [authority.certificate], requestCert: true });
+    identity = await createLeaf(authority, {
+      commonName: 'node-1',
+      names: { dnsNames: ['node-1'], ipAddresses: ['127.0.0.1'] },
+      extendedUsages: ['server auth', 'client auth'],
+      ...validity,
+    });
+    front = https.createServer({
+      cert: identity.certificate,
+      key: identity.key,
+      ca: [authority.certificate],
+      requestCert: true,
+    });
     front.on('upgrade', (message, socket) => {
       const url = new URL(message.url!, 'https://x');
       assert.equal(url.pathname, TUNNEL_PATH);
-      socket.write(responseHead(101, 'Switching Protocols', ['Connection', 'Upgrade', 'Upgrade', 'coracle-tunnel']), () => {
-        void tunnels.serve(url.searchParams.get('node')!, socket);
-      });
+      socket.write(
+        responseHead(101, 'Switching Protocols', ['Connection', 'Upgrade', 'Upgrade', 'coracle-tunnel']),
+        () => {
+          void tunnels.serve(url.searchParams.get('node')!, socket);
+        },
+      );
     });
     front.on('connection', (socket: net.Socket) => void sockets.add(socket));
     echo = net.createServer({ allowHalfOpen: true }, (socket) => {
@@ -104,7 +118,10 @@ describe('ClusterDialer', () => {
       deps,
     );
   const rejects = (dialing: Promise<Duplex>, code: string, message: RegExp) =>
-    assert.rejects(dialing, (error) => error instanceof DialError && error.code === code && message.test(error.message));
+    assert.rejects(
+      dialing,
+      (error) => error instanceof DialError && error.code === code && message.test(error.message),
+    );
 
   it('waits for a node whose agent is just connecting, and ends each direction by itself', async () => {
     const stream = await dialer.dialNode('node-1', portOf(echo));
@@ -152,7 +169,11 @@ describe('ClusterDialer', () => {
     await listening(closed);
     const port = portOf(closed);
     await new Promise((resolve) => void closed.close(resolve));
-    await rejects(dialer.dialNode('node-1', port), 'UNREACHABLE', /^dial tcp 127\.0\.0\.1:\d+: connect: connection refused$/);
+    await rejects(
+      dialer.dialNode('node-1', port),
+      'UNREACHABLE',
+      /^dial tcp 127\.0\.0\.1:\d+: connect: connection refused$/,
+    );
   });
 
   it('passes a failure to find an endpoint on', async () => {
@@ -173,9 +194,15 @@ describe('ClusterDialer', () => {
   });
 
   it('speaks TLS to kubelets and checks that the certificate is the node’s', async () => {
-    const kubelet = https.createServer({ cert: identity.certificate, key: identity.key }, (_, response) => response.end('ok'));
+    const kubelet = https.createServer({ cert: identity.certificate, key: identity.key }, (_, response) =>
+      response.end('ok'),
+    );
     await listening(kubelet);
-    const backends = createBackends(dialer, { ca: authority.certificate, certificate: identity.certificate, privateKey: identity.key });
+    const backends = createBackends(dialer, {
+      ca: authority.certificate,
+      certificate: identity.certificate,
+      privateKey: identity.key,
+    });
     const stream = await backends.kubelet('node-1', portOf(kubelet));
     stream.write('GET /healthz HTTP/1.1\r\nHost: node-1\r\nConnection: close\r\n\r\n');
     assert.match(await text(stream), /^HTTP\/1.1 200 OK[^]*ok$/);

@@ -9,7 +9,16 @@ import { describeError, type Log } from '#base/log.ts';
 import { readText, upgradeOver } from '#streams/http-upgrade.ts';
 import { splice } from '#streams/splice.ts';
 import { keepAlive } from './keepalive.ts';
-import { MAX_CONNECTIONS, NODE_HOST, REASON_HEADER, SESSION_MEMORY_MB, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES, TUNNEL_PATH, TUNNEL_UPGRADE } from './protocol.ts';
+import {
+  MAX_CONNECTIONS,
+  NODE_HOST,
+  REASON_HEADER,
+  SESSION_MEMORY_MB,
+  SESSION_WINDOW_BYTES,
+  STREAM_WINDOW_BYTES,
+  TUNNEL_PATH,
+  TUNNEL_UPGRADE,
+} from './protocol.ts';
 
 export interface TunnelAgentOptions {
   readonly nodeName: string;
@@ -85,14 +94,17 @@ export class TunnelAgent implements Component {
         path: `${TUNNEL_PATH}?node=${encodeURIComponent(nodeName)}`,
         headers: { host: new URL(this.#options.server).host, connection: 'Upgrade', upgrade: TUNNEL_UPGRADE },
       });
-      if (!outcome.upgraded) throw new Error(`refused with ${outcome.answer.status}: ${await readText(outcome.answer.body)}`);
+      if (!outcome.upgraded)
+        throw new Error(`refused with ${outcome.answer.status}: ${await readText(outcome.answer.body)}`);
       const session = http2.performServerHandshake(outcome.socket, {
         maxSessionMemory: SESSION_MEMORY_MB,
         settings: { initialWindowSize: STREAM_WINDOW_BYTES, maxConcurrentStreams: MAX_CONNECTIONS },
       });
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
       session.on('error', (error) => log.debug('tunnel failed', { error }));
-      session.on('stream', (stream, headers) => this.#serve(stream, String(headers[':authority'] ?? ''), headers[':method']));
+      session.on('stream', (stream, headers) =>
+        this.#serve(stream, String(headers[':authority'] ?? ''), headers[':method']),
+      );
       keepAlive(session, clock);
       log.info('tunnel to the API server opened');
       await new Promise<void>((resolve) => void session.once('close', () => resolve()));
@@ -107,7 +119,14 @@ export class TunnelAgent implements Component {
     const url = new URL(server);
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const socket = tls.connect({ host: url.hostname, port: Number(url.port || 443), ca: [ca as Buffer], cert: cert as Buffer, key: key as Buffer, ALPNProtocols: ['http/1.1'] });
+      const socket = tls.connect({
+        host: url.hostname,
+        port: Number(url.port || 443),
+        ca: [ca as Buffer],
+        cert: cert as Buffer,
+        key: key as Buffer,
+        ALPNProtocols: ['http/1.1'],
+      });
       const fail = (error: unknown) => {
         timer.cancel();
         signal.removeEventListener('abort', onAbort);
@@ -115,7 +134,9 @@ export class TunnelAgent implements Component {
         reject(error);
       };
       const onAbort = () => fail(signal.reason);
-      const timer = this.#deps.clock.setTimer(CONNECT_TIMEOUT_MS, () => fail(new Error(`${server} did not answer in time`)));
+      const timer = this.#deps.clock.setTimer(CONNECT_TIMEOUT_MS, () =>
+        fail(new Error(`${server} did not answer in time`)),
+      );
       signal.addEventListener('abort', onAbort, { once: true });
       socket.once('error', fail);
       socket.once('secureConnect', () => {

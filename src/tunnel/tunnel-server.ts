@@ -80,7 +80,8 @@ export class TunnelServer implements Component {
 
   async dial(node: string, host: string, port: number): Promise<Duplex> {
     const session = this.#sessions.get(node)?.at(-1) ?? (await this.#arrival(node));
-    if (session === undefined) throw new DialError('NO_TUNNEL', `no agent is connected for node ${JSON.stringify(node)}`);
+    if (session === undefined)
+      throw new DialError('NO_TUNNEL', `no agent is connected for node ${JSON.stringify(node)}`);
     const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     return this.#connect(session, node, target);
   }

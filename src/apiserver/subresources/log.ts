@@ -62,7 +62,9 @@ export function logQuery(query: URLSearchParams): URLSearchParams {
     if (Number.isNaN(Date.parse(sinceTime)))
       throw StatusError.badRequest(`parsing time ${JSON.stringify(sinceTime)}: it is not in RFC 3339`);
     if (query.has('sinceSeconds'))
-      errors.push(fieldError.forbidden('sinceSeconds', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+      errors.push(
+        fieldError.forbidden('sinceSeconds', 'at most one of `sinceTime` or `sinceSeconds` may be specified'),
+      );
     out.set('sinceTime', sinceTime);
   }
   const stream = query.get('stream');
@@ -70,7 +72,9 @@ export function logQuery(query: URLSearchParams): URLSearchParams {
     if (stream !== 'Stdout' && stream !== 'Stderr')
       errors.push(fieldError.notSupported('stream', stream, ['All', 'Stderr', 'Stdout']));
     else if (query.has('tailLines'))
-      errors.push(fieldError.forbidden('tailLines', '`tailLines` and specific `stream` are mutually exclusive for now'));
+      errors.push(
+        fieldError.forbidden('tailLines', '`tailLines` and specific `stream` are mutually exclusive for now'),
+      );
     out.set('stream', stream);
   }
   if (errors.length > 0) throw StatusError.invalid({ kind: 'PodLogOptions' }, '', errors);

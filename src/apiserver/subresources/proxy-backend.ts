@@ -27,7 +27,9 @@ export async function dialKubelet(access: KubeletAccess, nodeName: string): Prom
   try {
     return await access.backends.kubelet(nodeName, port === 0 ? DEFAULT_KUBELET_PORT : port);
   } catch (error) {
-    throw new StatusError(500, 'InternalError', `error dialing backend: ${(error as Error).message}`, undefined, { cause: error });
+    throw new StatusError(500, 'InternalError', `error dialing backend: ${(error as Error).message}`, undefined, {
+      cause: error,
+    });
   }
 }
 
@@ -135,7 +137,10 @@ export async function proxyUpgrade(backend: Duplex, upgrade: UpgradeRequest, tar
 }
 
 /** The backend's answer as ours: status, headers that are for the client, body in chunks. */
-export function passAnswer(answer: HttpAnswer, rewrite: (name: string, value: string) => string = (_, v) => v): ExchangeResponse {
+export function passAnswer(
+  answer: HttpAnswer,
+  rewrite: (name: string, value: string) => string = (_, v) => v,
+): ExchangeResponse {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(answer.headers)) {
     if (HOP_HEADERS.has(name)) continue;

@@ -32,12 +32,19 @@ export function serviceResolver(deps: ServiceEndpointsDeps): ServiceResolver {
 }
 
 /** Every ready address and port. `port`: the name or number of one of the Service's ports; '' is the one without a name. */
-export function endpointsOf(service: Service, slices: readonly EndpointSlice[], port: string): readonly ServiceEndpoint[] {
+export function endpointsOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  port: string,
+): readonly ServiceEndpoint[] {
   let portName = port;
   if (/^\d+$/.test(port)) {
     const row = service.spec?.ports?.find((p) => p.port === Number(port));
     if (row === undefined)
-      throw new DialError('NO_SERVICE', `no service port ${port} found for service ${JSON.stringify(service.metadata.name)}`);
+      throw new DialError(
+        'NO_SERVICE',
+        `no service port ${port} found for service ${JSON.stringify(service.metadata.name)}`,
+      );
     portName = row.name ?? '';
   }
   return slices.flatMap((slice) => {

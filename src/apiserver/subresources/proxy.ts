@@ -6,7 +6,15 @@ import type { ExchangeResponse } from '#machinery/exchange.ts';
 import { StatusError } from '#machinery/status.ts';
 import type { Backends } from '#tunnel/backends.ts';
 import { find, type Lookup } from '../authentication/lookup.ts';
-import { dialForProxy, dialKubelet, type KubeletAccess, passAnswer, proxyRequest, proxyUpgrade, type Target } from './proxy-backend.ts';
+import {
+  dialForProxy,
+  dialKubelet,
+  type KubeletAccess,
+  passAnswer,
+  proxyRequest,
+  proxyUpgrade,
+  type Target,
+} from './proxy-backend.ts';
 import type { ConnectHandler, ConnectRequest } from './subresource.ts';
 
 export interface ProxyDeps extends KubeletAccess {
@@ -23,8 +31,10 @@ export interface ProxyName {
 /** `name`, `name:port`, `scheme:name`… as upstream splits it; undefined when it is none of these. */
 export function parseProxyName(text: string): ProxyName | undefined {
   const parts = text.split(':');
-  const [scheme, name, port] = parts.length === 1 ? ['', parts[0]!, ''] : parts.length === 2 ? ['', parts[0]!, parts[1]!] : parts;
-  if (parts.length > 3 || name === undefined || name === '' || !['', 'http', 'https'].includes(scheme!)) return undefined;
+  const [scheme, name, port] =
+    parts.length === 1 ? ['', parts[0]!, ''] : parts.length === 2 ? ['', parts[0]!, parts[1]!] : parts;
+  if (parts.length > 3 || name === undefined || name === '' || !['', 'http', 'https'].includes(scheme!))
+    return undefined;
   return { secure: scheme === 'https', name, port: port ?? '' };
 }
 
@@ -48,20 +58,34 @@ function proxyHandler(resource: string, dial: Dial): ConnectHandler {
       if (rest === '' && (asked.method === 'GET' || asked.method === 'HEAD'))
         return { status: 301, headers: { location: `${prefix}/${query}` }, body: new Uint8Array(0) };
       const { backend, host } = await dialNamed(request);
-      const answer = await proxyRequest(backend, asked, { path: `${rest === '' ? '/' : rest}${query}`, host, extraHeaders: forwardedFor(request, prefix) });
-      return passAnswer(answer, (name, value) => (name === 'location' && value.startsWith('/') ? `${prefix}${value}` : value));
+      const answer = await proxyRequest(backend, asked, {
+        path: `${rest === '' ? '/' : rest}${query}`,
+        host,
+        extraHeaders: forwardedFor(request, prefix),
+      });
+      return passAnswer(answer, (name, value) =>
+        name === 'location' && value.startsWith('/') ? `${prefix}${value}` : value,
+      );
     },
     async upgrade(request, upgrade) {
       const { prefix, rest, query } = splitProxyPath(upgrade.path);
       const { backend, host } = await dialNamed(request);
-      const target: Target = { path: `${rest === '' ? '/' : rest}${query}`, host, extraHeaders: forwardedFor(request, prefix) };
+      const target: Target = {
+        path: `${rest === '' ? '/' : rest}${query}`,
+        host,
+        extraHeaders: forwardedFor(request, prefix),
+      };
       await proxyUpgrade(backend, upgrade, target);
     },
   };
 }
 
 /** The raw path cut behind `/proxy`: escapes stay as the client wrote them. */
-export function splitProxyPath(target: string): { readonly prefix: string; readonly rest: string; readonly query: string } {
+export function splitProxyPath(target: string): {
+  readonly prefix: string;
+  readonly rest: string;
+  readonly query: string;
+} {
   const question = target.indexOf('?');
   const path = question < 0 ? target : target.slice(0, question);
   const parts = path.split('/');
@@ -83,13 +107,16 @@ function forwardedFor({ context }: ConnectRequest, prefix: string): Record<strin
     'x-forwarded-uri': `${prefix}${context.info.rest}`,
     'x-forwarded-proto': 'https',
     ...(host === undefined ? {} : { 'x-forwarded-host': host }),
-    ...(peer.remoteAddress === undefined ? {} : { 'x-forwarded-for': before === undefined ? peer.remoteAddress : `${before}, ${peer.remoteAddress}` }),
+    ...(peer.remoteAddress === undefined
+      ? {}
+      : { 'x-forwarded-for': before === undefined ? peer.remoteAddress : `${before}, ${peer.remoteAddress}` }),
   };
 }
 
 function portNumber(port: string, subject: string): number {
   const number = Number(port);
-  if (!Number.isInteger(number) || number < 1 || number > 65_535) throw StatusError.badRequest(`invalid ${subject} request: port ${JSON.stringify(port)} is no port number`);
+  if (!Number.isInteger(number) || number < 1 || number > 65_535)
+    throw StatusError.badRequest(`invalid ${subject} request: port ${JSON.stringify(port)} is no port number`);
   return number;
 }
 
@@ -107,7 +134,8 @@ export function proxyHandlers(deps: ProxyDeps): readonly ConnectHandler[] {
     }),
     proxyHandler('service', async ({ context }, { secure, name, port }) => {
       const { namespace } = context.info;
-      if ((await find(deps.services, namespace, name)) === undefined) throw StatusError.notFound({ resource: 'services' }, name);
+      if ((await find(deps.services, namespace, name)) === undefined)
+        throw StatusError.notFound({ resource: 'services' }, name);
       const backend = await dialForProxy(backends.service(namespace, name, port, secure));
       return { backend, host: `${name}.${namespace}.svc` };
     }),

@@ -62,7 +62,8 @@ export class NodeAuth {
         .resource(tokenreviews)
         .create({ metadata: {}, spec: { token } } as TokenReview);
       const { status } = review;
-      if (status?.authenticated !== true || status.user === undefined) return { value: undefined, ttlMs: DENIED_TTL_MS };
+      if (status?.authenticated !== true || status.user === undefined)
+        return { value: undefined, ttlMs: DENIED_TTL_MS };
       const { username, uid, groups, extra } = status.user;
       const user: UserInfo = {
         name: username ?? '',

@@ -19,14 +19,50 @@ export function resourceMetrics(summary: StatsSummary): string {
     memory: pod.containers.reduce((sum, c) => sum + c.memory.workingSetBytes, 0),
     at: Date.parse(pod.containers[0]?.cpu.time ?? summary.node.cpu.time),
   }));
-  family('container_cpu_usage_seconds_total', 'counter', 'Cumulative cpu time consumed by the container in core-seconds', containers.map((c) => `container_cpu_usage_seconds_total${c.labels} ${nanos(c.cpu.usageCoreNanoSeconds)} ${Date.parse(c.cpu.time)}\n`));
-  family('container_memory_working_set_bytes', 'gauge', 'Current working set of the container in bytes', containers.map((c) => `container_memory_working_set_bytes${c.labels} ${c.memory.workingSetBytes} ${Date.parse(c.memory.time)}\n`));
-  family('container_start_time_seconds', 'gauge', 'Start time of the container since unix epoch in seconds', containers.map((c) => `container_start_time_seconds${c.labels} ${Date.parse(c.startTime) / 1000}\n`));
-  family('node_cpu_usage_seconds_total', 'counter', 'Cumulative cpu time consumed by the node in core-seconds', [`node_cpu_usage_seconds_total ${nanos(summary.node.cpu.usageCoreNanoSeconds)} ${Date.parse(summary.node.cpu.time)}\n`]);
-  family('node_memory_working_set_bytes', 'gauge', 'Current working set of the node in bytes', [`node_memory_working_set_bytes ${summary.node.memory.workingSetBytes} ${Date.parse(summary.node.memory.time)}\n`]);
-  family('pod_cpu_usage_seconds_total', 'counter', 'Cumulative cpu time consumed by the pod in core-seconds', pods.map((p) => `pod_cpu_usage_seconds_total${p.labels} ${nanos(p.cpu)} ${p.at}\n`));
-  family('pod_memory_working_set_bytes', 'gauge', 'Current working set of the pod in bytes', pods.map((p) => `pod_memory_working_set_bytes${p.labels} ${p.memory} ${p.at}\n`));
-  family('resource_scrape_error', 'gauge', '1 if there was an error while getting container metrics, 0 otherwise', ['resource_scrape_error 0\n']);
+  family(
+    'container_cpu_usage_seconds_total',
+    'counter',
+    'Cumulative cpu time consumed by the container in core-seconds',
+    containers.map(
+      (c) =>
+        `container_cpu_usage_seconds_total${c.labels} ${nanos(c.cpu.usageCoreNanoSeconds)} ${Date.parse(c.cpu.time)}\n`,
+    ),
+  );
+  family(
+    'container_memory_working_set_bytes',
+    'gauge',
+    'Current working set of the container in bytes',
+    containers.map(
+      (c) => `container_memory_working_set_bytes${c.labels} ${c.memory.workingSetBytes} ${Date.parse(c.memory.time)}\n`,
+    ),
+  );
+  family(
+    'container_start_time_seconds',
+    'gauge',
+    'Start time of the container since unix epoch in seconds',
+    containers.map((c) => `container_start_time_seconds${c.labels} ${Date.parse(c.startTime) / 1000}\n`),
+  );
+  family('node_cpu_usage_seconds_total', 'counter', 'Cumulative cpu time consumed by the node in core-seconds', [
+    `node_cpu_usage_seconds_total ${nanos(summary.node.cpu.usageCoreNanoSeconds)} ${Date.parse(summary.node.cpu.time)}\n`,
+  ]);
+  family('node_memory_working_set_bytes', 'gauge', 'Current working set of the node in bytes', [
+    `node_memory_working_set_bytes ${summary.node.memory.workingSetBytes} ${Date.parse(summary.node.memory.time)}\n`,
+  ]);
+  family(
+    'pod_cpu_usage_seconds_total',
+    'counter',
+    'Cumulative cpu time consumed by the pod in core-seconds',
+    pods.map((p) => `pod_cpu_usage_seconds_total${p.labels} ${nanos(p.cpu)} ${p.at}\n`),
+  );
+  family(
+    'pod_memory_working_set_bytes',
+    'gauge',
+    'Current working set of the pod in bytes',
+    pods.map((p) => `pod_memory_working_set_bytes${p.labels} ${p.memory} ${p.at}\n`),
+  );
+  family('resource_scrape_error', 'gauge', '1 if there was an error while getting container metrics, 0 otherwise', [
+    'resource_scrape_error 0\n',
+  ]);
   return out.join('');
 }
 

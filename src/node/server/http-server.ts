@@ -112,11 +112,15 @@ export class KubeletHttpServer implements Component {
 
   async #serve(message: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const { server, metrics } = this.#deps;
-    const parts = url.pathname.split('/').filter((p) => p !== '').map(decodeURIComponent);
+    const parts = url.pathname
+      .split('/')
+      .filter((p) => p !== '')
+      .map(decodeURIComponent);
     const [first] = parts;
     const reading = message.method === 'GET' || message.method === 'HEAD';
     if (first === 'run' && message.method === 'POST') return this.#run(response, parts, url.searchParams);
-    if (['exec', 'attach', 'portForward'].includes(first ?? '')) throw StatusError.badRequest('Upgrade request required');
+    if (['exec', 'attach', 'portForward'].includes(first ?? ''))
+      throw StatusError.badRequest('Upgrade request required');
     if (!reading) throw new StatusError(405, 'MethodNotAllowed', '405: Method Not Allowed');
     switch (`/${parts.join('/')}`) {
       case '/healthz':
@@ -139,7 +143,13 @@ export class KubeletHttpServer implements Component {
     throw new StatusError(404, 'NotFound', '404 page not found\n');
   }
 
-  async #logs(response: ServerResponse, namespace: string, pod: string, container: string, query: URLSearchParams): Promise<void> {
+  async #logs(
+    response: ServerResponse,
+    namespace: string,
+    pod: string,
+    container: string,
+    query: URLSearchParams,
+  ): Promise<void> {
     const ending = new AbortController();
     response.on('close', () => ending.abort());
     const options = logOptions(query);
@@ -158,11 +168,18 @@ export class KubeletHttpServer implements Component {
     const container = parts.at(-1);
     if (namespace === undefined || pod === undefined || parts.length < 4)
       throw new StatusError(404, 'NotFound', '404 page not found\n');
-    const command = query.getAll('cmd').flatMap((c) => c.split(' ')).filter((c) => c !== '');
+    const command = query
+      .getAll('cmd')
+      .flatMap((c) => c.split(' '))
+      .filter((c) => c !== '');
     const result = await this.#deps.server.run(namespace, pod, container!, command, RUN_TIMEOUT_SECONDS);
     const text = Buffer.concat([result.stdout, result.stderr]);
     if (result.exitCode !== 0)
-      throw new StatusError(500, 'InternalError', `${text.toString('utf8')}command terminated with exit code ${result.exitCode}`);
+      throw new StatusError(
+        500,
+        'InternalError',
+        `${text.toString('utf8')}command terminated with exit code ${result.exitCode}`,
+      );
     send(response, 200, 'text/plain', text);
   }
 
@@ -179,7 +196,14 @@ export class KubeletHttpServer implements Component {
       if (socket.destroyed) return;
       const status = StatusError.from(error);
       const body = plainMessage(status);
-      const headers = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(Buffer.byteLength(body)), 'Connection', 'close'];
+      const headers = [
+        'Content-Type',
+        'text/plain; charset=utf-8',
+        'Content-Length',
+        String(Buffer.byteLength(body)),
+        'Connection',
+        'close',
+      ];
       socket.end(responseHead(status.code, 'Error', headers) + body);
     }
   }
@@ -218,7 +242,8 @@ export function logOptions(query: URLSearchParams): ContainerLogOptions {
     const text = query.get(name);
     if (text === null || text === '') return undefined;
     const value = Number(text);
-    if (!Number.isSafeInteger(value)) throw StatusError.badRequest(`unable to parse ${name}: ${JSON.stringify(text)} is not a number`);
+    if (!Number.isSafeInteger(value))
+      throw StatusError.badRequest(`unable to parse ${name}: ${JSON.stringify(text)} is not a number`);
     return value;
   };
   const tailLines = number('tailLines');

@@ -5,7 +5,12 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream } from 'ws';
 import { StatusError } from '#machinery/status.ts';
-import { type ChannelProtocol, PORT_FORWARD_PROTOCOLS, PORT_FORWARD_TUNNEL, REMOTE_COMMAND_PROTOCOLS } from '#streams/channels.ts';
+import {
+  type ChannelProtocol,
+  PORT_FORWARD_PROTOCOLS,
+  PORT_FORWARD_TUNNEL,
+  REMOTE_COMMAND_PROTOCOLS,
+} from '#streams/channels.ts';
 import { readText, responseHead, upgradeOver } from '#streams/http-upgrade.ts';
 import { joinPortForward, joinRemoteCommand } from '#streams/remote-command.ts';
 import { SpdyConnection } from '#streams/spdy.ts';
@@ -19,7 +24,12 @@ const PORT_FORWARD = 'portforward.k8s.io';
 const PROTOCOL_HEADER = 'x-stream-protocol-version';
 
 /** Throws StatusError while nothing is written yet; resolves when the session is over. */
-export async function serveStream(server: NodeServer, message: IncomingMessage, socket: Duplex, url: URL): Promise<void> {
+export async function serveStream(
+  server: NodeServer,
+  message: IncomingMessage,
+  socket: Duplex,
+  url: URL,
+): Promise<void> {
   const [, kind, namespace, pod, ...rest] = url.pathname.split('/').map(decodeURIComponent);
   if (namespace === undefined || pod === undefined) throw notFound();
   // /exec/NS/POD/CONTAINER, or with the pod's uid before the container.
@@ -80,8 +90,15 @@ function streamOptions(query: URLSearchParams, needsCommand: boolean): StreamOpt
   const on = (...names: string[]): boolean => names.some((n) => ['1', 'true'].includes(query.get(n) ?? ''));
   const command = query.getAll('command');
   const tty = on('tty');
-  const options = { command, tty, stdin: on('input', 'stdin'), stdout: on('output', 'stdout'), stderr: on('error', 'stderr') };
-  if (needsCommand && command.length === 0) throw StatusError.badRequest('you must specify at least 1 command for the container');
+  const options = {
+    command,
+    tty,
+    stdin: on('input', 'stdin'),
+    stdout: on('output', 'stdout'),
+    stderr: on('error', 'stderr'),
+  };
+  if (needsCommand && command.length === 0)
+    throw StatusError.badRequest('you must specify at least 1 command for the container');
   if (!options.stdin && !options.stdout && !options.stderr)
     throw StatusError.badRequest('you must specify at least 1 of stdin, stdout, stderr');
   return { ...options, stderr: options.stderr && !tty };
@@ -105,7 +122,12 @@ function connectTo(target: URL): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host: target.hostname, port: Number(target.port || 80), noDelay: true });
     const failed = (error: Error) =>
-      reject(StatusError.internal(`the container runtime's streaming server at ${target.host} does not answer: ${error.message}`, error));
+      reject(
+        StatusError.internal(
+          `the container runtime's streaming server at ${target.host} does not answer: ${error.message}`,
+          error,
+        ),
+      );
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);
@@ -133,15 +155,18 @@ async function upgradeAt(target: string, method: string, versions: readonly stri
 async function dialRuntime(target: string, version: string): Promise<Duplex> {
   const outcome = await upgradeAt(target, 'POST', [version]);
   if (outcome.upgraded) return outcome.socket;
-  throw new StatusError(outcome.answer.status >= 400 ? outcome.answer.status : 500, '', await readText(outcome.answer.body));
+  throw new StatusError(
+    outcome.answer.status >= 400 ? outcome.answer.status : 500,
+    '',
+    await readText(outcome.answer.body),
+  );
 }
 
 /** The client's own SPDY connection, joined with the runtime's. */
 async function passThrough(message: IncomingMessage, socket: Duplex, target: string): Promise<void> {
   const versions = (message.headersDistinct[PROTOCOL_HEADER] ?? []).flatMap((v) => v.split(',')).map((v) => v.trim());
   const outcome = await upgradeAt(target, 'POST', versions);
-  if (!outcome.upgraded)
-    throw new StatusError(outcome.answer.status, '', await readText(outcome.answer.body));
+  if (!outcome.upgraded) throw new StatusError(outcome.answer.status, '', await readText(outcome.answer.body));
   socket.write(responseHead(101, 'Switching Protocols', outcome.rawHeaders));
   await splice(socket, outcome.socket);
 }
