@@ -24,7 +24,8 @@ const LISTS: readonly List[] = [
     list: 'src/apiserver/subresources/list.ts',
     folder: 'src/apiserver/subresources',
     also: {
-      'src/apiserver/subresources/proxy-connect.ts': 'connect subresources (exec, log, port-forward, proxy) need the way into nodes',
+      'src/apiserver/subresources/proxy-connect.ts':
+        'connect subresources (exec, log, port-forward, proxy) need the way into nodes',
       'src/cluster/cluster-access.ts': 'wires that way',
     },
     besides: { 'token.ts': 'needs the token issuer; the server adds it where it has one' },
