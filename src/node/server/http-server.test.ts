@@ -23,13 +23,23 @@ describe('partsOf', () => {
     ['/exec/a/b/c', ['proxy']],
     ['/logs/', ['log']],
   ];
-  for (const [path, parts] of cases) it(`asks for ${parts.join(', then ')} at ${path}`, () => assert.deepEqual(partsOf(path), parts));
+  for (const [path, parts] of cases)
+    it(`asks for ${parts.join(', then ')} at ${path}`, () => assert.deepEqual(partsOf(path), parts));
 });
 
 describe('logOptions', () => {
   it('reads the names of PodLogOptions', () => {
-    const query = new URLSearchParams('follow=true&tailLines=0&sinceSeconds=5&timestamps=true&limitBytes=10&previous=false');
-    assert.deepEqual(logOptions(query), { follow: true, previous: false, timestamps: true, tailLines: 0, sinceSeconds: 5, limitBytes: 10 });
+    const query = new URLSearchParams(
+      'follow=true&tailLines=0&sinceSeconds=5&timestamps=true&limitBytes=10&previous=false',
+    );
+    assert.deepEqual(logOptions(query), {
+      follow: true,
+      previous: false,
+      timestamps: true,
+      tailLines: 0,
+      sinceSeconds: 5,
+      limitBytes: 10,
+    });
   });
 });
 
@@ -41,14 +51,32 @@ describe('KubeletHttpServer', () => {
   let reviews: string[] = [];
   const leaf = async (commonName: string, organizations: string[], by = authority) => {
     const now = Date.now();
-    return createLeaf(by, { commonName, organizations, names: { dnsNames: ['node-1'], ipAddresses: [] }, extendedUsages: ['client auth', 'server auth'], notBeforeMs: now - 60_000, notAfterMs: now + 3_600_000 });
+    return createLeaf(by, {
+      commonName,
+      organizations,
+      names: { dnsNames: ['node-1'], ipAddresses: [] },
+      extendedUsages: ['client auth', 'server auth'],
+      notBeforeMs: now - 60_000,
+      notAfterMs: now + 3_600_000,
+    });
   };
   const client = {
     resource: (ref: { kind: string }) => ({
-      create: async (review: { spec: { token?: string; user?: string; resourceAttributes?: { verb: string; subresource: string; name: string } } }) => {
+      create: async (review: {
+        spec: {
+          token?: string;
+          user?: string;
+          resourceAttributes?: { verb: string; subresource: string; name: string };
+        };
+      }) => {
         if (ref.kind === 'TokenReview') {
           reviews.push(`token ${review.spec.token}`);
-          return { status: review.spec.token === 'good' ? { authenticated: true, user: { username: 'scraper', groups: [] } } : { authenticated: false } };
+          return {
+            status:
+              review.spec.token === 'good'
+                ? { authenticated: true, user: { username: 'scraper', groups: [] } }
+                : { authenticated: false },
+          };
         }
         const { verb, subresource, name } = review.spec.resourceAttributes!;
         assert.equal(name, 'node-1');
@@ -70,7 +98,11 @@ describe('KubeletHttpServer', () => {
       })();
     },
     statsSummary: async () => ({
-      node: { nodeName: 'node-1', cpu: { time: '2026-01-01T00:00:00Z', usageCoreNanoSeconds: 2e9 }, memory: { time: '2026-01-01T00:00:00Z', workingSetBytes: 5 } },
+      node: {
+        nodeName: 'node-1',
+        cpu: { time: '2026-01-01T00:00:00Z', usageCoreNanoSeconds: 2e9 },
+        memory: { time: '2026-01-01T00:00:00Z', workingSetBytes: 5 },
+      },
       pods: [],
     }),
     execUrl: async () => {
@@ -81,7 +113,13 @@ describe('KubeletHttpServer', () => {
     authority = await createAuthority('test', Date.now());
     const own = await leaf('node-1', []);
     server = new KubeletHttpServer(
-      { host: '127.0.0.1', port: 0, certificate: own.certificate, privateKey: own.key, clientCa: authority.certificate },
+      {
+        host: '127.0.0.1',
+        port: 0,
+        certificate: own.certificate,
+        privateKey: own.key,
+        clientCa: authority.certificate,
+      },
       { server: node as NodeServer, client, clock: new SystemClock(), log: silentLog, metrics: new MetricsRegistry() },
     );
     await server.start();
@@ -90,11 +128,14 @@ describe('KubeletHttpServer', () => {
 
   function get(path: string, options: https.RequestOptions = {}): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
-      const request = https.request({ host: '127.0.0.1', port: server.port, path, rejectUnauthorized: false, agent: false, ...options }, (response) => {
-        let body = '';
-        response.on('data', (chunk) => (body += chunk));
-        response.on('end', () => resolve({ status: response.statusCode!, body }));
-      });
+      const request = https.request(
+        { host: '127.0.0.1', port: server.port, path, rejectUnauthorized: false, agent: false, ...options },
+        (response) => {
+          let body = '';
+          response.on('data', (chunk) => (body += chunk));
+          response.on('end', () => resolve({ status: response.statusCode!, body }));
+        },
+      );
       request.on('error', reject);
       request.end();
     });
@@ -136,20 +177,35 @@ describe('KubeletHttpServer', () => {
     assert.equal((await get('/pods', bearer('good'))).status, 200);
     assert.deepEqual(reviews, ['scraper get pods', 'scraper get proxy']);
     const stats = await get('/stats/summary', bearer('good'));
-    assert.deepEqual(stats, { status: 403, body: 'Forbidden (user=scraper, verb=get, resource=nodes, subresource(s)=[stats])\n' });
+    assert.deepEqual(stats, {
+      status: 403,
+      body: 'Forbidden (user=scraper, verb=get, resource=nodes, subresource(s)=[stats])\n',
+    });
   });
 
   it('streams logs, and answers with the reason when there are none', async () => {
     const who = await master();
     assert.deepEqual(await get('/containerLogs/d/p/c?tailLines=3', who), { status: 200, body: 'd/p/c tail=3\nmore\n' });
-    assert.deepEqual(await get('/containerLogs/d/p/x', who), { status: 400, body: 'container x is not valid for pod p' });
+    assert.deepEqual(await get('/containerLogs/d/p/x', who), {
+      status: 400,
+      body: 'container x is not valid for pod p',
+    });
   });
 
   it('says before the upgrade that there is no such container', async () => {
     const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1' };
-    assert.deepEqual(await get('/exec/d/p/c?command=id&output=1', { ...(await master()), method: 'POST', headers }), { status: 400, body: 'container not found ("c")' });
-    assert.equal((await get('/exec/d/p/c?output=1', { ...(await master()), headers })).body, 'you must specify at least 1 command for the container');
-    assert.deepEqual(await get('/exec/d/p/c?command=id', await master()), { status: 400, body: 'Upgrade request required' });
+    assert.deepEqual(await get('/exec/d/p/c?command=id&output=1', { ...(await master()), method: 'POST', headers }), {
+      status: 400,
+      body: 'container not found ("c")',
+    });
+    assert.equal(
+      (await get('/exec/d/p/c?output=1', { ...(await master()), headers })).body,
+      'you must specify at least 1 command for the container',
+    );
+    assert.deepEqual(await get('/exec/d/p/c?command=id', await master()), {
+      status: 400,
+      body: 'Upgrade request required',
+    });
   });
 
   it('knows no other paths', async () => {
