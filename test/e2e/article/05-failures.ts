@@ -60,6 +60,8 @@ export function failureTests(article: Article): void {
         const again = await cluster.coracle(['up', '--no-examples'], { timeoutMs: 90_000 });
         assert.equal(again.code, 0, again.stderr);
         await cluster.kubectl(['uncordon', node]);
+        const status = await cluster.coracle(['status']);
+        assert.equal(status.code, 0, `${again.stdout}${again.stderr}${status.stdout}`);
       }
       // The agent is back: it ends what was deleted meanwhile, and only then does the volume move.
       await successor(article, 'postgres-2', victim);
