@@ -127,7 +127,7 @@ describe('SpdyConnection', () => {
 
   it('answers pings of its peer and keeps quiet about answers to its own', async () => {
     const [left, right] = duplexPair();
-    new SpdyConnection(left, { role: 'server' });
+    void new SpdyConnection(left, { role: 'server' });
     const heard: Buffer[] = [];
     right.on('data', (chunk: Buffer) => void heard.push(chunk));
     const ping = (id: number) => Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, id]);
@@ -140,7 +140,7 @@ describe('SpdyConnection', () => {
   it('refuses streams where nobody takes them', async () => {
     const [left, right] = duplexPair();
     const client = new SpdyConnection(left, { role: 'client' });
-    new SpdyConnection(right, { role: 'server' });
+    void new SpdyConnection(right, { role: 'server' });
     const heard = listen(client.open({}));
     await settle();
     assert.deepEqual(heard, ['RESET']);
