@@ -11,6 +11,7 @@ import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Client } from '#client/client.ts';
 import { StatusError } from '#machinery/status.ts';
 import { responseHead } from '#streams/http-upgrade.ts';
+import { isRuntimeError } from '../cri/runtime.ts';
 import { NodeAuth } from './http-auth.ts';
 import { resourceMetrics } from './http-metrics.ts';
 import { serveStream } from './http-streams.ts';
@@ -104,7 +105,7 @@ export class KubeletHttpServer implements Component {
       await this.#serve(message, response, url);
     } catch (error) {
       if (response.headersSent) return void response.destroy();
-      const status = StatusError.from(error);
+      const status = statusOf(error);
       if (status.code >= 500) this.#deps.log.warn('request failed', { path: message.url, error: describeError(error) });
       send(response, status.code, 'text/plain; charset=utf-8', plainMessage(status));
     }
@@ -194,7 +195,7 @@ export class KubeletHttpServer implements Component {
       await serveStream(this.#deps.server, message, socket, url);
     } catch (error) {
       if (socket.destroyed) return;
-      const status = StatusError.from(error);
+      const status = statusOf(error);
       const body = plainMessage(status);
       const headers = [
         'Content-Type',
@@ -210,6 +211,12 @@ export class KubeletHttpServer implements Component {
 }
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** What a runtime cannot do (a hollow node's: anything) is said in its own words. */
+const statusOf = (error: unknown): StatusError =>
+  isRuntimeError(error, 'UNIMPLEMENTED')
+    ? new StatusError(501, '', (error as Error).message, undefined, { cause: error })
+    : StatusError.from(error);
 
 /** The kubelet speaks in plain text; the API server makes a Status of it. */
 const plainMessage = (error: StatusError): string => error.message;
