@@ -20,8 +20,10 @@ const slice = (i: number, ...ips: string[]) =>
     endpoints: ips.map((ip) => ({ addresses: [ip], conditions: { ready: true } })),
   });
 
-/** The aim is 50 ms; shared machines stall, so the median of several changes is held to twice that. */
+/** The aim is 50 ms; shared machines stall, so the median of several changes is held to twice that … */
 const MEDIAN_LIMIT_MS = 100;
+/** … or, on a machine that is slower still, to this many times what a bare nft process takes there in the same minute. */
+const NFT_TIMES = 8;
 
 for (const count of [100, 5000]) {
   describe(`One changed service among ${count}`, { skip: process.getuid?.() !== 0 && 'needs root' }, () => {
@@ -52,6 +54,7 @@ for (const count of [100, 5000]) {
 
     it('reaches the kernel soon', async (t) => {
       const times: number[] = [];
+      const bare: number[] = [];
       for (let round = 0; round < 9; round++) {
         const to = round % 2 === 0 ? b : a;
         const began = performance.now();
@@ -59,10 +62,17 @@ for (const count of [100, 5000]) {
         while (!(await client.worker.reach(address(0), 5432)).startsWith(`${to.name} `))
           assert.ok(performance.now() - began < 5000, 'never arrived');
         times.push(performance.now() - began);
+        const asked = performance.now();
+        await lab.run(one, 'nft', 'list', 'tables');
+        bare.push(performance.now() - asked);
       }
       times.sort((x, y) => x - y);
-      t.diagnostic(`median ${times[4]!.toFixed(1)} ms, slowest ${times.at(-1)!.toFixed(1)} ms`);
-      assert.ok(times[4]! < MEDIAN_LIMIT_MS, `median ${times[4]} ms`);
+      bare.sort((x, y) => x - y);
+      t.diagnostic(
+        `median ${times[4]!.toFixed(1)} ms, slowest ${times.at(-1)!.toFixed(1)} ms; nft alone ${bare[4]!.toFixed(1)} ms`,
+      );
+      const limit = Math.max(MEDIAN_LIMIT_MS, NFT_TIMES * bare[4]!);
+      assert.ok(times[4]! < limit, `median ${times[4]} ms, nft alone takes ${bare[4]} ms`);
     });
   });
 }
