@@ -22,8 +22,8 @@ const slice = (i: number, ...ips: string[]) =>
 
 /** The aim is 50 ms; shared machines stall, so the median of several changes is held to twice that … */
 const MEDIAN_LIMIT_MS = 100;
-/** … or, on a machine that is slower still, to this many times what a bare nft process takes there in the same minute. */
-const NFT_TIMES = 8;
+/** … or, on a machine that is slower still, to this many times what a process that does nothing takes there in the same minute. */
+const PROCESS_TIMES = 8;
 
 for (const count of [100, 5000]) {
   describe(`One changed service among ${count}`, { skip: process.getuid?.() !== 0 && 'needs root' }, () => {
@@ -63,16 +63,16 @@ for (const count of [100, 5000]) {
           assert.ok(performance.now() - began < 5000, 'never arrived');
         times.push(performance.now() - began);
         const asked = performance.now();
-        await lab.run(one, 'nft', 'list', 'tables');
+        await lab.run(one, 'nft', '--version');
         bare.push(performance.now() - asked);
       }
       times.sort((x, y) => x - y);
       bare.sort((x, y) => x - y);
       t.diagnostic(
-        `median ${times[4]!.toFixed(1)} ms, slowest ${times.at(-1)!.toFixed(1)} ms; nft alone ${bare[4]!.toFixed(1)} ms`,
+        `median ${times[4]!.toFixed(1)} ms, slowest ${times.at(-1)!.toFixed(1)} ms; nft --version ${bare[4]!.toFixed(1)} ms`,
       );
-      const limit = Math.max(MEDIAN_LIMIT_MS, NFT_TIMES * bare[4]!);
-      assert.ok(times[4]! < limit, `median ${times[4]} ms, nft alone takes ${bare[4]} ms`);
+      const limit = Math.max(MEDIAN_LIMIT_MS, PROCESS_TIMES * bare[4]!);
+      assert.ok(times[4]! < limit, `median ${times[4]} ms, nft --version takes ${bare[4]} ms`);
     });
   });
 }
