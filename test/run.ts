@@ -8,6 +8,8 @@ import { bringTestPrograms, type TestPrograms } from './runner/programs.ts';
 import { add, type Failure, formatCounts, lastLines, NOTHING, type Outcome, readReport } from './runner/report.ts';
 import { type CheckSuite, type Suite, SUITES, type TestSuite } from './runner/suites.ts';
 
+/** A file that takes longer says how far it is, so that nobody takes it for stuck. */
+const PROGRESS_EVERY_MS = 30_000;
 const root = join(import.meta.dirname, '..');
 const long = process.env['CORACLE_LONG'] === '1';
 const echo = process.env['CORACLE_TEST_OUTPUT'] === '1';
@@ -141,20 +143,34 @@ async function runFiles(
     `--test-reporter-destination=${report}`,
     ...files,
   ];
+  const started = performance.now();
+  const progress = setInterval(() => {
+    const lines = (kind: string) => reportText(report).split(`{"kind":"${kind}"`).length - 1;
+    say(
+      `    … ${lines('pass')} passed, ${lines('fail')} failed after ${Math.round((performance.now() - started) / 1000)} s`,
+    );
+  }, PROGRESS_EVERY_MS);
   const ended = await runProgram(process.execPath, args, {
     timeoutMs,
     env: { ...process.env, ...programs.env, CORACLE_ROOT: root },
     cwd: root,
     echo,
   });
-  let text = '';
+  clearInterval(progress);
+  return readReport(reportText(report), {
+    ...ended,
+    name: files.length === 1 ? files[0]! : `${suite.name} (${files.length} files)`,
+  });
+}
+
+/** What the reporter has written so far; '' when the process died before its first test. */
+function reportText(report: string): string {
   try {
-    text = readFileSync(report, 'utf8');
+    return readFileSync(report, 'utf8');
   } catch (error) {
-    // No report: the process died before its first test; its output says why.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
   }
-  return readReport(text, { ...ended, name: files.length === 1 ? files[0]! : `${suite.name} (${files.length} files)` });
 }
 
 const limitOf = (suite: Suite) =>

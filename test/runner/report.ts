@@ -51,8 +51,8 @@ export function readReport(
   const failures: Failure[] = [];
   let passed = 0;
   let skipped = 0;
-  for (const line of text.split('\n')) {
-    if (!line.startsWith('{')) continue;
+  // A process that was killed may leave half a line: the last one counts only when it is whole.
+  for (const line of text.split('\n').slice(0, -1)) {
     const value = JSON.parse(line) as ReportLine;
     if (value.kind === 'pass') passed++;
     else if (value.kind === 'fail') failures.push({ name: value.name, where: value.where, text: value.text });
@@ -61,7 +61,8 @@ export function readReport(
       skips.set(value.reason, [...(skips.get(value.reason) ?? []), value.name]);
     }
   }
-  if (ended.problem !== undefined && failures.length === 0) {
+  // Code 1 is what node:test ends with after failures that it has reported.
+  if (ended.problem !== undefined && (failures.length === 0 || ended.problem !== 'ended with code 1')) {
     failures.push({ name: ended.name, where: '', text: `${ended.problem}\n${lastLines(ended.output, 40)}` });
   } else if (ended.problem === undefined && passed + skipped + failures.length === 0) {
     failures.push({ name: ended.name, where: '', text: 'ran no test at all' });
