@@ -10,6 +10,8 @@ import { type CheckSuite, type Suite, SUITES, type TestSuite } from './runner/su
 
 /** A file that takes longer says how far it is, so that nobody takes it for stuck. */
 const PROGRESS_EVERY_MS = 30_000;
+/** Of what a process with failures printed. */
+const OUTPUT_LINES = 150;
 const root = join(import.meta.dirname, '..');
 const long = process.env['CORACLE_LONG'] === '1';
 const echo = process.env['CORACLE_TEST_OUTPUT'] === '1';
@@ -157,10 +159,12 @@ async function runFiles(
     echo,
   });
   clearInterval(progress);
-  return readReport(reportText(report), {
-    ...ended,
-    name: files.length === 1 ? files[0]! : `${suite.name} (${files.length} files)`,
-  });
+  const name = files.length === 1 ? files[0]! : `${suite.name} (${files.length} files)`;
+  const outcome = readReport(reportText(report), { ...ended, name });
+  if (outcome.failed > 0 && ended.output.trim() !== '' && !echo) {
+    say(`    ${name} printed, at its end:\n${lastLines(ended.output, OUTPUT_LINES).replace(/^/gm, '    | ')}`);
+  }
+  return outcome;
 }
 
 /** What the reporter has written so far; '' when the process died before its first test. */
