@@ -41,17 +41,16 @@ export async function examineHost(run: Run, platform: string, uid: number): Prom
 
 /** Asks the kernel for what only a try can tell: bridges, veth and nftables with sets, in a namespace of its own. */
 export async function tryNetworkFeatures(run: Run): Promise<readonly string[]> {
-  const lacks: string[] = [];
-  const attempt = async (what: string, script: string) => {
+  const attempt = async (what: string, script: string): Promise<readonly string[]> => {
     const result = await run('unshare', ['--net', '--', '/bin/sh', '-c', script]);
-    if (result.code !== 0) lacks.push(`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`);
+    return result.code === 0 ? [] : [`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`];
   };
-  await Promise.all([
+  const lacks = await Promise.all([
     attempt('bridge or veth links', 'ip link add name probe0 type bridge && ip link add name probe1 type veth peer name probe2'),
     attempt(
       'nftables with maps and NAT',
       "nft add table ip probe && nft 'add map ip probe ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service ; }' && nft 'add chain ip probe nat0 { type nat hook prerouting priority 0 ; }'",
     ),
   ]);
-  return lacks;
+  return lacks.flat();
 }

@@ -27,7 +27,8 @@ export function addNode(program: Command): void {
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (name: string, args: string[], _flags: Flags, command: Command) => {
-      process.exitCode = await exec(name, args, command.optsWithGlobals());
+      const own = takeName(args);
+      process.exitCode = await exec(name, own.command, { ...command.optsWithGlobals<Flags>(), ...(own.name === undefined ? {} : { name: own.name }) });
     });
   named(node.command('stop').description('turn a node’s machine off').argument('<node>').option('--hard', 'as if the power went'))
     .action((name: string, _flags: Flags, command: Command) => control('stop-node', name, command.optsWithGlobals()));
@@ -52,11 +53,21 @@ async function exec(name: string, args: readonly string[], flags: Flags): Promis
   if (config.hollow) throw new UserError('hollow nodes have no terminal: there is no machine behind them');
   const init = livePart(paths, initPart(name));
   if (init === undefined) throw new UserError(`${name} is not running; start it with: coracle node start ${name}`);
-  const command = args[0] === '--' ? args.slice(1) : args;
-  const inside = enterNode(init.pid, command.length === 0 ? [env['SHELL'] ?? '/bin/sh'] : command);
+  const inside = enterNode(init.pid, args.length === 0 ? [env['SHELL'] ?? '/bin/sh'] : args);
   const path = findPrograms({ privateDir: runtimeProgramsDir(home), path: env['PATH'] ?? '' }).programs.path;
   return runInteractive(inside.command, inside.args, { PATH: path });
 }
+
+/** `--name` between the node and its command is ours; from `--`, or the first other word, on it is the command. */
+export function takeName(args: readonly string[]): { readonly name?: string; readonly command: readonly string[] } {
+  const [first, second] = args;
+  if (first === '--') return { command: args.slice(1) };
+  if (first === '--name' && second !== undefined) return { name: second, ...dropName(takeName(args.slice(2))) };
+  if (first?.startsWith('--name=') === true) return { name: first.slice('--name='.length), ...dropName(takeName(args.slice(1))) };
+  return { command: args };
+}
+
+const dropName = ({ command }: { readonly command: readonly string[] }) => ({ command });
 
 async function control(what: 'stop-node' | 'start-node', name: string, flags: Flags): Promise<void> {
   const { paths, name: cluster } = openCluster(flags);
