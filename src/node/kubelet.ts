@@ -18,6 +18,7 @@ import type { Client, EventRecorder, Informer, Informers } from '#client/client.
 import type { Cgroups } from '#host/cgroups.ts';
 import type { FileSystem } from '#host/file-system.ts';
 import type { Mounts } from '#host/mounts.ts';
+import { isStatus } from '#machinery/status.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { PodCache } from './cri/pod-cache.ts';
 import type { Runtime } from './cri/runtime.ts';
@@ -156,8 +157,12 @@ class RunningKubelet implements Kubelet {
           client.resource(persistentvolumeclaims).get(namespace, name),
         persistentVolume: (name): Promise<PersistentVolume | undefined> =>
           client.resource(persistentvolumes).get(undefined, name),
+        // A node may read an attachment to itself only while there is one; Forbidden says as much as NotFound.
         attachment: (name): Promise<VolumeAttachment | undefined> =>
-          client.resource(volumeattachments).get(undefined, name),
+          client
+            .resource(volumeattachments)
+            .get(undefined, name)
+            .catch((error) => (isStatus(error, 'Forbidden') ? undefined : Promise.reject(error))),
         token: (pod, audience, seconds) => this.#tokens.get(pod, audience, seconds),
       },
       () => this.#reporter.reportVolumesInUse(),

@@ -28,7 +28,12 @@ export interface CallOptions {
 }
 
 /** Runs a program to its end; a program that was ended by the limit has code 124. */
-export function call(command: string, args: readonly string[], options: CallOptions = {}, env = process.env): Promise<Output> {
+export function call(
+  command: string,
+  args: readonly string[],
+  options: CallOptions = {},
+  env = process.env,
+): Promise<Output> {
   const started = performance.now();
   return new Promise((resolve) => {
     const limit = { timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS, killSignal: 'SIGKILL' as const };
@@ -43,7 +48,11 @@ export function call(command: string, args: readonly string[], options: CallOpti
 }
 
 /** Looks again and again until there is something; what was thrown last says why there was nothing. */
-export async function until<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined | false>): Promise<T> {
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  look: () => Promise<T | undefined | false>,
+): Promise<T> {
   const end = performance.now() + timeoutMs;
   let last: unknown;
   for (;;) {
@@ -76,7 +85,11 @@ export class TestCluster {
   readonly #env: NodeJS.ProcessEnv;
   readonly #onSignal = () => {
     // Only a process of its own outlives ours.
-    spawn(join(ROOT, 'coracle'), ['down', '--name', this.name, '--delete', '--yes'], { env: this.#env, stdio: 'ignore', detached: true }).unref();
+    spawn(join(ROOT, 'coracle'), ['down', '--name', this.name, '--delete', '--yes'], {
+      env: this.#env,
+      stdio: 'ignore',
+      detached: true,
+    }).unref();
     process.exit(130);
   };
 
@@ -98,7 +111,9 @@ export class TestCluster {
    * Everything that `up` starts is there when this returns; what it printed is the second value. With
    * CORACLE_E2E_CLUSTER=NAME=DATA_DIR it is an existing cluster, which is left as it is.
    */
-  static async up(options: readonly string[] = []): Promise<{ readonly cluster: TestCluster; readonly output: Output }> {
+  static async up(
+    options: readonly string[] = [],
+  ): Promise<{ readonly cluster: TestCluster; readonly output: Output }> {
     const [name, dataDir] = process.env['CORACLE_E2E_CLUSTER']?.split('=') ?? [];
     if (name !== undefined) {
       const cluster = new TestCluster(name, 0, dataDir);
@@ -106,7 +121,10 @@ export class TestCluster {
     }
     const cluster = new TestCluster(`e2e-${Math.random().toString(36).slice(2, 8)}`, await freePort());
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, cluster.#onSignal);
-    const output = await cluster.coracle(['up', '--port', String(cluster.port), '--data-dir', cluster.dataDir, ...options], { timeoutMs: UP_TIMEOUT_MS });
+    const output = await cluster.coracle(
+      ['up', '--port', String(cluster.port), '--data-dir', cluster.dataDir, ...options],
+      { timeoutMs: UP_TIMEOUT_MS },
+    );
     if (output.code !== 0) {
       const said = `${output.stdout}\n${output.stderr}\n${cluster.#logTails(['supervisor', 'server', 'node-1-agent'])}`;
       await cluster.down();
@@ -123,7 +141,10 @@ export class TestCluster {
   /** What kubectl prints; throws with what it complained about. */
   async kubectl(args: readonly string[], options: CallOptions = {}): Promise<string> {
     const output = await this.tryKubectl(args, options);
-    if (output.code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with code ${output.code}: ${output.stderr.trim()} ${output.stdout.trim()}`);
+    if (output.code !== 0)
+      throw new Error(
+        `kubectl ${args.join(' ')} ended with code ${output.code}: ${output.stderr.trim()} ${output.stdout.trim()}`,
+      );
     return output.stdout;
   }
 
@@ -147,7 +168,9 @@ export class TestCluster {
   /** Node name → its address. */
   async nodeAddresses(): Promise<ReadonlyMap<string, string>> {
     const nodes = await this.list<Node>('default', 'nodes');
-    return new Map(nodes.map((n) => [n.metadata.name!, n.status!.addresses!.find((a) => a.type === 'InternalIP')!.address!]));
+    return new Map(
+      nodes.map((n) => [n.metadata.name!, n.status!.addresses!.find((a) => a.type === 'InternalIP')!.address!]),
+    );
   }
 
   async apply(...objects: readonly object[]): Promise<void> {
@@ -162,14 +185,30 @@ export class TestCluster {
   }
 
   /** Runs a command in a container by `kubectl exec`. */
-  exec(namespace: string, pod: string, command: readonly string[], options: CallOptions & { readonly container?: string } = {}): Promise<Output> {
+  exec(
+    namespace: string,
+    pod: string,
+    command: readonly string[],
+    options: CallOptions & { readonly container?: string } = {},
+  ): Promise<Output> {
     const { container, ...rest } = options;
-    return this.tryKubectl(['-n', namespace, 'exec', pod, ...(container === undefined ? [] : ['-c', container]), '--', ...command], rest);
+    return this.tryKubectl(
+      ['-n', namespace, 'exec', pod, ...(container === undefined ? [] : ['-c', container]), '--', ...command],
+      rest,
+    );
   }
 
-  async mustExec(namespace: string, pod: string, command: readonly string[], options: CallOptions & { readonly container?: string } = {}): Promise<string> {
+  async mustExec(
+    namespace: string,
+    pod: string,
+    command: readonly string[],
+    options: CallOptions & { readonly container?: string } = {},
+  ): Promise<string> {
     const output = await this.exec(namespace, pod, command, options);
-    if (output.code !== 0) throw new Error(`in ${namespace}/${pod}, ${command.join(' ')} ended with code ${output.code}: ${output.stderr.trim()}`);
+    if (output.code !== 0)
+      throw new Error(
+        `in ${namespace}/${pod}, ${command.join(' ')} ended with code ${output.code}: ${output.stderr.trim()}`,
+      );
     return output.stdout.trim();
   }
 
@@ -180,7 +219,11 @@ export class TestCluster {
 
   /** A free port of this machine, forwarded to `pod/NAME` or `service/NAME`. */
   portForward(namespace: string, target: string, port: number): Promise<Forward> {
-    const child = spawn(KUBECTL, ['--kubeconfig', this.kubeconfig, '-n', namespace, 'port-forward', target, `:${port}`], { stdio: ['ignore', 'pipe', 'pipe'], env: this.#env });
+    const child = spawn(
+      KUBECTL,
+      ['--kubeconfig', this.kubeconfig, '-n', namespace, 'port-forward', target, `:${port}`],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: this.#env },
+    );
     this.#children.add(child);
     const stop = () => {
       this.#children.delete(child);
@@ -217,7 +260,9 @@ export class TestCluster {
   async explain(): Promise<string> {
     const pods = await this.tryKubectl(['get', 'pods', '-A', '-o', 'wide']);
     const events = await this.tryKubectl(['get', 'events', '-A', '--field-selector', 'type=Warning']);
-    const parts = existsSync(join(this.dataDir, 'logs')) ? readdirSync(join(this.dataDir, 'logs')).map((f) => f.replace(/\.log$/, '')) : [];
+    const parts = existsSync(join(this.dataDir, 'logs'))
+      ? readdirSync(join(this.dataDir, 'logs')).map((f) => f.replace(/\.log$/, ''))
+      : [];
     return [
       `logs of ${this.name} were in ${join(this.dataDir, 'logs')}; what they end with:`,
       this.#logTails(parts.filter((p) => /supervisor|server|agent/.test(p))),
@@ -242,7 +287,8 @@ export class TestCluster {
     if (this.#isKept) return;
     const output = await this.coracle(['down', '--delete', '--yes', '--timeout', '5'], { timeoutMs: 90_000 });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, this.#onSignal);
-    if (output.code !== 0) throw new Error(`down ended with code ${output.code}: ${output.stderr}; what is left is in ${this.dataDir}`);
+    if (output.code !== 0)
+      throw new Error(`down ended with code ${output.code}: ${output.stderr}; what is left is in ${this.dataDir}`);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -259,7 +305,8 @@ function freePort(): Promise<number> {
 }
 
 export const isReady = (pod: Pod): boolean =>
-  pod.metadata.deletionTimestamp === undefined && pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
+  pod.metadata.deletionTimestamp === undefined &&
+  pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
 /** A pod that sleeps, with psql, curl, dig, ip and nc in it. */
 export function makeClientPod(wanted: {
@@ -272,11 +319,17 @@ export function makeClientPod(wanted: {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: wanted.name, namespace: wanted.namespace, ...(wanted.labels === undefined ? {} : { labels: wanted.labels }) },
+    metadata: {
+      name: wanted.name,
+      namespace: wanted.namespace,
+      ...(wanted.labels === undefined ? {} : { labels: wanted.labels }),
+    },
     spec: {
       terminationGracePeriodSeconds: 1,
       ...(wanted.node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': wanted.node } }),
-      containers: [{ name: 'client', image: CLIENT_IMAGE, ...(wanted.command === undefined ? {} : { command: wanted.command }) }],
+      containers: [
+        { name: 'client', image: CLIENT_IMAGE, ...(wanted.command === undefined ? {} : { command: wanted.command }) },
+      ],
     },
   };
 }

@@ -10,6 +10,7 @@ import type { Image, PodSandboxConfig } from '../cri/messages.ts';
 import { isRuntimeError } from '../cri/runtime.ts';
 import { ImageError } from '../images/images.ts';
 import { computePodStatus, type WaitingReason } from '../status/pod-status.ts';
+import { NotAttachedError } from '../volumes/volume.ts';
 import { type PodVolumes, Volumes } from '../volumes/volumes.ts';
 import { computeActions, finishedPhase, type KillAction, type PodActions, type StartAction } from './actions.ts';
 import {
@@ -51,6 +52,10 @@ const CRASH_BACKOFF = { baseMs: 10_000, maxMs: 300_000 };
 const CRASH_RESET_MS = 600_000;
 /** Between tries after an error. */
 const ERROR_BACKOFF = { baseMs: 500, maxMs: 10_000 };
+/** Between looks whether a volume has been attached. */
+const ATTACH_BACKOFF = { baseMs: 100, maxMs: 2_000 };
+/** Upstream's podAttachAndMountTimeout: a volume that is attached no sooner is worth an event. */
+const ATTACH_PATIENCE_MS = 123_000;
 /** Files from the API are looked at again this often: for tokens near their end. */
 const VOLUME_REFRESH_MS = 60_000;
 /** Upstream keeps this much of a termination message. */
@@ -87,6 +92,8 @@ export class PodWorker {
   #volumes: PodVolumes | undefined;
   #volumesStale = true;
   #volumesAtMs = 0;
+  /** Looks in vain for an attachment, and since when (or since the last event about it). */
+  #attaching: { readonly tries: number; readonly sinceMs: number } | undefined;
   /** Sandbox id the network was told of, and when its policies stand. */
   #policies: { readonly sandboxId: string; readonly done: Promise<void> } | undefined;
   #errors = 0;
@@ -147,6 +154,10 @@ export class PodWorker {
         if (this.#stopped) break;
         if (this.#starting.signal.aborted && this.#deadline === undefined) {
           this.#dirty = true;
+          continue;
+        }
+        if (isNotAttached(error)) {
+          this.#wakeAfter(backoffMs(this.#attaching?.tries ?? 1, ATTACH_BACKOFF));
           continue;
         }
         this.#errors++;
@@ -317,9 +328,11 @@ export class PodWorker {
     try {
       this.#volumes = await this.#deps.volumes.setUp(pod);
       this.#volumesAtMs = this.#deps.clock.monotonic();
+      this.#attaching = undefined;
       return this.#volumes;
     } catch (error) {
       this.#volumesStale = true;
+      if (isNotAttached(error) && !this.#patienceIsOver()) throw error;
       this.#deps.events.event(
         pod,
         podsRef,
@@ -329,6 +342,14 @@ export class PodWorker {
       );
       throw error;
     }
+  }
+
+  #patienceIsOver(): boolean {
+    const nowMs = this.#deps.clock.monotonic();
+    const { tries, sinceMs } = this.#attaching ?? { tries: 0, sinceMs: nowMs };
+    const over = nowMs - sinceMs >= ATTACH_PATIENCE_MS;
+    this.#attaching = { tries: tries + 1, sinceMs: over ? nowMs : sinceMs };
+    return over;
   }
 
   async #kill(pod: Pod, kills: readonly KillAction[]): Promise<void> {
@@ -595,6 +616,8 @@ export class PodWorker {
     this.#messages.clear();
   }
 }
+
+const isNotAttached = (error: unknown): boolean => error instanceof Error && error.cause instanceof NotAttachedError;
 
 /** Containers that start right after the sandbox. */
 function firstContainers(pod: Pod): readonly AnyContainer[] {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { PersistentVolume, Pod } from '#generated/api/core-v1.ts';
 import { quantityToNumber } from '#machinery/quantity.ts';
-import { type PreparedVolume, type VolumeDeps, VolumeError } from './volume.ts';
+import { NotAttachedError, type PreparedVolume, type VolumeDeps, VolumeError } from './volume.ts';
 
 export const DISK_DRIVER = 'volumes.coracle.dev';
 /** Put on PVs of this driver; the node takes it off when the backing file is removed. */
@@ -56,7 +56,7 @@ export async function mountDisk(
       attachment.spec.source.persistentVolumeName === name
     );
   };
-  const refuse = () => new VolumeError(`volume ${name} is not attached to node ${deps.nodeName} yet`);
+  const refuse = () => new NotAttachedError(`volume ${name} is not attached to node ${deps.nodeName} yet`);
   if (!(await attached())) throw refuse();
   // Only what is read AFTER the node names the volume in use counts: the detaching side looks in the opposite order.
   await deps.inUse.claim(attachedName(handle));

@@ -18,6 +18,9 @@ export class VolumeError extends Error {
   readonly code = 'FailedMount';
 }
 
+/** The attach/detach controller has not brought the volume here yet: ordinary for a moment, so waited for quietly. */
+export class NotAttachedError extends VolumeError {}
+
 export interface PreparedVolume {
   /** Where it is on the node. */
   readonly path: string;

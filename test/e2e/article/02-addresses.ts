@@ -13,9 +13,15 @@ export function addressTests(article: Article): void {
       const own = pods.map((p) => p.status!.podIP!);
       assert.ok(own.length >= 10);
       assert.equal(new Set(own).size, pods.length);
-      assert.deepEqual(own.filter((ip) => !ip.startsWith('10.244.')), []);
+      assert.deepEqual(
+        own.filter((ip) => !ip.startsWith('10.244.')),
+        [],
+      );
       const nodes = [...(await article.cluster.nodeAddresses()).values()];
-      assert.deepEqual(nodes.filter((ip) => ip.startsWith('10.244.')), []);
+      assert.deepEqual(
+        nodes.filter((ip) => ip.startsWith('10.244.')),
+        [],
+      );
     });
 
     it('shows a pod as its own address what others see', async () => {

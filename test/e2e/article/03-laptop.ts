@@ -22,7 +22,11 @@ export function laptopTests(article: Article): void {
         apiVersion: 'v1',
         kind: 'Service',
         metadata: { name: 'hello', namespace: 'default' },
-        spec: { type: 'NodePort', selector: { app: 'hello' }, ports: [{ port: 80, targetPort: 80, nodePort: HELLO_NODE_PORT }] },
+        spec: {
+          type: 'NodePort',
+          selector: { app: 'hello' },
+          ports: [{ port: 80, targetPort: 80, nodePort: HELLO_NODE_PORT }],
+        },
       } satisfies Service),
     );
     after(() => article.cluster.kubectl(['delete', 'service', 'hello', '--ignore-not-found']));
@@ -40,8 +44,14 @@ export function laptopTests(article: Article): void {
       const sockets = targets.map(([host, port]) => begin(host, port));
       try {
         await pause(PATIENCE_MS);
-        assert.deepEqual(sockets.map((s) => s.failed), targets.map(() => undefined));
-        assert.deepEqual(sockets.map((s) => tcpState(s.socket)), targets.map(() => SYN_SENT));
+        assert.deepEqual(
+          sockets.map((s) => s.failed),
+          targets.map(() => undefined),
+        );
+        assert.deepEqual(
+          sockets.map((s) => tcpState(s.socket)),
+          targets.map(() => SYN_SENT),
+        );
       } finally {
         for (const { socket } of sockets) socket.destroy();
       }
@@ -50,20 +60,25 @@ export function laptopTests(article: Article): void {
     it('gets an answer from a NodePort on all three node addresses', async () => {
       const addresses = [...(await article.cluster.nodeAddresses()).values()];
       assert.equal(addresses.length, 3);
-      for (const address of addresses) assert.equal((await get(`http://${address}:${API_NODE_PORT}/livez`)).status, 200);
+      for (const address of addresses)
+        assert.equal((await get(`http://${address}:${API_NODE_PORT}/livez`)).status, 200);
     });
 
     it('gets an answer from a NodePort also where no backend is local', async () => {
       const addresses = [...(await article.cluster.nodeAddresses()).values()];
       assert.equal((await article.cluster.list<Pod>('default', 'pods', 'app=hello')).length, 1);
-      for (const address of addresses) assert.equal((await get(`http://${address}:${HELLO_NODE_PORT}/`)).status, 200, address);
+      for (const address of addresses)
+        assert.equal((await get(`http://${address}:${HELLO_NODE_PORT}/`)).status, 200, address);
     });
 
     for (const target of ['pod/postgres-0', 'service/postgres-primary']) {
       it(`reaches ${target} by port-forward, under default-deny`, async () => {
         const forward = await article.cluster.portForward('db', target, 5432);
         try {
-          assert.deepEqual(await queryForwarded(forward.port, 'SELECT pg_is_in_recovery() AS standby, 40 + 2 AS n'), { standby: false, n: 42 });
+          assert.deepEqual(await queryForwarded(forward.port, 'SELECT pg_is_in_recovery() AS standby, 40 + 2 AS n'), {
+            standby: false,
+            n: 42,
+          });
           assert.deepEqual(await queryForwarded(forward.port, 'SELECT 43 AS n'), { n: 43 }, 'a second connection');
         } finally {
           forward.stop();
@@ -75,14 +90,20 @@ export function laptopTests(article: Article): void {
       const { cluster } = article;
       const api = (await cluster.get<Service>('app', 'service', 'api')).spec!.clusterIP!;
       for (const node of await cluster.nodeNames()) {
-        const said = await cluster.nodeShell(node, `exec 3<>/dev/tcp/${api}/80; printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3`, { timeoutMs: 10_000 });
+        const said = await cluster.nodeShell(
+          node,
+          `exec 3<>/dev/tcp/${api}/80; printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3`,
+          { timeoutMs: 10_000 },
+        );
         assert.match(said.stdout, /200 OK/, `${node}: ${said.stderr}`);
       }
     });
 
     it('reaches the database’s ClusterIP from the terminal of its own node, whatever policies say', async () => {
       const node = (await postgres(article.cluster, 0)).spec!.nodeName!;
-      const said = await article.cluster.nodeShell(node, `exec 3<>/dev/tcp/${PRIMARY_IP}/5432 && echo open`, { timeoutMs: 10_000 });
+      const said = await article.cluster.nodeShell(node, `exec 3<>/dev/tcp/${PRIMARY_IP}/5432 && echo open`, {
+        timeoutMs: 10_000,
+      });
       assert.equal(said.stdout.trim(), 'open', said.stderr);
     });
 
@@ -92,7 +113,10 @@ export function laptopTests(article: Article): void {
       const declared = makeClientPod({ name: 'declared', namespace: 'app', command });
       await cluster.apply(makeClientPod({ name: 'undeclared', namespace: 'app', command }), {
         ...declared,
-        spec: { ...declared.spec, containers: declared.spec!.containers.map((c) => ({ ...c, ports: [{ containerPort: UNDECLARED_PORT }] })) },
+        spec: {
+          ...declared.spec,
+          containers: declared.spec!.containers.map((c) => ({ ...c, ports: [{ containerPort: UNDECLARED_PORT }] })),
+        },
       });
       for (const name of ['undeclared', 'declared']) {
         const ip = (await cluster.ready('app', name)).status!.podIP!;
@@ -123,4 +147,5 @@ function tcpState(socket: Socket): string | undefined {
   return lines.map((l) => l.trim().split(/\s+/)).find((f) => f[1]?.endsWith(`:${port}`))?.[3];
 }
 
-const get = (url: string): Promise<Response> => fetch(url, { headers: { connection: 'close' }, signal: AbortSignal.timeout(5_000) });
+const get = (url: string): Promise<Response> =>
+  fetch(url, { headers: { connection: 'close' }, signal: AbortSignal.timeout(5_000) });

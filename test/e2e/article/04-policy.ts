@@ -10,8 +10,17 @@ import { PRIMARY_IP, PRIMARY_NAME, psqlFrom, query, queryForwarded } from './dat
 const OTHER = 'elsewhere';
 const LOCKED = 'locked';
 
-const namespace = (name: string): Namespace => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { name } } });
-const policy = (name: string, spec: NetworkPolicy['spec']): NetworkPolicy => ({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name, namespace: LOCKED }, spec });
+const namespace = (name: string): Namespace => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels: { name } },
+});
+const policy = (name: string, spec: NetworkPolicy['spec']): NetworkPolicy => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name, namespace: LOCKED },
+  spec,
+});
 
 /** What people add to every default-deny of egress. */
 const ALLOW_DNS = policy('allow-kube-dns', {
@@ -19,7 +28,12 @@ const ALLOW_DNS = policy('allow-kube-dns', {
   policyTypes: ['Egress'],
   egress: [
     {
-      to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } }, podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } } }],
+      to: [
+        {
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+          podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+        },
+      ],
       ports: [
         { protocol: 'UDP', port: 53 },
         { protocol: 'TCP', port: 53 },
@@ -56,11 +70,18 @@ export function policyTests(article: Article): void {
     before(async () => {
       const { cluster } = article;
       await cluster.apply(namespace(OTHER), namespace(LOCKED));
-      await cluster.apply(makeClientPod({ ...stranger, labels: { role: 'api' } }), makeClientPod(plain), makeClientPod(inside), LOCAL_POSTGRES);
+      await cluster.apply(
+        makeClientPod({ ...stranger, labels: { role: 'api' } }),
+        makeClientPod(plain),
+        makeClientPod(inside),
+        LOCAL_POSTGRES,
+      );
       for (const client of [stranger, plain, inside]) await cluster.ready(client.namespace, client.name);
     });
     after(async () => {
-      await article.cluster.kubectl(['delete', 'namespace', OTHER, LOCKED, '--ignore-not-found', '--timeout=60s'], { timeoutMs: 70_000 });
+      await article.cluster.kubectl(['delete', 'namespace', OTHER, LOCKED, '--ignore-not-found', '--timeout=60s'], {
+        timeoutMs: 70_000,
+      });
       await article.cluster.kubectl(['-n', 'app', 'delete', 'pod', plain.name, '--ignore-not-found']);
     });
 
@@ -69,7 +90,9 @@ export function policyTests(article: Article): void {
       ['no role in namespace app', plain],
     ] as const) {
       it(`lets time out: ${title}`, async () => {
-        const outputs = await Promise.all([PRIMARY_NAME, 'postgres-0.postgres.db'].map((host) => psqlFrom(article.cluster, client, host, 'SELECT 1')));
+        const outputs = await Promise.all(
+          [PRIMARY_NAME, 'postgres-0.postgres.db'].map((host) => psqlFrom(article.cluster, client, host, 'SELECT 1')),
+        );
         for (const output of outputs) {
           assert.notEqual(output.code, 0);
           assert.match(output.stderr, /timeout expired/);
@@ -78,7 +101,8 @@ export function policyTests(article: Article): void {
     }
 
     it('lets both labels in, from the same node and another', async () => {
-      for (const client of [article.near, article.far]) assert.equal(await query(article.cluster, client, PRIMARY_NAME, 'SELECT 1'), '1');
+      for (const client of [article.near, article.far])
+        assert.equal(await query(article.cluster, client, PRIMARY_NAME, 'SELECT 1'), '1');
     });
 
     it('follows a label that is put on a running pod, and one that is taken off', async () => {
@@ -92,14 +116,19 @@ export function policyTests(article: Article): void {
     it('still resolves names under default-deny egress with the usual allow-kube-dns rule', async () => {
       const { cluster } = article;
       const api = (await cluster.get<Service>('app', 'service', 'api')).spec!.clusterIP!;
-      const reach = () => cluster.exec(LOCKED, inside.name, ['curl', '-sS', '-m', '3', '-o', '/dev/null', `http://${api}/livez`]);
+      const reach = () =>
+        cluster.exec(LOCKED, inside.name, ['curl', '-sS', '-m', '3', '-o', '/dev/null', `http://${api}/livez`]);
       assert.equal((await reach()).code, 0, 'before the policies');
       await cluster.apply(policy('default-deny', { podSelector: {}, policyTypes: ['Egress'] }));
       const blind = await cluster.exec(LOCKED, inside.name, ['dig', '+short', '+tries=1', '+time=2', PRIMARY_NAME]);
       assert.doesNotMatch(blind.stdout, new RegExp(`^${PRIMARY_IP}$`, 'm'), 'default-deny alone shuts DNS too');
       await cluster.apply(ALLOW_DNS);
       assert.equal(await cluster.mustExec(LOCKED, inside.name, ['dig', '+short', PRIMARY_NAME]), PRIMARY_IP);
-      assert.equal(await cluster.mustExec(LOCKED, inside.name, ['dig', '+tcp', '+short', PRIMARY_NAME]), PRIMARY_IP, 'over TCP');
+      assert.equal(
+        await cluster.mustExec(LOCKED, inside.name, ['dig', '+tcp', '+short', PRIMARY_NAME]),
+        PRIMARY_IP,
+        'over TCP',
+      );
       const shut = await reach();
       assert.equal(shut.code, 28, `curl times out and says so: ${shut.stderr}`);
     });
@@ -107,11 +136,25 @@ export function policyTests(article: Article): void {
     it('has nothing to do with a Postgres on 127.0.0.1: exec and port-forward answer, another pod is refused at once', async () => {
       const { cluster } = article;
       const local = await cluster.ready(OTHER, 'postgres-local');
-      const said = await cluster.mustExec(OTHER, 'postgres-local', ['psql', '-XAtq', '-U', 'postgres', '-c', 'SHOW listen_addresses']);
+      const said = await cluster.mustExec(OTHER, 'postgres-local', [
+        'psql',
+        '-XAtq',
+        '-U',
+        'postgres',
+        '-c',
+        'SHOW listen_addresses',
+      ]);
       assert.equal(said, '127.0.0.1');
       const forward = await cluster.portForward(OTHER, 'pod/postgres-local', 5432);
       try {
-        assert.deepEqual(await queryForwarded(forward.port, 'SELECT 1 AS n', { user: 'postgres', password: 'local', database: 'postgres' }), { n: 1 });
+        assert.deepEqual(
+          await queryForwarded(forward.port, 'SELECT 1 AS n', {
+            user: 'postgres',
+            password: 'local',
+            database: 'postgres',
+          }),
+          { n: 1 },
+        );
       } finally {
         forward.stop();
       }

@@ -30,10 +30,13 @@ export function failureTests(article: Article): void {
       const victim = await postgres(cluster, 2);
       const node = victim.spec!.nodeName!;
       const container = victim.status!.containerStatuses![0]!.containerID!;
-      const volume = (await cluster.get<PersistentVolumeClaim>('db', 'persistentvolumeclaim', 'data-postgres-2')).spec!.volumeName!;
+      const volume = (await cluster.get<PersistentVolumeClaim>('db', 'persistentvolumeclaim', 'data-postgres-2')).spec!
+        .volumeName!;
       const attachedTo = async () => {
         const all = await cluster.list<VolumeAttachment>('default', 'volumeattachments');
-        return all.filter((a) => a.spec.source.persistentVolumeName === volume).map((a) => [a.spec.nodeName, a.status?.attached]);
+        return all
+          .filter((a) => a.spec.source.persistentVolumeName === volume)
+          .map((a) => [a.spec.nodeName, a.status?.attached]);
       };
       assert.deepEqual(await attachedTo(), [[node, true]]);
 
@@ -42,7 +45,9 @@ export function failureTests(article: Article): void {
       process.kill(cluster.partPid(`${node}-agent`), 'SIGKILL');
       try {
         await cluster.kubectl(['cordon', node]);
-        await cluster.kubectl(['-n', 'db', 'delete', 'pod', 'postgres-2', '--force', '--grace-period=0'], { timeoutMs: 20_000 });
+        await cluster.kubectl(['-n', 'db', 'delete', 'pod', 'postgres-2', '--force', '--grace-period=0'], {
+          timeoutMs: 20_000,
+        });
         const waiting = await until('the next postgres-2 on another node', 20_000, async () => {
           const pod = await postgres(cluster, 2);
           return pod.metadata.uid !== victim.metadata.uid && pod.spec?.nodeName !== undefined && pod;
@@ -50,7 +55,12 @@ export function failureTests(article: Article): void {
         assert.notEqual(waiting.spec!.nodeName, node);
         await until('upstream’s warning', 15_000, async () => {
           const events = await cluster.list<Event>('db', 'events');
-          return events.some((e) => e.involvedObject.uid === waiting.metadata.uid && e.reason === 'FailedAttachVolume' && /Multi-Attach error for volume/.test(e.message ?? ''));
+          return events.some(
+            (e) =>
+              e.involvedObject.uid === waiting.metadata.uid &&
+              e.reason === 'FailedAttachVolume' &&
+              /Multi-Attach error for volume/.test(e.message ?? ''),
+          );
         });
         await pause(WATCH_MS);
         assert.deepEqual(await attachedTo(), [[node, true]]);
@@ -90,12 +100,20 @@ export function failureTests(article: Article): void {
         });
         const slices = await cluster.list<EndpointSlice>('app', 'endpointslices', 'kubernetes.io/service-name=api');
         const serving = slices.flatMap((s) => s.endpoints ?? []).filter((e) => e.conditions?.ready === true);
-        assert.deepEqual(serving.filter((e) => e.nodeName === node), []);
+        assert.deepEqual(
+          serving.filter((e) => e.nodeName === node),
+          [],
+        );
         assert.equal(serving.length, 3);
         // Thirty new connections, none of them into the dead node.
         const loop = 'for i in $(seq 30); do curl -s -m 2 -o /dev/null -w "%{http_code}\\n" http://api.app/livez; done';
-        const answers = (await cluster.mustExec('app', article.far.name, ['bash', '-c', loop], { timeoutMs: 90_000 })).split('\n');
-        assert.deepEqual(answers, Array.from({ length: 30 }, () => '200'));
+        const answers = (
+          await cluster.mustExec('app', article.far.name, ['bash', '-c', loop], { timeoutMs: 90_000 })
+        ).split('\n');
+        assert.deepEqual(
+          answers,
+          Array.from({ length: 30 }, () => '200'),
+        );
         assert.ok(apiThere.length > 0, 'an api pod was on that node');
 
         const bare = await cluster.tryKubectl(['get', 'pod', 'hello-pod', '-o', 'json']);

@@ -19,7 +19,13 @@ const loadPod = (target: string): Pod => ({
   spec: {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: 1,
-    containers: [{ name: 'load', image: 'ghcr.io/acme/api:1.4.2', command: ['/usr/bin/node', '-e', Load.script([target], RATE_PER_SECOND, CONTROL_PORT)] }],
+    containers: [
+      {
+        name: 'load',
+        image: 'ghcr.io/acme/api:1.4.2',
+        command: ['/usr/bin/node', '-e', Load.script([target], RATE_PER_SECOND, CONTROL_PORT)],
+      },
+    ],
   },
 });
 
@@ -31,32 +37,54 @@ export function rolloutTests(article: Article): void {
       await cluster.apply(loadPod(`http://${api}/livez`));
       await cluster.ready('app', 'load');
     });
-    after(() => article.cluster.kubectl(['-n', 'app', 'delete', 'pod', 'load', '--ignore-not-found', '--grace-period=1']));
+    after(() =>
+      article.cluster.kubectl(['-n', 'app', 'delete', 'pod', 'load', '--ignore-not-found', '--grace-period=1']),
+    );
 
     it('loses no connection of 100 a second through ClusterIP and NodePort', async () => {
       const { cluster } = article;
       const nodes = [...(await cluster.nodeAddresses()).values()];
       const before = await cluster.get<Deployment>('app', 'deployment', 'api');
       assert.deepEqual(before.spec?.strategy?.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 });
-      const fromLaptop = new Load(nodes.map((ip) => `http://${ip}:${API_NODE_PORT}/livez`), RATE_PER_SECOND);
+      const fromLaptop = new Load(
+        nodes.map((ip) => `http://${ip}:${API_NODE_PORT}/livez`),
+        RATE_PER_SECOND,
+      );
       fromLaptop.start();
       let outside: Tally;
       try {
         await cluster.kubectl(['-n', 'app', 'set', 'env', 'deployment/api', '-c', 'api', 'RELEASE=2']);
-        await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/api', '--timeout=90s'], { timeoutMs: 100_000 });
-        await until('the old pods are gone', 40_000, async () => (await cluster.list<Pod>('app', 'pods', 'app=api')).length === 3);
+        await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/api', '--timeout=90s'], {
+          timeoutMs: 100_000,
+        });
+        await until(
+          'the old pods are gone',
+          40_000,
+          async () => (await cluster.list<Pod>('app', 'pods', 'app=api')).length === 3,
+        );
       } finally {
         outside = await fromLaptop.stop();
       }
       const load = await cluster.get<Pod>('app', 'pod', 'load');
-      const inside = JSON.parse(await cluster.mustExec('app', article.far.name, ['curl', '-sS', '-m', '15', `http://${load.status!.podIP}:${CONTROL_PORT}/stop`])) as Tally;
+      const inside = JSON.parse(
+        await cluster.mustExec('app', article.far.name, [
+          'curl',
+          '-sS',
+          '-m',
+          '15',
+          `http://${load.status!.podIP}:${CONTROL_PORT}/stop`,
+        ]),
+      ) as Tally;
       for (const [through, tally] of Object.entries({ NodePort: outside, ClusterIP: inside })) {
         assert.deepEqual(tally.failures, {}, through);
         assert.ok(tally.perSecond >= 100, `${through}: ${tally.perSecond} new connections a second`);
         assert.ok(tally.succeeded > 500, `${through}: ${tally.succeeded}`);
       }
       const pods = await cluster.list<Pod>('app', 'pods', 'app=api');
-      assert.deepEqual(pods.map((p) => p.spec?.containers[0]?.env?.find((e) => e.name === 'RELEASE')?.value), ['2', '2', '2']);
+      assert.deepEqual(
+        pods.map((p) => p.spec?.containers[0]?.env?.find((e) => e.name === 'RELEASE')?.value),
+        ['2', '2', '2'],
+      );
     });
 
     it('is taken back by rollout undo', async () => {
@@ -64,10 +92,15 @@ export function rolloutTests(article: Article): void {
       const revision = (d: Deployment) => Number(d.metadata.annotations?.['deployment.kubernetes.io/revision']);
       const before = revision(await cluster.get<Deployment>('app', 'deployment', 'api'));
       await cluster.kubectl(['-n', 'app', 'rollout', 'undo', 'deployment/api']);
-      await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/api', '--timeout=90s'], { timeoutMs: 100_000 });
+      await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/api', '--timeout=90s'], {
+        timeoutMs: 100_000,
+      });
       const now = await cluster.get<Deployment>('app', 'deployment', 'api');
       assert.equal(revision(now), before + 1);
-      assert.deepEqual(now.spec?.template.spec?.containers[0]?.env?.filter((e) => e.name === 'RELEASE'), []);
+      assert.deepEqual(
+        now.spec?.template.spec?.containers[0]?.env?.filter((e) => e.name === 'RELEASE'),
+        [],
+      );
       assert.equal(now.status?.availableReplicas, 3);
     });
   });
@@ -75,8 +108,15 @@ export function rolloutTests(article: Article): void {
   describe('a pod', () => {
     it('over its memory limit is OOMKilled, with 137', async () => {
       const { cluster } = article;
-      await cluster.apply(single('hungry', { command: ['tail', '/dev/zero'], resources: { limits: { memory: '48Mi' } } }));
-      const ended = await until('hungry ended', 40_000, async () => (await cluster.get<Pod>('default', 'pod', 'hungry')).status?.containerStatuses?.[0]?.state?.terminated);
+      await cluster.apply(
+        single('hungry', { command: ['tail', '/dev/zero'], resources: { limits: { memory: '48Mi' } } }),
+      );
+      const ended = await until(
+        'hungry ended',
+        40_000,
+        async () =>
+          (await cluster.get<Pod>('default', 'pod', 'hungry')).status?.containerStatuses?.[0]?.state?.terminated,
+      );
       assert.deepEqual([ended.reason, ended.exitCode], ['OOMKilled', 137]);
       assert.equal((await cluster.get<Pod>('default', 'pod', 'hungry')).status?.phase, 'Failed');
       await cluster.kubectl(['delete', 'pod', 'hungry']);
@@ -85,11 +125,19 @@ export function rolloutTests(article: Article): void {
     it('that fits nowhere stays Pending with upstream’s message', async () => {
       const { cluster } = article;
       await cluster.apply(single('giant', { resources: { requests: { cpu: '1000' } } }));
-      const scheduled = await until('a verdict of the scheduler', 15_000, async () => (await cluster.get<Pod>('default', 'pod', 'giant')).status?.conditions?.find((c) => c.type === 'PodScheduled'));
+      const scheduled = await until('a verdict of the scheduler', 15_000, async () =>
+        (await cluster.get<Pod>('default', 'pod', 'giant')).status?.conditions?.find((c) => c.type === 'PodScheduled'),
+      );
       assert.deepEqual([scheduled.status, scheduled.reason], ['False', 'Unschedulable']);
-      assert.match(scheduled.message!, /^0\/3 nodes are available: 3 Insufficient cpu\. .*preemption: 0\/3 nodes are available: 3 Preemption is not helpful for scheduling\.$/);
+      assert.match(
+        scheduled.message!,
+        /^0\/3 nodes are available: 3 Insufficient cpu\. .*preemption: 0\/3 nodes are available: 3 Preemption is not helpful for scheduling\.$/,
+      );
       assert.equal((await cluster.get<Pod>('default', 'pod', 'giant')).status?.phase, 'Pending');
-      assert.match(await cluster.kubectl(['describe', 'pod', 'giant']), /Warning\s+FailedScheduling\s+.*0\/3 nodes are available: 3 Insufficient cpu/);
+      assert.match(
+        await cluster.kubectl(['describe', 'pod', 'giant']),
+        /Warning\s+FailedScheduling\s+.*0\/3 nodes are available: 3 Insufficient cpu/,
+      );
       await cluster.kubectl(['delete', 'pod', 'giant']);
     });
   });
@@ -100,6 +148,10 @@ function single(name: string, container: object): Pod {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'default' },
-    spec: { restartPolicy: 'Never', terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image: CLIENT_IMAGE, ...container }] },
+    spec: {
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'main', image: CLIENT_IMAGE, ...container }],
+    },
   };
 }

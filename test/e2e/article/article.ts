@@ -33,9 +33,13 @@ export class Article {
     this.#cluster = cluster;
     this.#upOutput = output;
     await cluster.kubectl(['apply', '-f', MANIFESTS]);
-    await cluster.kubectl(['-n', 'db', 'rollout', 'status', 'statefulset/postgres', '--timeout=120s'], { timeoutMs: 130_000 });
+    await cluster.kubectl(['-n', 'db', 'rollout', 'status', 'statefulset/postgres', '--timeout=120s'], {
+      timeoutMs: 130_000,
+    });
     await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/api', '--timeout=60s'], { timeoutMs: 70_000 });
-    await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/loki', '--timeout=60s'], { timeoutMs: 70_000 });
+    await cluster.kubectl(['-n', 'app', 'rollout', 'status', 'deployment/loki', '--timeout=60s'], {
+      timeoutMs: 70_000,
+    });
     await cluster.ready('default', 'hello-pod');
     await this.placeClients();
   }

@@ -9,13 +9,37 @@ export const PRIMARY_NAME = 'postgres-primary.db.svc.cluster.local';
 const CONNECT_TIMEOUT_SECONDS = 3;
 
 /** psql as the user `app`, over the network, from a client pod. */
-export function psqlFrom(cluster: TestCluster, client: { readonly namespace: string; readonly name: string }, host: string, sql: string): Promise<Output> {
+export function psqlFrom(
+  cluster: TestCluster,
+  client: { readonly namespace: string; readonly name: string },
+  host: string,
+  sql: string,
+): Promise<Output> {
   const env = ['env', 'PGPASSWORD=app-secret', `PGCONNECT_TIMEOUT=${CONNECT_TIMEOUT_SECONDS}`];
-  return cluster.exec(client.namespace, client.name, [...env, 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', host, '-U', 'app', '-d', 'production', '-c', sql]);
+  return cluster.exec(client.namespace, client.name, [
+    ...env,
+    'psql',
+    '-XAtq',
+    '-v',
+    'ON_ERROR_STOP=1',
+    '-h',
+    host,
+    '-U',
+    'app',
+    '-d',
+    'production',
+    '-c',
+    sql,
+  ]);
 }
 
 /** The same, when it has to succeed: what psql prints. */
-export async function query(cluster: TestCluster, client: { readonly namespace: string; readonly name: string }, host: string, sql: string): Promise<string> {
+export async function query(
+  cluster: TestCluster,
+  client: { readonly namespace: string; readonly name: string },
+  host: string,
+  sql: string,
+): Promise<string> {
   const output = await psqlFrom(cluster, client, host, sql);
   assert.equal(output.code, 0, `psql -h ${host} from ${client.namespace}/${client.name}: ${output.stderr}`);
   return output.stdout.trim();
@@ -23,11 +47,26 @@ export async function query(cluster: TestCluster, client: { readonly namespace: 
 
 /** psql as the superuser, on the socket inside a postgres pod. */
 export function queryInside(cluster: TestCluster, pod: string, sql: string): Promise<string> {
-  return cluster.mustExec('db', pod, ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-U', 'postgres', '-d', 'production', '-c', sql]);
+  return cluster.mustExec('db', pod, [
+    'psql',
+    '-XAtq',
+    '-v',
+    'ON_ERROR_STOP=1',
+    '-U',
+    'postgres',
+    '-d',
+    'production',
+    '-c',
+    sql,
+  ]);
 }
 
 /** One row over a forwarded port, by a client library on this machine. */
-export async function queryForwarded(port: number, sql: string, user = { user: 'app', password: 'app-secret', database: 'production' }): Promise<Record<string, unknown>> {
+export async function queryForwarded(
+  port: number,
+  sql: string,
+  user = { user: 'app', password: 'app-secret', database: 'production' },
+): Promise<Record<string, unknown>> {
   const client = new pg.Client({ host: '127.0.0.1', port, ...user, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {
@@ -37,4 +76,5 @@ export async function queryForwarded(port: number, sql: string, user = { user: '
   }
 }
 
-export const postgres = (cluster: TestCluster, ordinal: number): Promise<Pod> => cluster.get<Pod>('db', 'pod', `postgres-${ordinal}`);
+export const postgres = (cluster: TestCluster, ordinal: number): Promise<Pod> =>
+  cluster.get<Pod>('db', 'pod', `postgres-${ordinal}`);
