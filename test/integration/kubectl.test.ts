@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { KubectlProgram, skipWithoutKubectl } from './kubectl-program.ts';
 import { startLoopbackServer, type LoopbackServer } from './loopback.ts';
-
-// The real kubectl, unpacked where the launcher keeps it; KUBECTL names another.
-const KUBECTL = process.env.KUBECTL ?? new URL('../../.cache/kubectl/kubectl/kubectl', import.meta.url).pathname;
 
 const MANIFEST = `
 apiVersion: v1
@@ -31,36 +25,18 @@ metadata: {name: web}
 spec: {type: NodePort, selector: {app: hello}, ports: [{port: 80, nodePort: 30080}]}
 `;
 
-describe('kubectl', { skip: existsSync(KUBECTL) ? false : 'kubectl is not unpacked' }, () => {
+describe('kubectl', { skip: skipWithoutKubectl }, () => {
   let server: LoopbackServer;
-  let directory: string;
+  let kubectl: KubectlProgram;
   before(async () => {
     server = await startLoopbackServer();
-    directory = mkdtempSync(join(tmpdir(), 'kubectl-'));
-    writeFileSync(join(directory, 'config'), server.kubeconfig);
-    writeFileSync(join(directory, 'all.yaml'), MANIFEST);
+    kubectl = new KubectlProgram(server.kubeconfig, { EDITOR: 'sed -i s/nginx:1/nginx:2/' });
+    kubectl.write('all.yaml', MANIFEST);
   });
   after(async () => {
     await server.stop();
-    rmSync(directory, { recursive: true });
+    kubectl.remove();
   });
-  const kubectl = (...args: string[]) =>
-    new Promise<{ code: number; out: string }>((resolve) => {
-      execFile(
-        KUBECTL,
-        args,
-        {
-          cwd: directory,
-          env: {
-            ...process.env,
-            HOME: directory,
-            KUBECONFIG: join(directory, 'config'),
-            EDITOR: 'sed -i s/nginx:1/nginx:2/',
-          },
-        },
-        (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), out: stdout + stderr }),
-      );
-    });
 
   const steps: [string[], number, RegExp][] = [
     [['version'], 0, /Server Version: v1\.36\./],
@@ -99,7 +75,7 @@ describe('kubectl', { skip: existsSync(KUBECTL) ? false : 'kubectl is not unpack
   ];
   it('works as it does with the original', async () => {
     for (const [args, code, expected] of steps) {
-      const answer = await kubectl(...args);
+      const answer = await kubectl.run(...args);
       assert.match(answer.out, expected, args.join(' '));
       assert.equal(answer.code, code, args.join(' '));
     }
