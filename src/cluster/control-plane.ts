@@ -44,12 +44,15 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
   };
   if (!options.disabled.includes('controllers')) {
     const shared = clientOf('system:kube-controller-manager', 'kube-controller-manager');
+    const informers = createInformers({ client: shared, clock, random, log });
+    // The controllers start them and leave them running: they are stopped behind them.
+    parts.push({ name: 'controller-informers', start: async () => {}, stop: () => informers.stop() });
     const serviceAccount = (identity: string): Client => clientOf(`system:serviceaccount:kube-system:${identity}`, `kube-controller-manager/${identity}`);
     parts.push(
       createControllers({
         clientFor: serviceAccount,
         eventsFor: (identity) => recorderOf(serviceAccount(identity), identity),
-        informers: createInformers({ client: shared, clock, random, log }),
+        informers,
         clock,
         random,
         log,
