@@ -104,7 +104,7 @@ export const SUITES: readonly Suite[] = [
     kind: 'tests',
     name: 'e2e',
     why: 'everything at once: the bundle, containerd, kubectl, psql; last, since it takes longest and explains least',
-    timeoutMinutes: 18,
+    timeoutMinutes: 20,
     needs: ['root', 'containers'],
     groups: [['test/e2e/**/*.test.ts']],
     isolated: true,
