@@ -1,6 +1,5 @@
 // What /version says: the Kubernetes version whose behaviour is offered. kubectl and the conformance suite read it.
-
-export const KUBERNETES_VERSION = 'v1.36.3';
+import { KUBERNETES_VERSION } from '#machinery/version.ts';
 
 export interface VersionInfo {
   readonly major: string;

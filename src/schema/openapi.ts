@@ -1,5 +1,6 @@
 // OpenAPI v3 documents, one a group and version, made from the resource definitions: what kubectl reads for explain,
 // patches (merge keys), and to learn that fieldValidation and dryRun are understood. Upstream's structure, no descriptions.
+import { KUBERNETES_VERSION } from '#machinery/version.ts';
 import type { ResourceDefinition, VersionDefinition } from './resource.ts';
 import { schemaByName } from './load.ts';
 import type { Field, ListSchema, ObjectSchema, ScalarSchema, Schema } from './types.ts';
@@ -299,7 +300,7 @@ export function openApiV3Document(
   version: string,
   definitions: readonly ResourceDefinition[],
   title = 'Kubernetes',
-  release = 'v1.36.0',
+  release = KUBERNETES_VERSION,
 ): Json {
   const components = new Components();
   const paths: Record<string, unknown> = {};

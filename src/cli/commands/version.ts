@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { KUBERNETES_VERSION } from '#machinery/version.ts';
 import { env } from '../context.ts';
 
-export const KUBERNETES_VERSION = 'v1.36.3';
 /** Upstream's skew policy: one minor version either way. */
 const KUBECTL_VERSIONS = 'v1.35, v1.36, v1.37';
 

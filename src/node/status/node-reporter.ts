@@ -1,4 +1,5 @@
 // Registers the node and keeps its status, its lease and its CSINode current.
+import { KUBERNETES_VERSION } from '#machinery/version.ts';
 import type { Lease } from '#generated/api/coordination-v1.ts';
 import type { ContainerImage, Node, NodeCondition, NodeStatus } from '#generated/api/core-v1.ts';
 import { csinodes, leases, nodes } from '#generated/resources.ts';
@@ -241,7 +242,7 @@ export class NodeReporter {
         kernelVersion: machine.kernelVersion,
         osImage: machine.osImage,
         containerRuntimeVersion: this.#runtimeVersion,
-        kubeletVersion: options.kubeletVersion ?? 'v1.36.0',
+        kubeletVersion: options.kubeletVersion ?? KUBERNETES_VERSION,
         kubeProxyVersion: '',
         operatingSystem: 'linux',
         architecture: machine.architecture,
