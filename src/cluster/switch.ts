@@ -68,6 +68,7 @@ table inet ${table(config)} {
   chain forwardleak {
     type filter hook forward priority -300; policy accept;
     ip daddr { ${ranges} } oifname != "${LINK_PREFIX}*" counter drop
+    iifname "${link}" oifname "${LINK_PREFIX}*" oifname != "${link}" counter drop comment "another cluster"
   }
   chain publish {
     type nat hook prerouting priority -100; policy accept;

@@ -129,7 +129,8 @@ class CgroupsV1 implements Cgroups {
   }
 
   remove(path: string): boolean {
-    return this.#controllers.map((c) => removeTree(join(this.#mount, c, path))).every((gone) => gone);
+    // In a hybrid layout the runtime makes empty groups in the second version's tree as well.
+    return [...this.#controllers, 'unified'].map((c) => removeTree(join(this.#mount, c, path))).every((gone) => gone);
   }
 
   exists(path: string): boolean {

@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -28,7 +39,11 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
   const nothingMade = async (name: string): Promise<void> => {
     assert.equal(existsSync(sandbox.data(name)), false, 'the data directory');
     assert.doesNotMatch((await sandbox.run(['list'])).stdout, new RegExp(`^${name} `, 'm'));
-    assert.ok(!existsSync(sandbox.path('kubeconfig')) || !readFileSync(sandbox.path('kubeconfig'), 'utf8').includes(`coracle-${name}`), 'the context');
+    assert.ok(
+      !existsSync(sandbox.path('kubeconfig')) ||
+        !readFileSync(sandbox.path('kubeconfig'), 'utf8').includes(`coracle-${name}`),
+      'the context',
+    );
   };
 
   describe('options', () => {
@@ -36,19 +51,51 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
       ['an unknown command', ['upp'], /unknown command 'upp'/],
       ['an unknown option', ['up', '--colour'], /unknown option '--colour'/],
       ['an option without its value', ['up', '--port'], /argument missing/],
-      ['a name that cannot name a cluster', ['up', '--name', 'My_Cluster'], /"My_Cluster" cannot name a cluster: use up to 32/],
+      [
+        'a name that cannot name a cluster',
+        ['up', '--name', 'My_Cluster'],
+        /"My_Cluster" cannot name a cluster: use up to 32/,
+      ],
       ['a port that is no port', ['up', '--port', '70000'], /--port wants a number from 1 to 65535, not "70000"/],
       ['no nodes', ['up', '--hollow', '--nodes', '0'], /--nodes wants a number from 1/],
       ['half a node', ['up', '--hollow', '--nodes', '1.5'], /--nodes wants a number from 1/],
-      ['a range that is no range', ['up', '--pod-cidr', '10.244.0.0'], /--pod-cidr wants an IPv4 range such as 10.244.0.0\/16, not "10.244.0.0"/],
-      ['a pod range smaller than one node’s', ['up', '--hollow', '--pod-cidr', '10.9.0.0/26'], /--pod-cidr 10.9.0.0\/26 is too small/],
-      ['an unknown part', ['up', '--disable', 'etcd'], /--disable knows scheduler, controllers, dns, proxy, policy; not "etcd"/],
+      [
+        'a range that is no range',
+        ['up', '--pod-cidr', '10.244.0.0'],
+        /--pod-cidr wants an IPv4 range such as 10.244.0.0\/16, not "10.244.0.0"/,
+      ],
+      [
+        'a pod range smaller than one node’s',
+        ['up', '--hollow', '--pod-cidr', '10.9.0.0/26'],
+        /--pod-cidr 10.9.0.0\/26 is too small/,
+      ],
+      [
+        'an unknown part',
+        ['up', '--disable', 'etcd'],
+        /--disable knows scheduler, controllers, dns, proxy, policy; not "etcd"/,
+      ],
       ['a size that is no size', ['up', '--node-memory', 'much'], /--node-memory wants a size such as 4Gi, not "much"/],
       ['a node port out of range', ['up', '--publish', '8080:80'], /--publish wants HOSTPORT:NODEPORT/],
-      ['an address that is none', ['up', '--hollow', '--bind-address', 'here'], /--bind-address wants an IP address, not "here"/],
-      ['an address of another machine', ['up', '--hollow', '--port', '17999', '--bind-address', '192.0.2.1'], /192.0.2.1 is not an address of this machine/],
-      ['options that contradict each other', ['up', '--hollow', '--require-containers'], /--hollow and --require-containers contradict each other/],
-      ['a shell that completion does not know', ['completion', 'tcsh'], /completion knows bash, zsh and fish, not "tcsh"/],
+      [
+        'an address that is none',
+        ['up', '--hollow', '--bind-address', 'here'],
+        /--bind-address wants an IP address, not "here"/,
+      ],
+      [
+        'an address of another machine',
+        ['up', '--hollow', '--port', '17999', '--bind-address', '192.0.2.1'],
+        /192.0.2.1 is not an address of this machine/,
+      ],
+      [
+        'options that contradict each other',
+        ['up', '--hollow', '--require-containers'],
+        /--hollow and --require-containers contradict each other/,
+      ],
+      [
+        'a shell that completion does not know',
+        ['completion', 'tcsh'],
+        /completion knows bash, zsh and fish, not "tcsh"/,
+      ],
     ];
     for (const [what, args, expected] of cases) {
       it(`${what}: usage, exit code 64`, async () => {
@@ -61,8 +108,20 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
   });
 
   it('an unknown name: says which there are', async () => {
-    for (const command of [['status'], ['down'], ['kubectl', 'get', 'nodes'], ['node', 'list'], ['image', 'list'], ['logs'], ['support']]) {
-      refused(await sandbox.run(['--name', 'nosuch', ...command]), 1, /there is no cluster "nosuch"; make it with: coracle up/);
+    for (const command of [
+      ['status'],
+      ['down'],
+      ['kubectl', 'get', 'nodes'],
+      ['node', 'list'],
+      ['image', 'list'],
+      ['logs'],
+      ['support'],
+    ]) {
+      refused(
+        await sandbox.run(['--name', 'nosuch', ...command]),
+        1,
+        /there is no cluster "nosuch"; make it with: coracle up/,
+      );
     }
   });
 
@@ -71,26 +130,42 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
       const listening = createServer().listen(0, '127.0.0.1', () => resolve(listening));
     });
     const { port } = server.address() as { port: number };
-    refused(await sandbox.up('taken', ['--hollow', '--port', String(port)]), 1, new RegExp(`port ${port} on 127.0.0.1 is in use by another program; give another one with --port`));
+    refused(
+      await sandbox.up('taken', ['--hollow', '--port', String(port)]),
+      1,
+      new RegExp(`port ${port} on 127.0.0.1 is in use by another program; give another one with --port`),
+    );
     await nothingMade('taken');
     server.close();
   });
 
   it('colliding ranges: names both, and leaves nothing', async () => {
-    refused(await sandbox.up('ranges', ['--hollow', '--pod-cidr', '10.96.0.0/16']), 64, /--service-cidr 10.96.0.0\/12 overlaps --pod-cidr 10.96.0.0\/16; give ranges that do not overlap/);
+    refused(
+      await sandbox.up('ranges', ['--hollow', '--pod-cidr', '10.96.0.0/16']),
+      64,
+      /--service-cidr 10.96.0.0\/12 overlaps --pod-cidr 10.96.0.0\/16; give ranges that do not overlap/,
+    );
     await nothingMade('ranges');
   });
 
   it('a data directory that is too deep: says how many bytes are allowed', async () => {
     const deep = join(sandbox.folder, 'd'.repeat(60), 'e'.repeat(60));
-    refused(await sandbox.run(['up', '--hollow', '--name', 'deep', '--data-dir', deep]), 64, /is too deep: unix sockets allow 107 bytes/);
+    refused(
+      await sandbox.run(['up', '--hollow', '--name', 'deep', '--data-dir', deep]),
+      64,
+      /is too deep: unix sockets allow 107 bytes/,
+    );
     await nothingMade('deep');
   });
 
   it('a folder with other things in it: refused untouched', async () => {
     mkdirSync(sandbox.data('photos'));
     writeFileSync(join(sandbox.data('photos'), 'cat.jpg'), 'cat');
-    refused(await sandbox.up('photos', ['--hollow']), 64, /photos is not empty and holds no cluster; nothing was changed/);
+    refused(
+      await sandbox.up('photos', ['--hollow']),
+      64,
+      /photos is not empty and holds no cluster; nothing was changed/,
+    );
     assert.deepEqual(readdirSync(sandbox.data('photos')), ['cat.jpg']);
   });
 
@@ -99,7 +174,11 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
     const file = join(sandbox.data('future'), 'cluster.json');
     const text = JSON.stringify({ format: 99, name: 'future' });
     writeFileSync(file, text);
-    refused(await sandbox.up('future', ['--hollow']), 64, /data format 99, this Coracle reads format 1; nothing was changed/);
+    refused(
+      await sandbox.up('future', ['--hollow']),
+      64,
+      /data format 99, this Coracle reads format 1; nothing was changed/,
+    );
     assert.equal(readFileSync(file, 'utf8'), text);
     assert.deepEqual(readdirSync(sandbox.data('future')), ['cluster.json']);
   });
@@ -107,14 +186,21 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
   it('a damaged cluster.json: refused untouched', async () => {
     mkdirSync(sandbox.data('torn'));
     writeFileSync(join(sandbox.data('torn'), 'cluster.json'), '{"format":1,"na');
-    refused(await sandbox.up('torn', ['--hollow']), 64, /cluster.json is damaged: it is not valid JSON; nothing was changed/);
+    refused(
+      await sandbox.up('torn', ['--hollow']),
+      64,
+      /cluster.json is damaged: it is not valid JSON; nothing was changed/,
+    );
     assert.equal(readFileSync(join(sandbox.data('torn'), 'cluster.json'), 'utf8'), '{"format":1,"na');
   });
 
   it('a foreign context of the same name: left alone, and nothing started', async () => {
-    const foreign = 'apiVersion: v1\nkind: Config\nclusters:\n- name: coracle-mine\n  cluster: {server: "https://192.0.2.1"}\ncontexts: []\nusers: []\n';
+    const foreign =
+      'apiVersion: v1\nkind: Config\nclusters:\n- name: coracle-mine\n  cluster: {server: "https://192.0.2.1"}\ncontexts: []\nusers: []\n';
     writeFileSync(sandbox.path('foreign'), foreign);
-    const output = await sandbox.up('mine', ['--hollow', '--port', String(await freePort())], { env: { KUBECONFIG: sandbox.path('foreign') } });
+    const output = await sandbox.up('mine', ['--hollow', '--port', String(await freePort())], {
+      env: { KUBECONFIG: sandbox.path('foreign') },
+    });
     refused(output, 1, /already has an entry coracle-mine that is not this cluster's; it was left alone/);
     assert.equal(readFileSync(sandbox.path('foreign'), 'utf8'), foreign);
     await nothingMade('mine');
@@ -125,7 +211,11 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
     mkdirSync(small);
     assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', small]).status, 0);
     try {
-      refused(await sandbox.run(['up', '--hollow', '--name', 'full', '--data-dir', join(small, 'data')]), 1, /no space left: only \d+ MiB are free where .* is; a cluster wants at least 64 MiB. Make room/);
+      refused(
+        await sandbox.run(['up', '--hollow', '--name', 'full', '--data-dir', join(small, 'data')]),
+        1,
+        /no space left: only \d+ MiB are free where .* is; a cluster wants at least 64 MiB. Make room/,
+      );
       assert.deepEqual(readdirSync(small), []);
     } finally {
       spawnSync('umount', [small]);
@@ -139,10 +229,19 @@ describe('a machine that cannot hold the cluster', { timeout: 60_000, ...needsRo
   after(() => sandbox.remove());
 
   it('a range that the machine itself routes: names the route, and leaves nothing', async () => {
-    const routes = JSON.parse(spawnSync('ip', ['-j', '-4', 'route', 'show']).stdout.toString()) as { dst: string; dev: string }[];
+    const routes = JSON.parse(spawnSync('ip', ['-j', '-4', 'route', 'show']).stdout.toString()) as {
+      dst: string;
+      dev: string;
+    }[];
     const own = routes.find((r) => r.dst.includes('/') && !r.dev.startsWith('crc'));
     assert.ok(own, 'the machine routes something');
-    refused(await sandbox.up(name, ['--service-cidr', own.dst, '--require-containers', '--port', String(await freePort())]), 64, new RegExp(`--service-cidr .* (is too small|collides with ${own.dst}, which this machine routes through ${own.dev})`));
+    refused(
+      await sandbox.up(name, ['--service-cidr', own.dst, '--require-containers', '--port', String(await freePort())]),
+      64,
+      new RegExp(
+        `--service-cidr .* (is too small|collides with ${own.dst}, which this machine routes through ${own.dev})`,
+      ),
+    );
     assert.equal(existsSync(sandbox.data(name)), false);
   });
 
@@ -157,8 +256,14 @@ describe('a machine that cannot hold the cluster', { timeout: 60_000, ...needsRo
     };
 
     it('is named, with exit code 69, where containers are required', async () => {
-      const output = await sandbox.up(name, ['--require-containers', '--port', String(await freePort())], { env: broken() });
-      refused(output, 69, /real nodes are not possible here: the kernel has no bridge or veth links \(Error: Unknown device type\.\)/);
+      const output = await sandbox.up(name, ['--require-containers', '--port', String(await freePort())], {
+        env: broken(),
+      });
+      refused(
+        output,
+        69,
+        /real nodes are not possible here: the kernel has no bridge or veth links \(Error: Unknown device type\.\)/,
+      );
       assert.equal(existsSync(sandbox.data(name)), false);
     });
 
@@ -170,11 +275,21 @@ describe('a machine that cannot hold the cluster', { timeout: 60_000, ...needsRo
     });
   });
 
-  it('missing programs that may not be brought: names them and their packages, exit code 69', { skip: existsSync('/usr/bin/containerd') ? 'the system has containerd' : false }, async () => {
+  it('missing programs that may not be brought: names them and their packages, exit code 69', {
+    skip: existsSync('/usr/bin/containerd') ? 'the system has containerd' : false,
+  }, async () => {
     const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-    const output = await sandbox.up(name, ['--no-install', '--require-containers', '--port', String(await freePort())], { env: { CORACLE_HOME: sandbox.path('empty'), PATH: path } });
-    refused(output, 69, /missing: containerd, .*\. Install .*containerd.*, give --runtime-dir, or leave out --no-install/);
-    assert.equal(existsSync(sandbox.data(name)), false);
+    const output = await sandbox.up(
+      `${name}-programs`,
+      ['--no-install', '--require-containers', '--port', String(await freePort())],
+      { env: { CORACLE_HOME: sandbox.path('empty'), PATH: path } },
+    );
+    refused(
+      output,
+      69,
+      /missing: containerd, .*\. Install .*containerd.*, give --runtime-dir, or leave out --no-install/,
+    );
+    assert.equal(existsSync(sandbox.data(`${name}-programs`)), false);
   });
 });
 
@@ -185,11 +300,26 @@ describe('a containerd that does not come up', { timeout: 60_000, ...needsRoot }
   it('is named with its last words, and nothing is left', async () => {
     const runtime = sandbox.path('runtime');
     mkdirSync(runtime);
-    writeFileSync(join(runtime, 'containerd'), '#!/bin/sh\nsleep 0.2\necho "containerd: exec format error" >&2\nexit 1\n');
+    writeFileSync(
+      join(runtime, 'containerd'),
+      '#!/bin/sh\nsleep 0.2\necho "containerd: exec format error" >&2\nexit 1\n',
+    );
     chmodSync(join(runtime, 'containerd'), 0o755);
     const name = `runtime-${process.pid}`;
-    const output = await sandbox.up(name, ['--nodes', '1', '--port', String(await freePort()), '--runtime-dir', runtime, '--no-examples']);
-    refused(output, 1, /node-1-containerd does not start: containerd of node-1 ended: containerd: exec format error; see .*node-1-containerd\.log/);
+    const output = await sandbox.up(name, [
+      '--nodes',
+      '1',
+      '--port',
+      String(await freePort()),
+      '--runtime-dir',
+      runtime,
+      '--no-examples',
+    ]);
+    refused(
+      output,
+      1,
+      /node-1-containerd does not start: containerd of node-1 ended: containerd: exec format error; see .*node-1-containerd\.log/,
+    );
     assert.equal(existsSync(sandbox.data(name)), false);
     const id = createHash('sha256').update(sandbox.data(name)).digest('hex').slice(0, 8);
     assert.doesNotMatch(spawnSync('ip', ['-br', 'link']).stdout.toString(), new RegExp(`crc${id}`));
@@ -218,7 +348,8 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
 
   it('up run twice changes nothing', async () => {
     const before = readFileSync(join(data(), 'cluster.json'), 'utf8');
-    const parts = () => (JSON.parse(spawnSync('cat', [join(data(), 'run', 'server.json')]).stdout.toString()) as { pid: number }).pid;
+    const parts = () =>
+      (JSON.parse(spawnSync('cat', [join(data(), 'run', 'server.json')]).stdout.toString()) as { pid: number }).pid;
     const pid = parts();
     const output = await sandbox.up('good', []);
     assert.equal(output.code, 0, output.stderr);
@@ -227,25 +358,57 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
   });
 
   it('other ranges, another port, fewer nodes: refused, with what to do instead', async () => {
-    refused(await sandbox.up('good', ['--pod-cidr', '10.9.0.0/16']), 64, /was made with --pod-cidr 10.244.0.0\/16; that cannot be changed/);
-    refused(await sandbox.up('good', ['--port', String(await freePort())]), 64, /runs with --port \d+; to change it, run first: coracle down --name good/);
+    refused(
+      await sandbox.up('good', ['--pod-cidr', '10.9.0.0/16']),
+      64,
+      /was made with --pod-cidr 10.244.0.0\/16; that cannot be changed/,
+    );
+    refused(
+      await sandbox.up('good', ['--port', String(await freePort())]),
+      64,
+      /runs with --port \d+; to change it, run first: coracle down --name good/,
+    );
     refused(await sandbox.up('good', ['--nodes', '1000']), 64, /--nodes wants a number from 1 to/);
-    refused(await sandbox.run(['up', '--name', 'good', '--data-dir', sandbox.data('elsewhere')]), 64, /cluster good lives in .*good; leave out --data-dir/);
-    refused(await sandbox.run(['up', '--name', 'other', '--data-dir', data()]), 64, /holds the cluster good; use --name good/);
+    refused(
+      await sandbox.run(['up', '--name', 'good', '--data-dir', sandbox.data('elsewhere')]),
+      64,
+      /cluster good lives in .*good; leave out --data-dir/,
+    );
+    refused(
+      await sandbox.run(['up', '--name', 'other', '--data-dir', data()]),
+      64,
+      /holds the cluster good; use --name good/,
+    );
     assert.ok(await running());
   });
 
   it('an unknown node: says which there are', async () => {
-    refused(await sandbox.run(['node', 'stop', 'node-9', '--name', 'good']), 1, /there is no node node-9; the nodes are node-1/);
-    refused(await sandbox.run(['logs', 'node-9-agent', '--name', 'good']), 64, /there is no log of "node-9-agent"; there are .*server/);
+    refused(
+      await sandbox.run(['node', 'stop', 'node-9', '--name', 'good']),
+      1,
+      /there is no node node-9; the nodes are node-1/,
+    );
+    refused(
+      await sandbox.run(['logs', 'node-9-agent', '--name', 'good']),
+      64,
+      /there is no log of "node-9-agent"; there are .*server/,
+    );
   });
 
   it('helm without --server-side=false: refused with the flag to add', async () => {
-    refused(await sandbox.run(['--name', 'good', 'helm', 'install', 'x', './chart']), 1, /uses server-side apply, which is not there yet: add --server-side=false/);
+    refused(
+      await sandbox.run(['--name', 'good', 'helm', 'install', 'x', './chart']),
+      1,
+      /uses server-side apply, which is not there yet: add --server-side=false/,
+    );
   });
 
   it('locked: a second supervisor and a second server on its data end with a sentence', async () => {
-    refused(await sandbox.run(['supervisor', '--data-dir', data()], { timeoutMs: 20_000 }), 64, /another supervisor already looks after .*good/);
+    refused(
+      await sandbox.run(['supervisor', '--data-dir', data()], { timeoutMs: 20_000 }),
+      64,
+      /another supervisor already looks after .*good/,
+    );
     const server = await sandbox.run(['server', '--data-dir', data()], { timeoutMs: 20_000 });
     assert.equal(server.code, 1, server.stderr);
     assert.match(sentence(server), /in use by process \d+/);
@@ -258,7 +421,11 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
     const both = await Promise.all([sandbox.up('good', []), sandbox.up('good', [])]);
     const lost = both.filter((o) => o.code !== 0);
     assert.equal(lost.length, 1, both.map((o) => o.stderr).join('\n'));
-    refused(lost[0]!, 1, /another coracle command is starting or stopping cluster good right now; wait until it has ended/);
+    refused(
+      lost[0]!,
+      1,
+      /another coracle command is starting or stopping cluster good right now; wait until it has ended/,
+    );
     await stillThere();
   });
 
@@ -308,7 +475,9 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
   });
 
   it('status answers within two seconds when half of it is dead, and names the log to read', async () => {
-    const { parts } = JSON.parse((await sandbox.run(['status', '--name', 'good', '-o', 'json'])).stdout) as { parts: { part: string; pid: number }[] };
+    const { parts } = JSON.parse((await sandbox.run(['status', '--name', 'good', '-o', 'json'])).stdout) as {
+      parts: { part: string; pid: number }[];
+    };
     const pidOf = (name: string): number => parts.find((p) => p.part === name)!.pid;
     process.kill(pidOf('supervisor'), 'SIGKILL');
     // Stopped, not dead: it takes connections and answers none, which is the worst for whoever asks.
@@ -324,7 +493,9 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
   });
 
   it('down with a dead server and a dead supervisor, and twice', async () => {
-    const { parts } = JSON.parse((await sandbox.run(['status', '--name', 'good', '-o', 'json'])).stdout) as { parts: { pid: number }[] };
+    const { parts } = JSON.parse((await sandbox.run(['status', '--name', 'good', '-o', 'json'])).stdout) as {
+      parts: { pid: number }[];
+    };
     for (const { pid } of parts.slice(0, 2)) process.kill(pid, 'SIGKILL');
     const first = await sandbox.run(['down', '--name', 'good']);
     assert.equal(first.code, 0, first.stderr);

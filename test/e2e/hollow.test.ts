@@ -9,9 +9,14 @@ import { CORACLE, freePort, isRoot, NOBODY, Sandbox } from './sandbox.ts';
 
 // The owner of the checkout bundles it; nobody could not.
 spawnSync(CORACLE, ['version'], { stdio: 'ignore' });
-const canRun = !isRoot || spawnSync('setpriv', [`--reuid=${NOBODY}`, '--clear-groups', CORACLE, 'version'], { stdio: 'ignore' }).status === 0;
+const canRun =
+  !isRoot ||
+  spawnSync('setpriv', [`--reuid=${NOBODY}`, '--clear-groups', CORACLE, 'version'], { stdio: 'ignore' }).status === 0;
 
-describe('up as an unprivileged user', { timeout: 120_000, skip: canRun ? false : 'the checkout cannot be read by nobody' }, () => {
+describe('up as an unprivileged user', {
+  timeout: 120_000,
+  skip: canRun ? false : 'the checkout cannot be read by nobody',
+}, () => {
   const sandbox = new Sandbox(isRoot ? { user: NOBODY } : {});
   let said = '';
 
@@ -35,9 +40,16 @@ describe('up as an unprivileged user', { timeout: 120_000, skip: canRun ? false 
   it('takes a Deployment to Available, its pods on addresses of their nodes', async () => {
     const made = await sandbox.kubectl('hollow', ['create', 'deployment', 'web', '--image=nginx', '--replicas=4']);
     assert.equal(made.code, 0, made.stderr);
-    const waited = await sandbox.kubectl('hollow', ['wait', '--for=condition=Available', 'deployment/web', '--timeout=25s']);
+    const waited = await sandbox.kubectl('hollow', [
+      'wait',
+      '--for=condition=Available',
+      'deployment/web',
+      '--timeout=25s',
+    ]);
     assert.equal(waited.code, 0, waited.stderr);
-    const nodes = JSON.parse((await sandbox.kubectl('hollow', ['get', 'nodes', '-o', 'json'])).stdout) as { items: Node[] };
+    const nodes = JSON.parse((await sandbox.kubectl('hollow', ['get', 'nodes', '-o', 'json'])).stdout) as {
+      items: Node[];
+    };
     for (const pod of await pods()) {
       const range = nodes.items.find((n) => n.metadata.name === pod.spec!.nodeName)!.spec!.podCIDR!;
       assert.ok(pod.status!.podIP!.startsWith(range.replace(/\d+\/24$/, '')), `${pod.status!.podIP} in ${range}`);
@@ -64,7 +76,10 @@ describe('up as an unprivileged user', { timeout: 120_000, skip: canRun ? false 
     const output = await sandbox.run(['status', '--name', 'hollow', '-o', 'json']);
     assert.equal(output.code, 0, output.stdout);
     const status = JSON.parse(output.stdout) as { parts: { part: string }[]; nodes: unknown[] };
-    assert.deepEqual(status.parts.map((p) => p.part), ['supervisor', 'server', 'hollow-agents']);
+    assert.deepEqual(
+      status.parts.map((p) => p.part),
+      ['supervisor', 'server', 'hollow-agents'],
+    );
     assert.equal(status.nodes.length, 2);
     assert.equal(statSync(sandbox.data('hollow')).uid, isRoot ? NOBODY : process.getuid!());
   });
@@ -73,7 +88,9 @@ describe('up as an unprivileged user', { timeout: 120_000, skip: canRun ? false 
     const added = await sandbox.up('hollow', ['--nodes', '3']);
     assert.equal(added.code, 0, added.stderr);
     await sandbox.kubectl('hollow', ['scale', 'deployment/web', '--replicas=12']);
-    await until('a pod on the new node', 30_000, async () => (await pods()).some((p) => p.spec!.nodeName === 'node-3' && p.status?.phase === 'Running'));
+    await until('a pod on the new node', 30_000, async () =>
+      (await pods()).some((p) => p.spec!.nodeName === 'node-3' && p.status?.phase === 'Running'),
+    );
   });
 
   it('goes on with its objects after a stopped node, kill -9 of everything, and another up', async () => {
@@ -83,11 +100,19 @@ describe('up as an unprivileged user', { timeout: 120_000, skip: canRun ? false 
     assert.match(tainted.stdout, /node\.kubernetes\.io\/out-of-service/);
     const on = await sandbox.run(['node', 'start', 'node-2', '--name', 'hollow']);
     assert.equal(on.code, 0, on.stderr);
-    const { parts } = JSON.parse((await sandbox.run(['status', '--name', 'hollow', '-o', 'json'])).stdout) as { parts: { pid: number }[] };
+    const { parts } = JSON.parse((await sandbox.run(['status', '--name', 'hollow', '-o', 'json'])).stdout) as {
+      parts: { pid: number }[];
+    };
     for (const { pid } of parts) process.kill(pid, 'SIGKILL');
     const again = await sandbox.up('hollow', []);
     assert.equal(again.code, 0, again.stderr);
-    await until('twelve pods run on three nodes', 30_000, async () => (await pods()).filter((p) => p.status?.phase === 'Running' && p.metadata.deletionTimestamp === undefined).length === 12);
+    await until(
+      'twelve pods run on three nodes',
+      30_000,
+      async () =>
+        (await pods()).filter((p) => p.status?.phase === 'Running' && p.metadata.deletionTimestamp === undefined)
+          .length === 12,
+    );
     const nodes = await sandbox.kubectl('hollow', ['get', 'nodes', '-o', 'jsonpath={.items[*].spec.taints[*].key}']);
     assert.equal(nodes.stdout, '');
   });

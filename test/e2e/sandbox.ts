@@ -48,15 +48,25 @@ export class Sandbox {
   }
 
   /** Runs `coracle ARGS`. */
-  run(args: readonly string[], options: CallOptions & { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {}): Promise<Output> {
+  run(
+    args: readonly string[],
+    options: CallOptions & { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  ): Promise<Output> {
     const [command, ...rest] = this.#command(args);
     const { env, cwd, ...limits } = options;
-    const where = cwd === undefined ? [command!, ...rest] : ['/bin/sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', cwd, command!, ...rest];
+    const where =
+      cwd === undefined
+        ? [command!, ...rest]
+        : ['/bin/sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', cwd, command!, ...rest];
     return call(where[0]!, where.slice(1), { timeoutMs: UP_TIMEOUT_MS, ...limits }, { ...this.env, ...env });
   }
 
   /** `coracle up` of a cluster whose data is in a folder of its name. */
-  up(name: string, args: readonly string[], options: CallOptions & { readonly env?: NodeJS.ProcessEnv } = {}): Promise<Output> {
+  up(
+    name: string,
+    args: readonly string[],
+    options: CallOptions & { readonly env?: NodeJS.ProcessEnv } = {},
+  ): Promise<Output> {
     this.#names.add(name);
     return this.run(['up', '--name', name, '--data-dir', this.data(name), ...args], options);
   }
@@ -79,14 +89,17 @@ export class Sandbox {
 
   async remove(): Promise<void> {
     for (const name of this.#names) {
-      if (existsSync(join(this.data(name), 'cluster.json'))) await this.run(['down', '--name', name, '--delete', '--yes', '--timeout', '2']);
+      if (existsSync(join(this.data(name), 'cluster.json')))
+        await this.run(['down', '--name', name, '--delete', '--yes', '--timeout', '2']);
     }
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   #command(args: readonly string[]): string[] {
     const command = [CORACLE, ...args];
-    return this.#user === undefined ? command : ['setpriv', `--reuid=${this.#user}`, `--regid=${this.#user}`, '--clear-groups', ...command];
+    return this.#user === undefined
+      ? command
+      : ['setpriv', `--reuid=${this.#user}`, `--regid=${this.#user}`, '--clear-groups', ...command];
   }
 }
 
