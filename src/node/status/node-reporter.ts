@@ -7,6 +7,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import type { FileSystem, FilesystemFacts } from '#host/file-system.ts';
+import { isConditionTrue } from '#machinery/conditions.ts';
 import { formatMicroTime, formatTime } from '#machinery/time.ts';
 import { isStatus } from '#machinery/status.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
@@ -23,6 +24,8 @@ const REPORT_MS = 300_000;
 const LEASE_SECONDS = 40;
 const LEASE_RENEW_MS = 10_000;
 const REGISTER_RETRY_MS = 500;
+/** What a kubelet that starts again may take until the pod network answers to it: rules, routes and pods went on meanwhile. */
+const ADOPTION_MS = 30_000;
 /** Upstream reports this many images. */
 const IMAGES_MAX = 50;
 /** Claimed volumes one node carries; loop devices are plenty. */
@@ -52,6 +55,8 @@ export class NodeReporter {
   #reported: NodeStatus | undefined;
   #reportedAtMs = 0;
   #networkReady = false;
+  /** Until then the Ready that a kubelet before us reported is not taken back for the network's sake. */
+  #adoptedUntilMs = 0;
   #inUse: readonly string[] = [];
   #runtimeVersion = '';
   #wake: (() => void) | undefined;
@@ -70,6 +75,8 @@ export class NodeReporter {
     for (;;) {
       try {
         const existing = await client.resource(nodes).get(undefined, options.nodeName);
+        // Not ready for a moment would take all pods of the node out of their Services.
+        if (isReady(existing)) this.#adoptedUntilMs = clock.monotonic() + ADOPTION_MS;
         const status = await this.#status(existing);
         if (existing === undefined) {
           const node: Node = {
@@ -277,7 +284,8 @@ export class NodeReporter {
             ? `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${c.message}`
             : `container runtime not ready: ${c.type}=false: ${c.message}`,
         );
-    if (!this.#networkReady && problems.length === 0)
+    const adopted = clock.monotonic() < this.#adoptedUntilMs && isReady(node);
+    if (!this.#networkReady && !adopted && problems.length === 0)
       problems.push(
         'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:the pod network is not set up yet',
       );
@@ -375,6 +383,8 @@ export class NodeReporter {
     }
   }
 }
+
+const isReady = (node: Node | undefined): boolean => isConditionTrue(node?.status?.conditions, 'Ready');
 
 const condition = (type: string, on: boolean, reason: string, message: string) => ({
   type,
