@@ -336,7 +336,9 @@ export async function waitForNodes(client: Client, config: ClusterConfig, paths:
     const list = await client.resource(nodeResource).list().catch(() => undefined);
     for (const node of list?.items ?? []) {
       const name = node.metadata.name!;
-      if (wanted.includes(name) && !seen.has(name) && isReady(node)) {
+      // A node whose agent has just died is still called Ready for a while.
+      const runs = config.hollow || livePart(paths, agentPart(name)) !== undefined;
+      if (wanted.includes(name) && !seen.has(name) && runs && isReady(node)) {
         seen.add(name);
         say(`${name} is Ready`);
       }
