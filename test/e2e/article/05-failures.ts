@@ -40,6 +40,7 @@ export function failureTests(article: Article): void {
       };
       assert.deepEqual(await attachedTo(), [[node, true]]);
 
+      const killedMs = performance.now();
       // The supervisor would start it again within a second.
       process.kill(cluster.partPid('supervisor'), 'SIGKILL');
       process.kill(cluster.partPid(`${node}-agent`), 'SIGKILL');
@@ -72,6 +73,14 @@ export function failureTests(article: Article): void {
         await cluster.kubectl(['uncordon', node]);
         const status = await cluster.coracle(['status']);
         assert.equal(status.code, 0, `${again.stdout}${again.stderr}${status.stdout}`);
+      }
+      // An absence below the grace of 40 s takes no pod out of its Services.
+      if (performance.now() - killedMs < 35_000) {
+        const events = await cluster.list<Event>('default', 'events');
+        assert.deepEqual(
+          events.filter((e) => e.reason === 'NodeNotReady').map((e) => e.message),
+          [],
+        );
       }
       // The agent is back: it ends what was deleted meanwhile, and only then does the volume move.
       await successor(article, 'postgres-2', victim);
