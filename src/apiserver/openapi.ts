@@ -1,8 +1,9 @@
-// /openapi/v3: the index with hashes and one document a group and version, made when first asked for and kept until what is
-// served changes.
+// /openapi/v3: the index with hashes and one document a group and version; /openapi/v2: one document of all. Made when first
+// asked for and kept until what is served changes.
 import { createHash } from 'node:crypto';
 import type { ExchangeResponse } from '#machinery/exchange.ts';
 import { groupVersionPath, openApiV3Document, openApiV3Index } from '#schema/openapi.ts';
+import { encodeOpenApiV2, OpenApiV2Builder } from '#schema/openapi-v2.ts';
 import type { RequestContext } from './context.ts';
 import { parseAccept } from './negotiation.ts';
 import type { PathRoute } from './paths.ts';
@@ -83,3 +84,72 @@ export class OpenApi implements PathRoute {
     });
   }
 }
+
+/** As clients ask for it: with the at sign the older ones, with the dot the newer. */
+const V2_PROTOBUF = [
+  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+];
+
+export class OpenApiV2 implements PathRoute {
+  readonly path = '/openapi/v2';
+  readonly #resources: ServedResources;
+  #document: Promise<{ readonly json: Document; readonly protobuf: Document }> | undefined;
+
+  constructor(resources: ServedResources) {
+    this.#resources = resources;
+    resources.onChange(() => {
+      this.#document = undefined;
+    });
+  }
+
+  async serve({ request }: RequestContext): Promise<ExchangeResponse> {
+    const { accept = '' } = request.headers;
+    const types = accept === '' ? ['*/*'] : parseAccept(accept).map((c) => c.type);
+    const type = types.map((t) => mediaOf(t)).find((t) => t !== undefined);
+    if (type === undefined) {
+      throw StatusError.notAcceptable(
+        `only the following media types are accepted: ${['application/json', ...V2_PROTOBUF].join(', ')}`,
+      );
+    }
+    this.#document ??= this.#make();
+    const { json, protobuf } = await this.#document;
+    const { bytes, hash } = type === 'application/json' ? json : protobuf;
+    const etag = `"${hash}"`;
+    const headers = { 'content-type': type, etag, vary: 'Accept' };
+    if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: new Uint8Array(0) };
+    return { status: 200, headers, body: bytes };
+  }
+
+  /** Some tens of milliseconds in all: others get their turn in between. */
+  async #make() {
+    const builder = new OpenApiV2Builder();
+    const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+    for (const [group, versions] of this.#resources.groups()) {
+      for (const [version, resources] of versions) {
+        builder.add(
+          openApiV3Document(
+            group,
+            version,
+            [...resources.values()].map((s) => s.definition),
+          ),
+        );
+        await turn();
+      }
+    }
+    const document = builder.build();
+    const json = hashed(Buffer.from(JSON.stringify(document)));
+    await turn();
+    return { json, protobuf: hashed(encodeOpenApiV2(document)) };
+  }
+}
+
+function mediaOf(accepted: string): string | undefined {
+  if (accepted === 'application/json' || accepted === '*/*' || accepted === 'application/*') return 'application/json';
+  return V2_PROTOBUF.includes(accepted) ? V2_PROTOBUF[0] : undefined;
+}
+
+const hashed = (bytes: Uint8Array): Document => ({
+  bytes,
+  hash: createHash('sha512').update(bytes).digest('hex').toUpperCase(),
+});

@@ -21,7 +21,7 @@ import { Discovery } from './discovery.ts';
 import { Dispatcher, type UpgradeRoute } from './dispatch.ts';
 import { Handler } from './handler.ts';
 import { Health } from './health.ts';
-import { OpenApi } from './openapi.ts';
+import { OpenApi, OpenApiV2 } from './openapi.ts';
 import { patcher } from './patching.ts';
 import { PathHandler, type PathRoute } from './paths.ts';
 import type { AdmissionPlugin, AuditSink, Authenticator, Authorizer, RuleResolver } from './pipeline.ts';
@@ -139,7 +139,7 @@ class Server implements ApiServer {
       metrics,
       resources: this.resources,
       version: versionInfo(options),
-      routes: [new OpenApi(this.resources), ...(deps.routes ?? [])],
+      routes: [new OpenApi(this.resources), new OpenApiV2(this.resources), ...(deps.routes ?? [])],
     });
     const dispatcher = new Dispatcher({
       clock,

@@ -309,7 +309,7 @@ export function openApiV3Document(
     if (definition.group !== group || served === undefined || served.schema.type !== 'object') continue;
     addResource(paths, components, definition, served, served.schema);
   }
-  return { openapi: '3.0.0', info: { title, version: release }, paths, components: { schemas: components } };
+  return { openapi: '3.0.0', info: { title, version: release }, paths, components: { schemas: components.toJSON() } };
 }
 
 function addResource(

@@ -154,7 +154,8 @@ const looks: readonly Step[] = [
   ['explain pod.spec.containers --recursive', 0, /configMapKeyRef\t<ConfigMapKeySelector>/],
   ['api-versions', 0, /^(?=[\s\S]*apps\/v1\n)(?=[\s\S]*networking.k8s.io\/v1\n)[\s\S]*\nv1\n$/],
   ['get --raw /api/v1/namespaces/default', 0, /^{"kind":"Namespace","apiVersion":"v1"/],
-  ['get --raw /openapi/v2', 1, /NotFound/],
+  ['get --raw /openapi/v2', 0, /^{"swagger":"2.0","info":{"title":"Kubernetes","version":"v1.36/],
+  ['create -f foreign.yaml', 1, /no matches for kind "Bar" in version "foo\/v1"\s+ensure CRDs are installed first/],
   ['auth can-i create pods', 0, /^yes/],
   ['auth can-i --list', 0, /Resources\s+Non-Resource URLs[\s\S]*\*\.\*\s+\[\]\s+\[\]\s+\[\*\]/],
   ['auth whoami', 0, /Username\s+tester/],
@@ -208,6 +209,7 @@ describe('kubectl on a working day', { skip: skipWithoutKubectl }, () => {
     kubectl.write('all.yaml', MANIFEST);
     kubectl.write('node.yaml', NODE);
     kubectl.write('one.yaml', ONE);
+    kubectl.write('foreign.yaml', ONE.replace('v1', 'foo/v1').replace('ConfigMap', 'Bar'));
     kubectl.write('empty.yaml', ONE.replaceAll('one', 'other'));
   });
   after(async () => {
