@@ -25,6 +25,14 @@ describe('SteppedClock', () => {
     assert.equal(clock.now(), 1_500);
   });
 
+  it('tells the time in whole milliseconds, though timers have fractions', async () => {
+    const clock = new SteppedClock(1_000);
+    await clock.step(0.75);
+    assert.deepEqual([clock.now(), clock.monotonic()], [1_000, 1_000.75]);
+    await clock.step(0.25);
+    assert.equal(clock.now(), 1_001);
+  });
+
   it('fires timers that timers set within the same step', async () => {
     const clock = new SteppedClock();
     let count = 0;

@@ -55,8 +55,9 @@ export class SteppedClock implements Clock {
     this.#nowMs = startMs;
   }
 
+  /** Whole milliseconds, as every wall clock; timers with fractions show in monotonic(). */
   now(): number {
-    return this.#nowMs;
+    return Math.floor(this.#nowMs);
   }
 
   monotonic(): number {
