@@ -27,6 +27,8 @@ export interface ControlDeps {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
+  /** Objects are frozen deeply, so that whoever changes one fails: tests and simulation. */
+  readonly freeze?: boolean;
 }
 
 /** Every node gets one range of this many bits. */
@@ -34,9 +36,9 @@ const NODE_CIDR_BITS = 24;
 
 /** The parts in the order to start them. */
 export function createControl(options: ControlOptions, deps: ControlDeps): readonly Component[] {
-  const { clock, random, log, metrics } = deps;
+  const { clock, random, log, metrics, freeze = false } = deps;
   const parts: Component[] = [];
-  const clientOf = (user: string, agent: string): Client => createClient({ transport: actingAs(deps.transport, user), clock, userAgent: agent });
+  const clientOf = (user: string, agent: string): Client => createClient({ transport: actingAs(deps.transport, user), clock, userAgent: agent, freeze });
   const recorderOf = (client: Client, component: string) => {
     const recorder = new QueuedEventRecorder({ client, clock, random, log }, { component });
     parts.push(recorder);
@@ -44,7 +46,7 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
   };
   if (!options.disabled.includes('controllers')) {
     const shared = clientOf('system:kube-controller-manager', 'kube-controller-manager');
-    const informers = createInformers({ client: shared, clock, random, log });
+    const informers = createInformers({ client: shared, clock, random, log }, { freeze });
     // The controllers start them and leave them running: they are stopped behind them.
     parts.push({ name: 'controller-informers', start: async () => {}, stop: () => informers.stop() });
     const serviceAccount = (identity: string): Client => clientOf(`system:serviceaccount:kube-system:${identity}`, `kube-controller-manager/${identity}`);
@@ -63,7 +65,7 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
   }
   if (!options.disabled.includes('scheduler')) {
     const client = clientOf('system:kube-scheduler', 'kube-scheduler');
-    parts.push(scheduling({ client, events: recorderOf(client, 'default-scheduler'), clock, random, log, metrics }));
+    parts.push(scheduling({ client, events: recorderOf(client, 'default-scheduler'), clock, random, log, metrics, freeze }));
   }
   return parts;
 }

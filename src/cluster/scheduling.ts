@@ -15,10 +15,12 @@ export interface SchedulingDeps {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
+  readonly freeze?: boolean;
 }
 
 export function scheduling(deps: SchedulingDeps): Component {
-  const informers = createInformers({ client: deps.client, clock: deps.clock, random: deps.random, log: deps.log });
+  const { client, clock, random, log, freeze = false } = deps;
+  const informers = createInformers({ client, clock, random, log }, { freeze });
   const scheduler = createScheduler({ ...deps, informers });
   return {
     name: 'scheduler',
