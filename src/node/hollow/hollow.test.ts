@@ -71,7 +71,7 @@ describe('createHollowKubelet', () => {
     const node = api.find(nodes, 'hollow-1');
     assert.equal(node?.status?.conditions?.find((c) => c.type === 'Ready')?.status, 'True');
     assert.equal(node?.status?.capacity?.cpu, '4');
-    assert.equal(node?.status?.capacity?.memory, '8388608Ki');
+    assert.equal(node?.status?.capacity?.memory, '8Gi');
     assert.equal(api.find(leases, 'kube-node-lease/hollow-1')?.spec?.holderIdentity, 'hollow-1');
     assert.equal(api.find(csinodes, 'hollow-1')?.spec.drivers[0]?.name, 'volumes.coracle.dev');
     await stop();

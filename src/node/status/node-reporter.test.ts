@@ -58,6 +58,7 @@ async function startReporter(existing?: Node) {
   const running = reporter.run(stop.signal);
   await clock.step(10);
   return {
+    api,
     clock,
     networkIsReady: () => networkIsReady(),
     ready: () => api.find(nodes, 'node-1')?.status?.conditions?.find((c) => c.type === 'Ready')?.status,
@@ -79,6 +80,22 @@ describe('NodeReporter', () => {
   });
 
   const known: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, status: { conditions: [READY] } };
+
+  it('writes nothing while nothing changes, whatever form the API keeps', async () => {
+    const bed = await startReporter();
+    bed.networkIsReady();
+    await bed.clock.step(10);
+    const node = bed.api.find(nodes, 'node-1')!;
+    assert.equal(node.status!.capacity?.memory, '1Gi');
+    // As the API server keeps it: without the directive of the patch, and without what is empty.
+    const addresses = node.status!.addresses!.filter((a) => !('$patch' in a));
+    const { images: _images, volumesInUse: _inUse, ...status } = node.status!;
+    bed.api.put(nodes, { ...node, status: { ...status, addresses } });
+    const { resourceVersion } = bed.api.find(nodes, 'node-1')!.metadata;
+    await bed.clock.step(60_000);
+    assert.equal(bed.api.find(nodes, 'node-1')!.metadata.resourceVersion, resourceVersion);
+    await bed.stop();
+  });
 
   it('does not take back the Ready of the kubelet before it while the network takes its moment', async () => {
     const bed = await startReporter(known);

@@ -8,6 +8,7 @@ import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import type { FileSystem, FilesystemFacts } from '#host/file-system.ts';
 import { isConditionTrue } from '#machinery/conditions.ts';
+import { canonicalQuantity } from '#machinery/quantity.ts';
 import { formatMicroTime, formatTime } from '#machinery/time.ts';
 import { isStatus } from '#machinery/status.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
@@ -223,12 +224,13 @@ export class NodeReporter {
     } catch (error) {
       runtimeError = error instanceof Error ? error.message : String(error);
     }
+    // In the form in which the API keeps them: otherwise every look would find a difference to report.
     const amounts = (storageBytes: number) => ({
       cpu: machine.cpuMillis % 1000 === 0 ? String(machine.cpuMillis / 1000) : `${machine.cpuMillis}m`,
-      'ephemeral-storage': `${Math.floor(storageBytes / 1024)}Ki`,
+      'ephemeral-storage': canonicalQuantity(`${Math.floor(storageBytes / 1024)}Ki`),
       'hugepages-1Gi': '0',
       'hugepages-2Mi': '0',
-      memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+      memory: canonicalQuantity(`${Math.floor(machine.memoryBytes / 1024)}Ki`),
       pods: String(maxPods),
     });
     const inUse = volumesInUse();
@@ -407,8 +409,10 @@ function imageList(
     .slice(0, IMAGES_MAX);
 }
 
+/** What a report is worth writing for; an empty list and an absent one are the same to the API. */
 const withoutTimes = (status: NodeStatus): unknown => ({
   ...status,
+  images: status.images ?? [],
   conditions: (status.conditions ?? [])
     .map((c) => ({ ...c, lastHeartbeatTime: undefined }))
     .sort((a, b) => (a.type < b.type ? -1 : 1)),
