@@ -50,6 +50,8 @@ import { Deadline, graceOf, stopAllContainers, stopContainer } from './stop.ts';
 const CRASH_BACKOFF = { baseMs: 10_000, maxMs: 300_000 };
 /** A container that ran this long starts its back-off anew (twice the longest). */
 const CRASH_RESET_MS = 600_000;
+/** How long a failed pull is shown as such before the waiting for the next one is. */
+const PULL_ERROR_MS = 1000;
 /** Between tries after an error. */
 const ERROR_BACKOFF = { baseMs: 500, maxMs: 10_000 };
 /** Between looks whether a volume has been attached. */
@@ -85,6 +87,8 @@ export class PodWorker {
   readonly #starting = new AbortController();
   /** Container name → why it waits. */
   readonly #waiting = new Map<string, WaitingReason>();
+  /** Container name → until when its failed pull is shown. */
+  readonly #pullErrorUntilMs = new Map<string, number>();
   /** Container name → restarts in a row, and when the last was. */
   readonly #crashes = new Map<string, { readonly count: number; readonly atMs: number }>();
   /** Container id → its termination message, read once. */
@@ -466,8 +470,13 @@ export class PodWorker {
 
   #noteFailure(pod: Pod, name: string, error: unknown): void {
     if (error instanceof ImageError) {
-      this.#waiting.set(name, { reason: error.code, message: error.message });
-      this.#wakeAfter(error.code === 'ErrImagePull' ? Math.min(1000, error.retryAfterMs) : error.retryAfterMs);
+      const nowMs = this.#deps.clock.now();
+      if (error.code === 'ErrImagePull') this.#pullErrorUntilMs.set(name, nowMs + PULL_ERROR_MS);
+      // The echo of our own status would take the reason away before anybody saw it.
+      const leftMs = (this.#pullErrorUntilMs.get(name) ?? 0) - nowMs;
+      if (leftMs <= 0 || error.code !== 'ImagePullBackOff')
+        this.#waiting.set(name, { reason: error.code, message: error.message });
+      this.#wakeAfter(leftMs > 0 ? Math.min(leftMs, error.retryAfterMs) : error.retryAfterMs);
       return;
     }
     const message = error instanceof Error ? error.message : String(error);
