@@ -198,4 +198,14 @@ describe('FieldSet', () => {
     assert.throws(() => decodeFieldSet({ x: {} }), TypeError);
     assert.throws(() => decodeFieldSet(null), TypeError);
   });
+
+  it('brings what a client says about managers into order', () => {
+    const fieldsV1 = { 'f:data': { 'f:b': {}, '.': {}, 'f:a': {} } };
+    const given = { manager: 'them', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1 };
+    const made = update(map({ a: '1', b: '2' }, { managedFields: [given] }), undefined, { manager: 'me' });
+    assert.deepEqual(owners(made), ['me {"f:data":{".":{},"f:a":{},"f:b":{}}}']);
+    const old = update(map({ a: '1' }), undefined);
+    const changed = update(map({ a: '1' }, { managedFields: [given] }), old);
+    assert.deepEqual(owners(changed), ['them {"f:data":{".":{},"f:a":{},"f:b":{}}}']);
+  });
 });

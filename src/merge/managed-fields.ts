@@ -88,22 +88,19 @@ export function updateManagedFields(args: UpdateArgs): KubeObject {
 /** The API server's seam (`FieldManager` of apiserver/codec.ts). */
 export const fieldManager: { update(args: UpdateArgs): KubeObject } = { update: updateManagedFields };
 
-/** The managers of an object. Entries that cannot be read are left out. */
-export function decodeManagers(object: KubeObject | undefined): ManagedSet[] {
+/** The managers of an object. Entries that cannot be read are left out. `stored`: those that stand in the store; their
+ *  FieldsV1 are in upstream's order and are written again as they are. */
+export function decodeManagers(
+  object: KubeObject | undefined,
+  stored: ObjectMeta['managedFields'] = object?.metadata.managedFields,
+): ManagedSet[] {
   return (object?.metadata.managedFields ?? []).flatMap((entry: Entry) => {
     if (entry.fieldsV1 === undefined || (entry.operation !== 'Apply' && entry.operation !== 'Update')) return [];
     try {
       const { manager = '', operation, apiVersion = '', subresource = '', time } = entry;
-      return [
-        {
-          manager,
-          operation,
-          apiVersion,
-          subresource,
-          time: time as string | undefined,
-          set: decodeFieldSet(entry.fieldsV1),
-        },
-      ];
+      const set = decodeFieldSet(entry.fieldsV1);
+      if (stored?.some((e) => e.fieldsV1 === entry.fieldsV1)) set.encoded ??= entry.fieldsV1 as FieldsV1;
+      return [{ manager, operation, apiVersion, subresource, time: time as string | undefined, set }];
     } catch {
       return [];
     }
@@ -161,12 +158,12 @@ const METADATA: FieldSet = decodeFieldSet({ 'f:metadata': {} });
 
 function currentManagers(object: KubeObject, old: KubeObject | undefined, subresource: string): ManagedSet[] {
   const given = object.metadata.managedFields;
-  if (old === undefined) return decodeManagers(object);
+  if (old === undefined) return decodeManagers(object, []);
   // A subresource cannot change who owns what.
   if (subresource !== '' || given === undefined || given === old.metadata.managedFields) return decodeManagers(old);
   // `managedFields: [{}]` clears them.
   if (given?.length === 1 && Object.keys(given[0]!).length === 0) return [];
-  const managers = decodeManagers(object);
+  const managers = decodeManagers(object, old.metadata.managedFields);
   return managers.length > 0 ? managers : decodeManagers(old);
 }
 
