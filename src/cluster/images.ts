@@ -1,8 +1,8 @@
 // Images on nodes. An archive's blobs are stored once a machine: every node's containerd gets hard links to them before
 // the import, finds the content there, and only unpacks.
 import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, copyFileSync, createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, copyFileSync, createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
@@ -43,12 +43,25 @@ function runningNodes(config: ClusterConfig, paths: ClusterPaths, run: Run): rea
 
 /** Imports docker or OCI archives (also gzipped) on all running nodes, and keeps them for nodes that come later. */
 export async function loadImages(config: ClusterConfig, paths: ClusterPaths, files: readonly string[], { run, say }: LoadDeps): Promise<void> {
-  const nodes = runningNodes(config, paths, run);
+  const nodes = runningNodes(config, paths, run).map((n) => n.name);
   for (const file of files) {
-    const kept = await keepArchive(file, paths);
-    await importOn(nodes.map((n) => n.name), kept, config, paths, run);
-    say(`${file.split('/').at(-1)} is on ${nodes.map((n) => n.name).join(', ')}`);
+    await importOn(nodes, await keepArchive(file, paths), config, paths, run);
+    say(`${basename(file)} is on ${nodes.join(', ')}`);
   }
+}
+
+/** Like loadImages for an archive that is never written again, on some of the nodes: kept by a link instead of a copy. */
+export async function loadBuiltImage(nodes: readonly string[], archive: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+  const folder = join(paths.images, 'archives');
+  mkdirSync(folder, { recursive: true });
+  const kept = join(folder, basename(archive));
+  try {
+    linkIfAbsent(archive, kept);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    copyFileSync(archive, kept);
+  }
+  await importOn(nodes, kept, config, paths, run);
 }
 
 const SANDBOX_ARCHIVE = 'sandbox.tar';
@@ -62,34 +75,88 @@ export function keepSandboxImage(archive: string, paths: ClusterPaths): void {
   renameSync(`${target}.new`, target);
 }
 
+const markerOf = (node: string, paths: ClusterPaths): string => join(paths.node(node).root, 'images-given');
+
+/** Whether a node has what was loaded before it came. */
+export const hasBeenGivenImages = (node: string, paths: ClusterPaths): boolean => existsSync(markerOf(node, paths));
+
+/** Gives a new node the sandbox image, then everything that was ever loaded. */
+export async function giveImages(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+  await loadSandboxImage(node, config, paths, run);
+  await loadKeptImages(node, config, paths, run);
+  writeFileSync(markerOf(node, paths), '');
+}
+
 /** Without it no pod starts. */
-export async function loadSandboxImage(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+async function loadSandboxImage(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
   await importOn([node], join(paths.images, 'archives', SANDBOX_ARCHIVE), config, paths, run);
 }
 
 /** Imports everything that was ever loaded on one node: for nodes that came later. */
-export async function loadKeptImages(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+async function loadKeptImages(node: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
   const folder = join(paths.images, 'archives');
-  for (const archive of readdirSync(folder).filter((f) => f.endsWith('.tar') && f !== SANDBOX_ARCHIVE)) await importOn([node], join(folder, archive), config, paths, run);
+  const age = (archive: string): number => statSync(join(folder, archive)).ctimeMs;
+  const archives = readdirSync(folder).filter((f) => f.endsWith('.tar') && f !== SANDBOX_ARCHIVE);
+  // Oldest first: of two archives with one name the one loaded last counts.
+  for (const archive of archives.toSorted((a, b) => age(a) - age(b))) await importOn([node], join(folder, archive), config, paths, run);
 }
+
+/** Smaller ones are not worth leaving out of an import. */
+const LARGE_BLOB_BYTES = 1 << 20;
 
 async function importOn(names: readonly string[], archive: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
   const blobs = await keepBlobs(archive, paths);
-  const importOne = async (node: RunningNode) => {
+  const nodes = runningNodes(config, paths, run).filter((n) => names.includes(n.name));
+  const known = await Promise.all(nodes.map(knownBlobs));
+  const needless = blobs.filter((b) => statSync(join(paths.images, 'blobs', b)).size >= LARGE_BLOB_BYTES && known.every((k) => k.has(b)));
+  const importOne = async (node: RunningNode, file: string) => {
     const content = join(paths.node(node.name).containerd, CONTENT);
     mkdirSync(content, { recursive: true });
-    for (const blob of blobs) {
-      const target = join(content, blob);
-      linkIfAbsent(join(paths.images, 'blobs', blob), target);
-    }
+    for (const blob of blobs) linkIfAbsent(join(paths.images, 'blobs', blob), join(content, blob));
+    await node.ctr(['images', 'import', '--snapshotter', 'overlayfs', file]);
+  };
+  const importWhole = async (node: RunningNode) => {
     try {
-      await node.ctr(['images', 'import', '--snapshotter', 'overlayfs', archive]);
+      await importOne(node, archive);
     } catch (error) {
-      if (error instanceof CommandError) throw new UserError(`${archive.split('/').at(-1)} could not be imported on ${node.name}: ${error.result.stderr.trim().split('\n').at(-1)}. Give archives made by docker save, or OCI archives`);
+      if (error instanceof CommandError) throw new UserError(`${basename(archive)} could not be imported on ${node.name}: ${error.result.stderr.trim().split('\n').at(-1)}. Give archives made by docker save, or OCI archives`);
       throw error;
     }
   };
-  await Promise.all(runningNodes(config, paths, run).filter((n) => names.includes(n.name)).map(importOne));
+  if (needless.length === 0) {
+    await Promise.all(nodes.map(importWhole));
+    return;
+  }
+  // Layers that every node has, such as one that images share, are left out of what is sent.
+  const slim = join(paths.images, `slim-${randomUUID()}`);
+  try {
+    await copyWithout(archive, new Set(needless), slim);
+    await Promise.all(nodes.map((node) => importOne(node, slim).catch(() => importWhole(node))));
+  } finally {
+    rmSync(slim, { force: true });
+  }
+}
+
+async function knownBlobs(node: RunningNode): Promise<ReadonlySet<string>> {
+  const listed = await node.ctr(['content', 'ls', '--quiet']);
+  return new Set(listed.split('\n').map((line) => line.replace(/^sha256:/, '')));
+}
+
+const BLOB = /^(?:\.\/)?blobs\/sha256\/([0-9a-f]{64})$/;
+
+async function copyWithout(archive: string, blobs: ReadonlySet<string>, into: string): Promise<void> {
+  const pack = tar.pack();
+  const writing = pipeline(pack, createWriteStream(into));
+  const extract = tar.extract();
+  const reading = pipeline(createReadStream(archive), extract);
+  reading.catch(() => undefined); // reported below, when the entries end
+  for await (const entry of extract) {
+    if (blobs.has(BLOB.exec(entry.header.name)?.[1] ?? '')) entry.resume();
+    else await pipeline(entry, pack.entry(entry.header));
+  }
+  await reading;
+  pack.finalize();
+  await writing;
 }
 
 function linkIfAbsent(source: string, target: string): void {
@@ -140,7 +207,7 @@ async function keepBlobs(archive: string, paths: ClusterPaths): Promise<readonly
   const reading = pipeline(createReadStream(archive), extract);
   reading.catch(() => undefined); // reported below, when the entries end
   for await (const entry of extract) {
-    const match = /^(?:\.\/)?blobs\/sha256\/([0-9a-f]{64})$/.exec(entry.header.name);
+    const match = BLOB.exec(entry.header.name);
     const target = match === null ? undefined : join(folder, match[1]!);
     if (match !== null) names.push(match[1]!);
     if (target === undefined || existsSync(target)) {

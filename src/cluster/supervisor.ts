@@ -1,7 +1,7 @@
 // The supervisor keeps the parts of a cluster running: the switch, the server, and per node an init, a containerd and an
 // agent. Parts run detached and are adopted by a later supervisor; one that dies is started again. It also plays the
 // cloud: a machine that died gets the out-of-service taint, a node whose agent alone died does not.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { backoffMs } from '#base/backoff.ts';
 import { sleep } from '#base/clock.ts';
@@ -16,7 +16,7 @@ import { signalProcess } from '#host/process.ts';
 import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { serveControl } from './control.ts';
 import { describeForUser, UserError } from './errors.ts';
-import { loadKeptImages, loadSandboxImage } from './images.ts';
+import { giveImages, hasBeenGivenImages } from './images.ts';
 import { agentPart, containerdPart, ensureAgent, ensureContainerd, ensureInit, HOLLOW_AGENTS, initPart, killNode, type LocalNodeDeps } from './local-node.ts';
 import { ensurePart, forgetFailure, livePart, recordFailure, stopPart } from './parts.ts';
 import type { ClusterPaths } from './paths.ts';
@@ -155,16 +155,10 @@ export class Supervisor implements Component {
 
   /** A new node gets the sandbox image and what was loaded before it came. Beside everything else: the agent has much to do first. */
   #giveImages(name: string): void {
-    const marker = join(this.#paths.node(name).root, 'images-given');
-    if (this.#importing.has(name) || existsSync(marker)) return;
+    if (this.#importing.has(name) || hasBeenGivenImages(name, this.#paths)) return;
     this.#importing.add(name);
     const { run, log } = this.#deps;
-    const give = async () => {
-      await loadSandboxImage(name, this.#config, this.#paths, run);
-      await loadKeptImages(name, this.#config, this.#paths, run);
-      writeFileSync(marker, '');
-    };
-    give()
+    giveImages(name, this.#config, this.#paths, run)
       .catch((error: unknown) => log.error('images could not be imported', { node: name, error: describeForUser(error) }))
       .finally(() => this.#importing.delete(name));
   }

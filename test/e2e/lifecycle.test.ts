@@ -201,7 +201,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
     const output = await sandbox.run(['status', '--name', a]);
     assert.equal(output.code, 1);
     assert.match(output.stdout, /supervisor +DEAD/);
-    await must(sandbox.up(a, []));
+    await must(sandbox.up(a, ['--no-examples']));
     await sessionLives();
     assert.equal(await containers(), was);
   });
@@ -209,7 +209,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
   it('kill -9 of everything, then up: all objects are there, and the pods run again', async () => {
     const objects = (await kubectl(['get', 'configmaps,services,pods', '-o', 'name'])).trim();
     for (const { pid } of await parts()) if (pid !== null) process.kill(pid, 'SIGKILL');
-    await must(sandbox.up(a, []));
+    await must(sandbox.up(a, ['--no-examples']));
     assert.equal((await kubectl(['get', 'configmaps,services,pods', '-o', 'name'])).trim(), objects);
     await whenReady('server');
     await whenReady('client');
@@ -232,7 +232,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
   });
 
   it('up --nodes 3: a node comes, Ready, with the images that were loaded before', async () => {
-    await must(sandbox.up(a, ['--nodes', '3']));
+    await must(sandbox.up(a, ['--nodes', '3', '--no-examples']));
     assert.match(await kubectl(['get', 'nodes', '--no-headers']), /node-3 +Ready/);
     await until('images on node-3', 40_000, async () =>
       new RegExp(`${CLIENT_IMAGE} +node-1,node-2,node-3`).test(await must(sandbox.run(['image', 'list', '--name', a]))),
@@ -258,7 +258,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
     assert.match(await must(sandbox.run(['version'])), /works with kubectl v1\.35, v1\.36, v1\.37/);
     for (const shell of ['bash', 'zsh', 'fish'])
       assert.match(await must(sandbox.run(['completion', shell])), /coracle/);
-    assert.doesNotMatch((await sandbox.up(a, [], { env: { NO_COLOR: '1' } })).stderr, /\u001b\[/);
+    assert.doesNotMatch((await sandbox.up(a, ['--no-examples'], { env: { NO_COLOR: '1' } })).stderr, /\u001b\[/);
   });
 
   it('support packs logs and objects, without Secrets and keys', async () => {
@@ -328,7 +328,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
   });
 
   it('after a reboot: down finds nothing to do, and up goes on with all objects', async () => {
-    await must(sandbox.up(a, []));
+    await must(sandbox.up(a, ['--no-examples']));
     const objects = await kubectl(['get', 'configmaps', '-o', 'name']);
     const all = await parts();
     const records = join(sandbox.data(a), 'run');
@@ -361,7 +361,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
         }),
       );
     }
-    await must(sandbox.up(a, []));
+    await must(sandbox.up(a, ['--no-examples']));
     assert.equal(await kubectl(['get', 'configmaps', '-o', 'name']), objects);
   });
 

@@ -5,7 +5,7 @@ import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
 import { parseDisabled, parseMemory, parseRange } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
-import { loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
+import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
 import { ensureMaterials } from '#cluster/materials.ts';
 import { keepSandboxImage } from '#cluster/images.ts';
@@ -91,6 +91,7 @@ async function up(flags: Flags): Promise<void> {
   const entry = { name, dataDir: paths.data, ...known };
   putIndex(index, entry);
   let supervised = wasRunning;
+  let examples: Promise<BuiltImages> | undefined;
   try {
     const { admin } = await ensureMaterials(config, paths, clock.now());
     progress.say(prepared.isNew ? `cluster ${name}: starting (${config.nodes.length} ${config.hollow ? 'hollow ' : ''}nodes, data in ${paths.data})` : `cluster ${name}: continuing`);
@@ -100,6 +101,10 @@ async function up(flags: Flags): Promise<void> {
     if (!config.hollow) keepSandboxImage(await pauseArchive(home, run), paths);
     await ensureSupervisor(prepared, deps);
     supervised = true;
+    if (flags.wait && flags.examples && !config.hollow) {
+      examples = buildExampleImages({ home, say: progress.say, run });
+      examples.catch(() => undefined); // said when they are waited for
+    }
     if (flags.wait) await waitUntilReady(options, prepared, progress, started);
   } catch (error) {
     // A part that cannot start: what ran before goes on, what this call started goes, and a cluster that never was leaves
@@ -108,7 +113,7 @@ async function up(flags: Flags): Promise<void> {
     throw error;
   }
   if (flags.wait) {
-    if (flags.examples && !config.hollow) await loadExampleImages({ config, paths, home, say: progress.say, run, clock });
+    if (examples !== undefined) await loadExampleImages(await examples, config, paths, { say: progress.say, run, clock });
     progress.say(`cluster ${name} is up after ${seconds(started)}; kubectl context ${contextName(name)} in ${readIndex(index).find((c) => c.name === name)?.kubeconfig ?? paths.kubeconfig}`);
     process.stdout.write(nextCommands(name, config.hollow));
   }
