@@ -45,7 +45,9 @@ export function openCluster(options: NameOption & { readonly dataDir?: string })
   const config = readConfig(paths.config);
   if (config === undefined) {
     const known = readIndex(index).map((c) => c.name);
-    throw new UserError(`there is no cluster "${name}"${known.length === 0 ? '; make it with: coracle up' : `; there is ${known.join(', ')}. Make it with: coracle up --name ${name}`}`);
+    throw new UserError(
+      `there is no cluster "${name}"${known.length === 0 ? '; make it with: coracle up' : `; there is ${known.join(', ')}. Make it with: coracle up --name ${name}`}`,
+    );
   }
   return { name: config.name, config, paths };
 }

@@ -15,7 +15,20 @@ import { addVersion } from './commands/version.ts';
 import { addCompletion } from './commands/completion.ts';
 
 /** In the order of --help: what people use first stands first. */
-const COMMANDS = [addUp, addStatus, addDown, addKubectl, addNode, addImage, addLogs, addSupport, addVersion, addCompletion, addParts, addTest] as const;
+const COMMANDS = [
+  addUp,
+  addStatus,
+  addDown,
+  addKubectl,
+  addNode,
+  addImage,
+  addLogs,
+  addSupport,
+  addVersion,
+  addCompletion,
+  addParts,
+  addTest,
+] as const;
 
 const program = new Command('coracle')
   .description('A complete Kubernetes 1.36 cluster, real down to the kernel.')

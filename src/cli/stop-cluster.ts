@@ -25,13 +25,25 @@ export interface StopOptions {
 /** Commands that start or stop a cluster exclude each other until this process ends. */
 export async function lockCommands(dataDir: string, name: string): Promise<void> {
   if ((await tryLock(`commands ${dataDir}`)) === undefined) {
-    throw new UserError(`another coracle command is starting or stopping cluster ${name} right now; wait until it has ended, then look with: coracle status --name ${name}`);
+    throw new UserError(
+      `another coracle command is starting or stopping cluster ${name} right now; wait until it has ended, then look with: coracle status --name ${name}`,
+    );
   }
 }
 
 /** May run twice, and when nothing runs. */
-export async function stopCluster(name: string, config: ClusterConfig, paths: ClusterPaths, options: StopOptions): Promise<void> {
-  if (!config.hollow) process.env['PATH'] = findPrograms({ privateDir: runtimeProgramsDir(home), path: env['PATH'] ?? '', ...(config.runtimeDir === undefined ? {} : { runtimeDir: config.runtimeDir }) }).programs.path;
+export async function stopCluster(
+  name: string,
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  options: StopOptions,
+): Promise<void> {
+  if (!config.hollow)
+    process.env['PATH'] = findPrograms({
+      privateDir: runtimeProgramsDir(home),
+      path: env['PATH'] ?? '',
+      ...(config.runtimeDir === undefined ? {} : { runtimeDir: config.runtimeDir }),
+    }).programs.path;
   await tearDown(config, paths, {
     run,
     clock,
@@ -42,7 +54,8 @@ export async function stopCluster(name: string, config: ClusterConfig, paths: Cl
   });
   if (!options.remove) return;
   const entry = readIndex(index).find((c) => c.name === name);
-  if (entry?.kubeconfig !== undefined) removeEntry(entry.kubeconfig, contextName(name), paths.data, entry.previousContext);
+  if (entry?.kubeconfig !== undefined)
+    removeEntry(entry.kubeconfig, contextName(name), paths.data, entry.previousContext);
   removeFolder(paths.data);
   dropIndex(index, name);
 }
@@ -64,6 +77,10 @@ function othersRun(name: string): boolean {
     if (c.name === name) return false;
     const paths = clusterPaths(c.dataDir);
     const config = readConfig(paths.config);
-    return config !== undefined && !config.hollow && ['supervisor', 'server'].some((part) => livePart(paths, part) !== undefined);
+    return (
+      config !== undefined &&
+      !config.hollow &&
+      ['supervisor', 'server'].some((part) => livePart(paths, part) !== undefined)
+    );
   });
 }

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatCIDR, parseCIDR } from '#base/ip.ts';
 import type { Run } from '#host/process.ts';
-import { machineAddress, machineRanges, nodeAddress, pickNodeNetwork, type RoutedRange, refuseCollisions, switchAddress } from './addresses.ts';
+import {
+  machineAddress,
+  machineRanges,
+  nodeAddress,
+  pickNodeNetwork,
+  type RoutedRange,
+  refuseCollisions,
+  switchAddress,
+} from './addresses.ts';
 
 const cidr = (text: string) => parseCIDR(text)!;
 const routed = (text: string, device = 'eth0'): RoutedRange => ({ cidr: cidr(text), device });
@@ -27,26 +35,38 @@ describe('machineRanges', () => {
 });
 
 describe('pickNodeNetwork', () => {
-  it('takes the article’s network where it is free', () => assert.equal(formatCIDR(pickNodeNetwork([], [])), '192.168.10.0/24'));
+  it('takes the article’s network where it is free', () =>
+    assert.equal(formatCIDR(pickNodeNetwork([], [])), '192.168.10.0/24'));
 
   it('passes over what the machine routes and what is reserved', () => {
-    assert.equal(formatCIDR(pickNodeNetwork([routed('192.168.10.0/24')], [cidr('192.168.11.0/24')])), '192.168.12.0/24');
+    assert.equal(
+      formatCIDR(pickNodeNetwork([routed('192.168.10.0/24')], [cidr('192.168.11.0/24')])),
+      '192.168.12.0/24',
+    );
   });
 
-  it('goes elsewhere when a home network takes all of 192.168', () => assert.equal(formatCIDR(pickNodeNetwork([routed('192.168.0.0/16')], [])), '172.31.0.0/24'));
+  it('goes elsewhere when a home network takes all of 192.168', () =>
+    assert.equal(formatCIDR(pickNodeNetwork([routed('192.168.0.0/16')], [])), '172.31.0.0/24'));
 
-  it('says so when nothing is free', () => assert.throws(() => pickNodeNetwork([routed('192.168.0.0/16'), routed('172.16.0.0/12')], []), /no free \/24/));
+  it('says so when nothing is free', () =>
+    assert.throws(() => pickNodeNetwork([routed('192.168.0.0/16'), routed('172.16.0.0/12')], []), /no free \/24/));
 });
 
 describe('refuseCollisions', () => {
   const pods = { option: '--pod-cidr', text: '10.244.0.0/16' };
 
   it('names the route that a range collides with', () => {
-    assert.throws(() => refuseCollisions([pods], [routed('10.0.0.0/8', 'vpn0')]), /--pod-cidr 10.244.0.0\/16 collides with 10.0.0.0\/8, which this machine routes through vpn0/);
+    assert.throws(
+      () => refuseCollisions([pods], [routed('10.0.0.0/8', 'vpn0')]),
+      /--pod-cidr 10.244.0.0\/16 collides with 10.0.0.0\/8, which this machine routes through vpn0/,
+    );
   });
 
   it('names two ranges that overlap', () => {
-    assert.throws(() => refuseCollisions([pods, { option: '--service-cidr', text: '10.244.128.0/20' }], []), /--service-cidr 10.244.128.0\/20 overlaps --pod-cidr 10.244.0.0\/16/);
+    assert.throws(
+      () => refuseCollisions([pods, { option: '--service-cidr', text: '10.244.128.0/20' }], []),
+      /--service-cidr 10.244.128.0\/20 overlaps --pod-cidr 10.244.0.0\/16/,
+    );
   });
 
   it('lets clusters have equal ranges', () => refuseCollisions([pods], [routed('10.244.0.0/16', 'crc0badcafe')]));
@@ -55,6 +75,9 @@ describe('refuseCollisions', () => {
 describe('addresses on the node network', () => {
   it('are the article’s', () => {
     const network = cidr('192.168.10.0/24');
-    assert.deepEqual([machineAddress(network), nodeAddress(network, 1), nodeAddress(network, 3), switchAddress(network)], ['192.168.10.1', '192.168.10.11', '192.168.10.13', '192.168.10.254']);
+    assert.deepEqual(
+      [machineAddress(network), nodeAddress(network, 1), nodeAddress(network, 3), switchAddress(network)],
+      ['192.168.10.1', '192.168.10.11', '192.168.10.13', '192.168.10.254'],
+    );
   });
 });

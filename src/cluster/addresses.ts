@@ -20,7 +20,8 @@ export async function machineRanges(run: Run): Promise<RoutedRange[]> {
   const routes = JSON.parse(await mustRun(run, 'ip', ['-j', '-4', 'route', 'show', 'table', 'all'])) as IpRoute[];
   const ranges: RoutedRange[] = [];
   for (const route of routes) {
-    if (route.dst === 'default' || route.type === 'broadcast' || route.type === 'multicast' || route.dev === 'lo') continue;
+    if (route.dst === 'default' || route.type === 'broadcast' || route.type === 'multicast' || route.dev === 'lo')
+      continue;
     const cidr = parseCIDR(route.dst.includes('/') ? route.dst : `${route.dst}/32`);
     if (cidr !== undefined) ranges.push({ cidr, device: route.dev ?? route.type ?? 'a route' });
   }
@@ -32,26 +33,40 @@ export const LINK_PREFIX = 'crc';
 
 /** The article's node network first, then its neighbours, then less usual ones. */
 function candidates(): CIDR[] {
-  const texts = [...Array.from({ length: 245 }, (_, i) => `192.168.${10 + i}.0/24`), ...Array.from({ length: 16 }, (_, i) => `172.31.${i * 16}.0/24`)];
+  const texts = [
+    ...Array.from({ length: 245 }, (_, i) => `192.168.${10 + i}.0/24`),
+    ...Array.from({ length: 16 }, (_, i) => `172.31.${i * 16}.0/24`),
+  ];
   return texts.map((t) => parseCIDR(t)!);
 }
 
 export function pickNodeNetwork(taken: readonly RoutedRange[], reserved: readonly CIDR[]): CIDR {
-  const free = candidates().find((c) => !taken.some((t) => cidrsOverlap(t.cidr, c)) && !reserved.some((r) => cidrsOverlap(r, c)));
-  if (free === undefined) throw new UsageError('no free /24 for the node network was found between 192.168.10.0 and 192.168.254.0');
+  const free = candidates().find(
+    (c) => !taken.some((t) => cidrsOverlap(t.cidr, c)) && !reserved.some((r) => cidrsOverlap(r, c)),
+  );
+  if (free === undefined)
+    throw new UsageError('no free /24 for the node network was found between 192.168.10.0 and 192.168.254.0');
   return free;
 }
 
 /** Throws when a cluster range overlaps what the machine routes, or another cluster range. */
-export function refuseCollisions(ranges: readonly { readonly option: string; readonly text: string }[], taken: readonly RoutedRange[]): void {
+export function refuseCollisions(
+  ranges: readonly { readonly option: string; readonly text: string }[],
+  taken: readonly RoutedRange[],
+): void {
   for (const [i, range] of ranges.entries()) {
     const cidr = parseCIDR(range.text)!;
     const hit = taken.find((t) => !t.device.startsWith(LINK_PREFIX) && cidrsOverlap(t.cidr, cidr));
     if (hit !== undefined) {
-      throw new UsageError(`${range.option} ${range.text} collides with ${formatCIDR(hit.cidr)}, which this machine routes through ${hit.device}; give another range`);
+      throw new UsageError(
+        `${range.option} ${range.text} collides with ${formatCIDR(hit.cidr)}, which this machine routes through ${hit.device}; give another range`,
+      );
     }
     const other = ranges.slice(0, i).find((r) => cidrsOverlap(parseCIDR(r.text)!, cidr));
-    if (other !== undefined) throw new UsageError(`${range.option} ${range.text} overlaps ${other.option} ${other.text}; give ranges that do not overlap`);
+    if (other !== undefined)
+      throw new UsageError(
+        `${range.option} ${range.text} overlaps ${other.option} ${other.text}; give ranges that do not overlap`,
+      );
   }
 }
 

@@ -35,7 +35,13 @@ const IPAM_FOLDER = '/run/coracle/ipam';
 /** Ethernet; the switch is as wide as the machine's veth. */
 const MTU = 1500;
 
-export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nodeName: string, deps: AgentProgramDeps, signal: AbortSignal): Promise<Component> {
+export async function startAgent(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  nodeName: string,
+  deps: AgentProgramDeps,
+  signal: AbortSignal,
+): Promise<Component> {
   const { clock, log } = deps;
   const node = config.nodes.find((n) => n.name === nodeName);
   if (node === undefined) throw new Error(`the configuration knows no node ${nodeName}`);
@@ -48,7 +54,10 @@ export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nod
   const kubeletClient = nodeClient(config, paths, join(own.root, 'kubelet-client'), clock, 'kubelet');
   const agentClient = nodeClient(config, paths, join(own.root, 'agent-client'), clock, 'coracle-agent');
   const kubeletInformers = createInformers({ client: kubeletClient, clock, random, log });
-  const events = new QueuedEventRecorder({ client: kubeletClient, clock, random, log }, { component: 'kubelet', host: nodeName });
+  const events = new QueuedEventRecorder(
+    { client: kubeletClient, clock, random, log },
+    { component: 'kubelet', host: nodeName },
+  );
 
   const agentInformers = createInformers({ client: agentClient, clock, random, log });
   const mounts = new KernelMounts(run);
@@ -58,16 +67,37 @@ export async function startAgent(config: ClusterConfig, paths: ClusterPaths, nod
       nodeIPs: [node.ip],
       clusterCIDR: config.podCIDR,
       serviceCIDR: config.serviceCIDR,
-      dns: { address: config.clusterDNS, domain: config.clusterDomain, upstreams: [`${config.machineIP}:${DNS_RELAY_PORT}`] },
+      dns: {
+        address: config.clusterDNS,
+        domain: config.clusterDomain,
+        upstreams: [`${config.machineIP}:${DNS_RELAY_PORT}`],
+      },
       // Which addresses are taken is forgotten with the node, as its pods are: on the node's own /run.
-      cni: { ours: config.cniConfDir === undefined, confDir: config.cniConfDir ?? own.cniConf, dataDir: IPAM_FOLDER, mtu: MTU },
+      cni: {
+        ours: config.cniConfDir === undefined,
+        confDir: config.cniConfDir ?? own.cniConf,
+        dataDir: IPAM_FOLDER,
+        mtu: MTU,
+      },
       nftPath: 'nft',
       folder: join(own.root, 'rules'),
-      parts: { proxy: !config.disabled.includes('proxy'), policy: !config.disabled.includes('policy'), dns: !config.disabled.includes('dns') },
+      parts: {
+        proxy: !config.disabled.includes('proxy'),
+        policy: !config.disabled.includes('policy'),
+        dns: !config.disabled.includes('dns'),
+      },
     },
     { informers: agentInformers, clock, random, log, metrics, run },
   );
-  const reclaimer = createDiskReclaimer({ client: agentClient, informers: agentInformers, files: realFileSystem, mounts, clock, log, volumesDir: paths.volumes });
+  const reclaimer = createDiskReclaimer({
+    client: agentClient,
+    informers: agentInformers,
+    files: realFileSystem,
+    mounts,
+    clock,
+    log,
+    volumesDir: paths.volumes,
+  });
   const parts: Component[] = [
     events,
     {

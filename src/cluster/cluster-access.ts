@@ -34,9 +34,22 @@ export interface ClusterAccess {
 
 export function clusterAccess({ informers, client, pki, clock, random, log }: ClusterAccessDeps): ClusterAccess {
   const tunnels = new TunnelServer({ clock, log });
-  const resolveService = serviceResolver({ services: informers.informer(services), slices: informers.informer(endpointslices), random });
+  const resolveService = serviceResolver({
+    services: informers.informer(services),
+    slices: informers.informer(endpointslices),
+    random,
+  });
   const dialer = createClusterDialer({ tunnels, resolveService });
-  const backends = createBackends(dialer, { ca: pki.ca.certificate, certificate: pki.kubeletClient.certificate, privateKey: pki.kubeletClient.key });
-  const connect = connectHandlers({ backends, nodes: lookupOf(informers, client, nodes), pods: lookupOf(informers, client, pods), services: lookupOf(informers, client, services) });
+  const backends = createBackends(dialer, {
+    ca: pki.ca.certificate,
+    certificate: pki.kubeletClient.certificate,
+    privateKey: pki.kubeletClient.key,
+  });
+  const connect = connectHandlers({
+    backends,
+    nodes: lookupOf(informers, client, nodes),
+    pods: lookupOf(informers, client, pods),
+    services: lookupOf(informers, client, services),
+  });
   return { tunnels, dialer, connect, upgrades: [tunnelRoute(tunnels)] };
 }

@@ -3,7 +3,14 @@
 import type { Service } from '#generated/api/core-v1.ts';
 import type { ClusterRole, ClusterRoleBinding } from '#generated/api/rbac-v1.ts';
 import type { CSIDriver, StorageClass } from '#generated/api/storage-v1.ts';
-import { clusterrolebindings, clusterroles, configmaps, csidrivers, services, storageclasses } from '#generated/resources.ts';
+import {
+  clusterrolebindings,
+  clusterroles,
+  configmaps,
+  csidrivers,
+  services,
+  storageclasses,
+} from '#generated/resources.ts';
 import type { Client } from '#client/client.ts';
 import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
@@ -24,17 +31,32 @@ const standardClass: StorageClass = {
   volumeBindingMode: 'WaitForFirstConsumer',
 };
 
-const driver: CSIDriver = { metadata: { name: VOLUME_DRIVER }, spec: { attachRequired: true, podInfoOnMount: false, volumeLifecycleModes: ['Persistent'], fsGroupPolicy: 'File' } };
+const driver: CSIDriver = {
+  metadata: { name: VOLUME_DRIVER },
+  spec: { attachRequired: true, podInfoOnMount: false, volumeLifecycleModes: ['Persistent'], fsGroupPolicy: 'File' },
+};
 
 /** What a node reads and writes beside what the Node authorizer allows its kubelet. */
 const nodeAgentRole: ClusterRole = {
   metadata: { name: NODE_AGENT_GROUP },
   rules: [
-    { apiGroups: [''], resources: ['services', 'pods', 'namespaces', 'nodes', 'endpoints'], verbs: ['get', 'list', 'watch'] },
+    {
+      apiGroups: [''],
+      resources: ['services', 'pods', 'namespaces', 'nodes', 'endpoints'],
+      verbs: ['get', 'list', 'watch'],
+    },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies', 'ingresses', 'servicecidrs'], verbs: ['get', 'list', 'watch'] },
+    {
+      apiGroups: ['networking.k8s.io'],
+      resources: ['networkpolicies', 'ingresses', 'servicecidrs'],
+      verbs: ['get', 'list', 'watch'],
+    },
     { apiGroups: [''], resources: ['persistentvolumes'], verbs: ['get', 'list', 'watch', 'update', 'patch'] },
-    { apiGroups: ['storage.k8s.io'], resources: ['volumeattachments', 'storageclasses'], verbs: ['get', 'list', 'watch'] },
+    {
+      apiGroups: ['storage.k8s.io'],
+      resources: ['volumeattachments', 'storageclasses'],
+      verbs: ['get', 'list', 'watch'],
+    },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
     { nonResourceURLs: [TUNNEL_PATH], verbs: ['get'] },
   ],
@@ -58,7 +80,11 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
     }
   };
   const dns: Service = {
-    metadata: { name: 'kube-dns', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' } },
+    metadata: {
+      name: 'kube-dns',
+      namespace: 'kube-system',
+      labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
+    },
     spec: {
       clusterIP: config.clusterDNS,
       selector: { 'k8s-app': 'kube-dns' },
@@ -70,14 +96,30 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
   };
   // Before the classes: existing claims of a class that was deleted on purpose must not bring it back.
   const known = await client.resource(configmaps).get('kube-system', 'coracle-defaults');
-  await Promise.all([ensureAgentRole(client), ensure(clusterrolebindings, nodeAgentBinding), ensure(services, dns), ensure(csidrivers, driver)]);
+  await Promise.all([
+    ensureAgentRole(client),
+    ensure(clusterrolebindings, nodeAgentBinding),
+    ensure(services, dns),
+    ensure(csidrivers, driver),
+  ]);
   await ensure(configmaps, {
     metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
-    data: { 'client-ca-file': pki.ca.certificate, 'requestheader-client-ca-file': pki.frontProxyCa.certificate, 'requestheader-allowed-names': '["front-proxy-client"]', 'requestheader-username-headers': '["X-Remote-User"]', 'requestheader-group-headers': '["X-Remote-Group"]', 'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]', 'requestheader-uid-headers': '["X-Remote-Uid"]' },
+    data: {
+      'client-ca-file': pki.ca.certificate,
+      'requestheader-client-ca-file': pki.frontProxyCa.certificate,
+      'requestheader-allowed-names': '["front-proxy-client"]',
+      'requestheader-username-headers': '["X-Remote-User"]',
+      'requestheader-group-headers': '["X-Remote-Group"]',
+      'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+      'requestheader-uid-headers': '["X-Remote-Uid"]',
+    },
   });
   if (known !== undefined) return;
   await ensure(storageclasses, standardClass);
-  await ensure(configmaps, { metadata: { name: 'coracle-defaults', namespace: 'kube-system' }, data: { 'storage-class': 'standard' } });
+  await ensure(configmaps, {
+    metadata: { name: 'coracle-defaults', namespace: 'kube-system' },
+    data: { 'storage-class': 'standard' },
+  });
 }
 
 /** The agents' role is the program's own: a newer program may need more than the one that made it. */
@@ -85,5 +127,6 @@ async function ensureAgentRole(client: Client): Promise<void> {
   const roles = client.resource(clusterroles);
   const found = await roles.get(undefined, NODE_AGENT_GROUP);
   if (found === undefined) await roles.create(nodeAgentRole);
-  else if (JSON.stringify(found.rules) !== JSON.stringify(nodeAgentRole.rules)) await roles.update({ ...found, rules: nodeAgentRole.rules });
+  else if (JSON.stringify(found.rules) !== JSON.stringify(nodeAgentRole.rules))
+    await roles.update({ ...found, rules: nodeAgentRole.rules });
 }

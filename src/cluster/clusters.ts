@@ -25,10 +25,17 @@ export function putIndex(path: string, entry: ClusterEntry): void {
 }
 
 export function dropIndex(path: string, name: string): void {
-  write(path, readIndex(path).filter((c) => c.name !== name));
+  write(
+    path,
+    readIndex(path).filter((c) => c.name !== name),
+  );
 }
 
 function write(path: string, clusters: readonly ClusterEntry[]): void {
   mkdirSync(dirname(path), { recursive: true });
-  writeFileAtomic(path, `${JSON.stringify({ clusters: clusters.toSorted((a, b) => a.name.localeCompare(b.name)) }, undefined, 2)}\n`, 0o600);
+  writeFileAtomic(
+    path,
+    `${JSON.stringify({ clusters: clusters.toSorted((a, b) => a.name.localeCompare(b.name)) }, undefined, 2)}\n`,
+    0o600,
+  );
 }

@@ -21,7 +21,10 @@ describe('readConfig', () => {
   ] as const) {
     it(`refuses ${what} and leaves it untouched`, () => {
       writeFileSync(file, text);
-      assert.throws(() => readConfig(file), (error) => error instanceof UsageError && expected.test(error.message));
+      assert.throws(
+        () => readConfig(file),
+        (error) => error instanceof UsageError && expected.test(error.message),
+      );
       assert.equal(readFileSync(file, 'utf8'), text);
     });
   }
@@ -30,23 +33,33 @@ describe('readConfig', () => {
 describe('parseRange', () => {
   it('gives the canonical text', () => assert.equal(parseRange('--pod-cidr', '10.244.3.7/16'), '10.244.0.0/16'));
   for (const text of ['10.244.0.0', '10.244.0.0/33', 'fd00::/64', '']) {
-    it(`refuses "${text}" and names the option`, () => assert.throws(() => parseRange('--pod-cidr', text), /--pod-cidr wants an IPv4 range/));
+    it(`refuses "${text}" and names the option`, () =>
+      assert.throws(() => parseRange('--pod-cidr', text), /--pod-cidr wants an IPv4 range/));
   }
 });
 
 describe('checkName', () => {
-  for (const name of ['local', 'a', 'x-1', '0'.repeat(32)]) it(`takes ${name}`, () => assert.equal(checkName(name), name));
-  for (const name of ['', 'A', 'a_b', '-a', 'a-', 'a/b', '..', 'x'.repeat(33)]) it(`refuses "${name}"`, () => assert.throws(() => checkName(name), UsageError));
+  for (const name of ['local', 'a', 'x-1', '0'.repeat(32)])
+    it(`takes ${name}`, () => assert.equal(checkName(name), name));
+  for (const name of ['', 'A', 'a_b', '-a', 'a-', 'a/b', '..', 'x'.repeat(33)])
+    it(`refuses "${name}"`, () => assert.throws(() => checkName(name), UsageError));
 });
 
 describe('parseMemory', () => {
-  for (const [text, bytes] of [['4Gi', 4 * 2 ** 30], ['512Mi', 512 * 2 ** 20], ['1G', 1e9], ['1000', 1000]] as const) {
+  for (const [text, bytes] of [
+    ['4Gi', 4 * 2 ** 30],
+    ['512Mi', 512 * 2 ** 20],
+    ['1G', 1e9],
+    ['1000', 1000],
+  ] as const) {
     it(`reads ${text}`, () => assert.equal(parseMemory(text), bytes));
   }
-  for (const text of ['much', '4 Gi', '-1', '1.5Gi']) it(`refuses ${text}`, () => assert.throws(() => parseMemory(text), UsageError));
+  for (const text of ['much', '4 Gi', '-1', '1.5Gi'])
+    it(`refuses ${text}`, () => assert.throws(() => parseMemory(text), UsageError));
 });
 
 describe('parseDisabled', () => {
   it('takes a list', () => assert.deepEqual(parseDisabled('scheduler,dns,'), ['scheduler', 'dns']));
-  it('refuses a part that cannot be left out, and says which can', () => assert.throws(() => parseDisabled('etcd'), /knows scheduler, controllers, dns, proxy, policy; not "etcd"/));
+  it('refuses a part that cannot be left out, and says which can', () =>
+    assert.throws(() => parseDisabled('etcd'), /knows scheduler, controllers, dns, proxy, policy; not "etcd"/));
 });

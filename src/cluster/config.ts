@@ -49,14 +49,20 @@ export function readConfig(path: string): ClusterConfig | undefined {
   try {
     config = readJsonIfExists<ClusterConfig>(path);
   } catch (cause) {
-    throw new UsageError(`${path} is damaged: it is not valid JSON; nothing was changed. Restore it from a copy, or give another --data-dir`, { cause });
+    throw new UsageError(
+      `${path} is damaged: it is not valid JSON; nothing was changed. Restore it from a copy, or give another --data-dir`,
+      { cause },
+    );
   }
   if (config === undefined) return undefined;
-  if (!Number.isInteger(config.format)) throw new UsageError(`${path} is not the configuration of a cluster; nothing was changed. Give another --data-dir`);
+  if (!Number.isInteger(config.format))
+    throw new UsageError(`${path} is not the configuration of a cluster; nothing was changed. Give another --data-dir`);
   if (config.format !== DATA_FORMAT) {
     throw new UsageError(
       `${path} has data format ${config.format}, this Coracle reads format ${DATA_FORMAT}; nothing was changed. ` +
-        (config.format > DATA_FORMAT ? 'Use the newer Coracle that wrote it.' : 'Export what you need with the Coracle that wrote it.'),
+        (config.format > DATA_FORMAT
+          ? 'Use the newer Coracle that wrote it.'
+          : 'Export what you need with the Coracle that wrote it.'),
     );
   }
   return config;
@@ -69,7 +75,8 @@ export function writeConfig(path: string, config: ClusterConfig): void {
 /** Canonical text of a range given on the command line. */
 export function parseRange(option: string, text: string): string {
   const cidr = parseCIDR(text);
-  if (cidr === undefined || cidr.family !== 4) throw new UsageError(`${option} wants an IPv4 range such as 10.244.0.0/16, not "${text}"`);
+  if (cidr === undefined || cidr.family !== 4)
+    throw new UsageError(`${option} wants an IPv4 range such as 10.244.0.0/16, not "${text}"`);
   return formatCIDR(cidr);
 }
 
@@ -77,7 +84,9 @@ const NAME = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;
 
 export function checkName(name: string): string {
   if (!NAME.test(name)) {
-    throw new UsageError(`"${name}" cannot name a cluster: use up to 32 lower-case letters, digits and hyphens, beginning and ending with a letter or digit`);
+    throw new UsageError(
+      `"${name}" cannot name a cluster: use up to 32 lower-case letters, digits and hyphens, beginning and ending with a letter or digit`,
+    );
   }
   return name;
 }
@@ -87,12 +96,21 @@ export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy'] as c
 export function parseDisabled(text: string): string[] {
   const parts = text.split(',').filter((p) => p !== '');
   for (const part of parts) {
-    if (!(PARTS as readonly string[]).includes(part)) throw new UsageError(`--disable knows ${PARTS.join(', ')}; not "${part}"`);
+    if (!(PARTS as readonly string[]).includes(part))
+      throw new UsageError(`--disable knows ${PARTS.join(', ')}; not "${part}"`);
   }
   return parts;
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, K: 1e3, M: 1e6, G: 1e9 };
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+};
 
 /** Bytes of `4Gi`, `512Mi`, `1000000`. */
 export function parseMemory(text: string): number {

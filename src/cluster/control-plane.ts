@@ -38,7 +38,8 @@ const NODE_CIDR_BITS = 24;
 export function createControl(options: ControlOptions, deps: ControlDeps): readonly Component[] {
   const { clock, random, log, metrics, freeze = false } = deps;
   const parts: Component[] = [];
-  const clientOf = (user: string, agent: string): Client => createClient({ transport: actingAs(deps.transport, user), clock, userAgent: agent, freeze });
+  const clientOf = (user: string, agent: string): Client =>
+    createClient({ transport: actingAs(deps.transport, user), clock, userAgent: agent, freeze });
   const recorderOf = (client: Client, component: string) => {
     const recorder = new QueuedEventRecorder({ client, clock, random, log }, { component });
     parts.push(recorder);
@@ -49,7 +50,8 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
     const informers = createInformers({ client: shared, clock, random, log }, { freeze });
     // The controllers start them and leave them running: they are stopped behind them.
     parts.push({ name: 'controller-informers', start: async () => {}, stop: () => informers.stop() });
-    const serviceAccount = (identity: string): Client => clientOf(`system:serviceaccount:kube-system:${identity}`, `kube-controller-manager/${identity}`);
+    const serviceAccount = (identity: string): Client =>
+      clientOf(`system:serviceaccount:kube-system:${identity}`, `kube-controller-manager/${identity}`);
     parts.push(
       createControllers({
         clientFor: serviceAccount,
@@ -65,7 +67,9 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
   }
   if (!options.disabled.includes('scheduler')) {
     const client = clientOf('system:kube-scheduler', 'kube-scheduler');
-    parts.push(scheduling({ client, events: recorderOf(client, 'default-scheduler'), clock, random, log, metrics, freeze }));
+    parts.push(
+      scheduling({ client, events: recorderOf(client, 'default-scheduler'), clock, random, log, metrics, freeze }),
+    );
   }
   return parts;
 }

@@ -13,7 +13,13 @@ const { options } = workerData as { options: ControlOptions };
 const port = parentPort!;
 const log = createLog({ write: (line) => void process.stderr.write(line) });
 const transport = createMessagePortTransport(port as unknown as Port);
-const parts = createControl(options, { transport, clock: new SystemClock(), random: new SystemRandom(), log, metrics: new MetricsRegistry() });
+const parts = createControl(options, {
+  transport,
+  clock: new SystemClock(),
+  random: new SystemRandom(),
+  log,
+  metrics: new MetricsRegistry(),
+});
 
 const starting = new AbortController();
 port.once('close', () => void stopAll(parts));

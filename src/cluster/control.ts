@@ -19,7 +19,8 @@ export function serveControl(socket: string, handlers: ControlHandlers): Promise
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const handler = handlers[name];
-      const answer = (status: number, body: unknown) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? null));
+      const answer = (status: number, body: unknown) =>
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? null));
       if (handler === undefined) return answer(404, { message: `unknown command ${name}` });
       const text = Buffer.concat(chunks).toString('utf8');
       handler(text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)).then(
@@ -44,18 +45,28 @@ export function serveControl(socket: string, handlers: ControlHandlers): Promise
 }
 
 /** Undefined when no supervisor listens. Throws UserError with the supervisor's sentence when it could not do it. */
-export function callControl<R>(socket: string, name: string, args: Readonly<Record<string, unknown>> = {}, timeoutMs = 60_000): Promise<R | undefined> {
+export function callControl<R>(
+  socket: string,
+  name: string,
+  args: Readonly<Record<string, unknown>> = {},
+  timeoutMs = 60_000,
+): Promise<R | undefined> {
   return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath: socket, path: `/${name}`, method: 'POST', timeout: timeoutMs }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as R & { message?: string };
-        if (response.statusCode === 200) resolve(body);
-        else reject(new UserError(body.message ?? `the supervisor answered ${response.statusCode}`));
-      });
-    });
-    request.on('timeout', () => request.destroy(new UserError(`the supervisor did not finish "${name}" within ${timeoutMs / 1000} s`)));
+    const request = http.request(
+      { socketPath: socket, path: `/${name}`, method: 'POST', timeout: timeoutMs },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as R & { message?: string };
+          if (response.statusCode === 200) resolve(body);
+          else reject(new UserError(body.message ?? `the supervisor answered ${response.statusCode}`));
+        });
+      },
+    );
+    request.on('timeout', () =>
+      request.destroy(new UserError(`the supervisor did not finish "${name}" within ${timeoutMs / 1000} s`)),
+    );
     request.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined);
       else reject(error);

@@ -18,7 +18,9 @@ const DNS_PORT = 53;
 export function parseResolvConf(text: string): readonly string[] {
   return text.split('\n').flatMap((line) => {
     const [word, address] = line.trim().split(/\s+/);
-    return word === 'nameserver' && address !== undefined && parseIP(address)?.family === 4 ? [`${address}:${DNS_PORT}`] : [];
+    return word === 'nameserver' && address !== undefined && parseIP(address)?.family === 4
+      ? [`${address}:${DNS_PORT}`]
+      : [];
   });
 }
 

@@ -21,7 +21,12 @@ export class MissingError extends UserError {
 
 /** Errors of the operating system as sentences that say what to do; other errors as they are. */
 export function describeForUser(error: unknown): string {
-  const { code, path, address, port } = (error ?? {}) as { code?: string; path?: string; address?: string; port?: number };
+  const { code, path, address, port } = (error ?? {}) as {
+    code?: string;
+    path?: string;
+    address?: string;
+    port?: number;
+  };
   const where = path === undefined ? '' : ` for ${path}`;
   switch (code) {
     case 'ENOSPC':

@@ -27,7 +27,9 @@ export async function buildExampleImages({ home, say, run }: ExampleImagesOption
   const built = new Map<string, string>();
   if (!existsSync(join(root(), 'images'))) return built;
   if (!isDebian()) {
-    say('example images are built from Debian packages, and this is no Debian: skipped; load your own with coracle image load');
+    say(
+      'example images are built from Debian packages, and this is no Debian: skipped; load your own with coracle image load',
+    );
     return built;
   }
   const deps = buildDeps(home, run, say);
@@ -41,9 +43,18 @@ export async function buildExampleImages({ home, say, run }: ExampleImagesOption
 const GIVING_TIMEOUT_MS = 120_000;
 
 /** Loads each image on the nodes that lack it. */
-export async function loadExampleImages(images: BuiltImages, config: ClusterConfig, paths: ClusterPaths, { say, run, clock }: Pick<ExampleImagesOptions, 'say' | 'run'> & { readonly clock: Clock }): Promise<void> {
+export async function loadExampleImages(
+  images: BuiltImages,
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  { say, run, clock }: Pick<ExampleImagesOptions, 'say' | 'run'> & { readonly clock: Clock },
+): Promise<void> {
   const nodes = config.nodes.filter((n) => n.power === 'on').map((n) => n.name);
-  for (const end = clock.monotonic() + GIVING_TIMEOUT_MS; clock.monotonic() < end && !nodes.every((n) => hasBeenGivenImages(n, paths)); ) await sleep(clock, 100);
+  for (
+    const end = clock.monotonic() + GIVING_TIMEOUT_MS;
+    clock.monotonic() < end && !nodes.every((n) => hasBeenGivenImages(n, paths));
+  )
+    await sleep(clock, 100);
   const known = await listImages(config, paths, run);
   for (const [reference, archive] of images) {
     const lacking = nodes.filter((n) => known.get(reference)?.includes(n) !== true);
@@ -55,7 +66,10 @@ export async function loadExampleImages(images: BuiltImages, config: ClusterConf
 
 /** Archive of the sandbox image. */
 export function pauseArchive(home: string, run: Run): Promise<string> {
-  return buildImage(PAUSE, buildDeps(home, run, () => {}));
+  return buildImage(
+    PAUSE,
+    buildDeps(home, run, () => {}),
+  );
 }
 
 function buildDeps(home: string, run: Run, say: (line: string) => void) {

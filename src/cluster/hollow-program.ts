@@ -87,7 +87,8 @@ export class HollowNodes implements Component {
             await startAll(parts, this.#signal);
           } catch (error) {
             this.#running.delete(node.name);
-            if (!this.#signal.aborted) this.#deps.log.error('a hollow node did not start', { node: node.name, error: describeError(error) });
+            if (!this.#signal.aborted)
+              this.#deps.log.error('a hollow node did not start', { node: node.name, error: describeError(error) });
           }
         }),
     );

@@ -21,7 +21,13 @@ export function effectiveCapabilities(status: string): bigint {
 }
 
 export async function examineHost(run: Run, platform: string, uid: number): Promise<HostFacts> {
-  if (platform !== 'linux') return { isLinux: false, isRoot: uid === 0, canSetOomScore: false, lacks: [`this machine runs ${platform}, not Linux`] };
+  if (platform !== 'linux')
+    return {
+      isLinux: false,
+      isRoot: uid === 0,
+      canSetOomScore: false,
+      lacks: [`this machine runs ${platform}, not Linux`],
+    };
   const capabilities = effectiveCapabilities(readFileSync('/proc/self/status', 'utf8'));
   const has = (bit: bigint) => ((capabilities >> bit) & 1n) === 1n;
   const lacks: string[] = [];
@@ -29,7 +35,8 @@ export async function examineHost(run: Run, platform: string, uid: number): Prom
   else {
     if (!has(CAP_SYS_ADMIN)) lacks.push('the capability CAP_SYS_ADMIN is missing');
     if (!has(CAP_NET_ADMIN)) lacks.push('the capability CAP_NET_ADMIN is missing');
-    for (const kind of ['net', 'mnt', 'pid', 'uts']) if (!existsSync(`/proc/self/ns/${kind}`)) lacks.push(`the kernel has no ${kind} namespaces`);
+    for (const kind of ['net', 'mnt', 'pid', 'uts'])
+      if (!existsSync(`/proc/self/ns/${kind}`)) lacks.push(`the kernel has no ${kind} namespaces`);
     if (!readFileSync('/proc/filesystems', 'utf8').includes('overlay')) {
       const loaded = await run('modprobe', ['overlay']);
       if (loaded.code !== 0) lacks.push('the kernel has no overlayfs');
@@ -46,7 +53,10 @@ export async function tryNetworkFeatures(run: Run): Promise<readonly string[]> {
     return result.code === 0 ? [] : [`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`];
   };
   const lacks = await Promise.all([
-    attempt('bridge or veth links', 'ip link add name probe0 type bridge && ip link add name probe1 type veth peer name probe2'),
+    attempt(
+      'bridge or veth links',
+      'ip link add name probe0 type bridge && ip link add name probe1 type veth peer name probe2',
+    ),
     attempt(
       'nftables with maps and NAT',
       "nft add table ip probe && nft 'add map ip probe ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service ; }' && nft 'add chain ip probe nat0 { type nat hook prerouting priority 0 ; }'",

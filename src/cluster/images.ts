@@ -1,7 +1,22 @@
 // Images on nodes. An archive's blobs are stored once a machine: every node's containerd gets hard links to them before
 // the import, finds the content there, and only unpacks.
 import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, copyFileSync, createReadStream, createWriteStream, existsSync, linkSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -34,7 +49,19 @@ function runningNodes(config: ClusterConfig, paths: ClusterPaths, run: Run): rea
     if (init === undefined) return [];
     // Inside the node: containerd mounts what it unpacks in its own mount namespace.
     const ctr = (args: readonly string[]) =>
-      mustRun(run, 'nsenter', [`--target=${init.pid}`, '--net', '--mount', '--pid', '--', 'ctr', '--namespace', NAMESPACE, '--address', '/run/containerd/containerd.sock', ...args]);
+      mustRun(run, 'nsenter', [
+        `--target=${init.pid}`,
+        '--net',
+        '--mount',
+        '--pid',
+        '--',
+        'ctr',
+        '--namespace',
+        NAMESPACE,
+        '--address',
+        '/run/containerd/containerd.sock',
+        ...args,
+      ]);
     return [{ name: node.name, ctr }];
   });
   if (nodes.length === 0) throw new UserError('no node is running; start the cluster with: coracle up');
@@ -42,7 +69,12 @@ function runningNodes(config: ClusterConfig, paths: ClusterPaths, run: Run): rea
 }
 
 /** Imports docker or OCI archives (also gzipped) on all running nodes, and keeps them for nodes that come later. */
-export async function loadImages(config: ClusterConfig, paths: ClusterPaths, files: readonly string[], { run, say }: LoadDeps): Promise<void> {
+export async function loadImages(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  files: readonly string[],
+  { run, say }: LoadDeps,
+): Promise<void> {
   const nodes = runningNodes(config, paths, run).map((n) => n.name);
   for (const file of files) {
     await importOn(nodes, await keepArchive(file, paths), config, paths, run);
@@ -51,7 +83,13 @@ export async function loadImages(config: ClusterConfig, paths: ClusterPaths, fil
 }
 
 /** Like loadImages for an archive that is never written again, on some of the nodes: kept by a link instead of a copy. */
-export async function loadBuiltImage(nodes: readonly string[], archive: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+export async function loadBuiltImage(
+  nodes: readonly string[],
+  archive: string,
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  run: Run,
+): Promise<void> {
   const folder = join(paths.images, 'archives');
   mkdirSync(folder, { recursive: true });
   const kept = join(folder, basename(archive));
@@ -98,17 +136,26 @@ async function loadKeptImages(node: string, config: ClusterConfig, paths: Cluste
   const age = (archive: string): number => statSync(join(folder, archive)).ctimeMs;
   const archives = readdirSync(folder).filter((f) => f.endsWith('.tar') && f !== SANDBOX_ARCHIVE);
   // Oldest first: of two archives with one name the one loaded last counts.
-  for (const archive of archives.toSorted((a, b) => age(a) - age(b))) await importOn([node], join(folder, archive), config, paths, run);
+  for (const archive of archives.toSorted((a, b) => age(a) - age(b)))
+    await importOn([node], join(folder, archive), config, paths, run);
 }
 
 /** Smaller ones are not worth leaving out of an import. */
 const LARGE_BLOB_BYTES = 1 << 20;
 
-async function importOn(names: readonly string[], archive: string, config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<void> {
+async function importOn(
+  names: readonly string[],
+  archive: string,
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  run: Run,
+): Promise<void> {
   const blobs = await keepBlobs(archive, paths);
   const nodes = runningNodes(config, paths, run).filter((n) => names.includes(n.name));
   const known = await Promise.all(nodes.map(knownBlobs));
-  const needless = blobs.filter((b) => statSync(join(paths.images, 'blobs', b)).size >= LARGE_BLOB_BYTES && known.every((k) => k.has(b)));
+  const needless = blobs.filter(
+    (b) => statSync(join(paths.images, 'blobs', b)).size >= LARGE_BLOB_BYTES && known.every((k) => k.has(b)),
+  );
   const importOne = async (node: RunningNode, file: string) => {
     const content = join(paths.node(node.name).containerd, CONTENT);
     mkdirSync(content, { recursive: true });
@@ -119,7 +166,10 @@ async function importOn(names: readonly string[], archive: string, config: Clust
     try {
       await importOne(node, archive);
     } catch (error) {
-      if (error instanceof CommandError) throw new UserError(`${basename(archive)} could not be imported on ${node.name}: ${error.result.stderr.trim().split('\n').at(-1)}. Give archives made by docker save, or OCI archives`);
+      if (error instanceof CommandError)
+        throw new UserError(
+          `${basename(archive)} could not be imported on ${node.name}: ${error.result.stderr.trim().split('\n').at(-1)}. Give archives made by docker save, or OCI archives`,
+        );
       throw error;
     }
   };
@@ -239,11 +289,16 @@ async function keepBlobs(archive: string, paths: ClusterPaths): Promise<readonly
 }
 
 /** Image name → nodes that have it. */
-export async function listImages(config: ClusterConfig, paths: ClusterPaths, run: Run): Promise<ReadonlyMap<string, readonly string[]>> {
+export async function listImages(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  run: Run,
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const images = new Map<string, string[]>();
   for (const node of runningNodes(config, paths, run)) {
     const listed = await node.ctr(['images', 'list', '--quiet']);
-    for (const name of listed.split('\n').filter((n) => n !== '' && !n.startsWith('sha256:'))) images.getOrInsertComputed(name, () => []).push(node.name);
+    for (const name of listed.split('\n').filter((n) => n !== '' && !n.startsWith('sha256:')))
+      images.getOrInsertComputed(name, () => []).push(node.name);
   }
   return new Map([...images].toSorted(([a], [b]) => a.localeCompare(b)));
 }

@@ -16,7 +16,11 @@ interface File {
 }
 
 const config = (name: string, port = 6443) =>
-  makeKubeconfig({ context: contextName(name), cluster: { server: `https://127.0.0.1:${port}`, certificateAuthority: 'CA' }, user: { certificate: 'CERT', key: 'KEY' } });
+  makeKubeconfig({
+    context: contextName(name),
+    cluster: { server: `https://127.0.0.1:${port}`, certificateAuthority: 'CA' },
+    user: { certificate: 'CERT', key: 'KEY' },
+  });
 
 describe('the entry in the user’s kubeconfig', () => {
   let folder = '';
@@ -31,7 +35,8 @@ describe('the entry in the user’s kubeconfig', () => {
     file = join(folder, 'config');
     writeFileSync(file, text);
   };
-  const WORK = 'apiVersion: v1\nkind: Config\npreferences: {colors: true}\nclusters: [{name: work, cluster: {server: "https://w"}}]\nusers: [{name: me, user: {}}]\ncontexts: [{name: work, context: {cluster: work, user: me}}]\ncurrent-context: work\n';
+  const WORK =
+    'apiVersion: v1\nkind: Config\npreferences: {colors: true}\nclusters: [{name: work, cluster: {server: "https://w"}}]\nusers: [{name: me, user: {}}]\ncontexts: [{name: work, context: {cluster: work, user: me}}]\ncurrent-context: work\n';
 
   it('makes the file, for its owner alone, and becomes the current context', () => {
     assert.deepEqual(addEntry(file, config('local'), '/data'), { previous: undefined });
@@ -42,7 +47,10 @@ describe('the entry in the user’s kubeconfig', () => {
   it('keeps what others wrote, and tells the context that was current', () => {
     given(WORK);
     assert.deepEqual(addEntry(file, config('local'), '/data'), { previous: 'work' });
-    assert.deepEqual(read().contexts.map((c) => c.name), ['work', 'coracle-local']);
+    assert.deepEqual(
+      read().contexts.map((c) => c.name),
+      ['work', 'coracle-local'],
+    );
     assert.deepEqual(read().preferences, { colors: true });
   });
 
@@ -50,13 +58,19 @@ describe('the entry in the user’s kubeconfig', () => {
     given(WORK);
     addEntry(file, config('local', 1), '/data');
     assert.deepEqual(addEntry(file, config('local', 2), '/data'), { previous: undefined });
-    assert.deepEqual(read().clusters.map((c) => c.cluster.server), ['https://w', 'https://127.0.0.1:2']);
+    assert.deepEqual(
+      read().clusters.map((c) => c.cluster.server),
+      ['https://w', 'https://127.0.0.1:2'],
+    );
   });
 
   it('never overwrites a foreign one of its name', () => {
     given(WORK.replaceAll('work', 'coracle-local'));
     const before = readFileSync(file, 'utf8');
-    assert.throws(() => addEntry(file, config('local'), '/data'), /already has an entry coracle-local that is not this cluster's; it was left alone/);
+    assert.throws(
+      () => addEntry(file, config('local'), '/data'),
+      /already has an entry coracle-local that is not this cluster's; it was left alone/,
+    );
     assert.equal(readFileSync(file, 'utf8'), before);
   });
 

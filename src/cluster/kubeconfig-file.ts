@@ -14,7 +14,7 @@ interface Named {
 type KubeconfigFile = {
   clusters?: (Named & { cluster?: Record<string, unknown> })[] | null;
   users?: (Named & { user?: Record<string, unknown> })[] | null;
-  contexts?: (Named & { context?: Record<string, unknown>; })[] | null;
+  contexts?: (Named & { context?: Record<string, unknown> })[] | null;
   'current-context'?: string;
   [key: string]: unknown;
 };
@@ -40,7 +40,10 @@ export function addEntry(path: string, kubeconfig: Kubeconfig, dataDir: string):
   const context = kubeconfig['current-context'];
   for (const list of ['clusters', 'users', 'contexts'] as const) {
     const foreign = (file[list] ?? []).some((entry) => entry.name === context && !isOurs(file, context, dataDir));
-    if (foreign) throw new UserError(`${path} already has an entry ${context} that is not this cluster's; it was left alone. Use --name, or KUBECONFIG=${join(dataDir, 'kubeconfig')}`);
+    if (foreign)
+      throw new UserError(
+        `${path} already has an entry ${context} that is not this cluster's; it was left alone. Use --name, or KUBECONFIG=${join(dataDir, 'kubeconfig')}`,
+      );
   }
   const next: KubeconfigFile = {
     ...file,
@@ -48,7 +51,10 @@ export function addEntry(path: string, kubeconfig: Kubeconfig, dataDir: string):
     kind: 'Config',
     clusters: [
       ...(file.clusters ?? []).filter((e) => e.name !== context),
-      ...kubeconfig.clusters.map((e) => ({ name: e.name, cluster: { ...e.cluster, extensions: [{ name: EXTENSION, extension: { dataDir } }] } })),
+      ...kubeconfig.clusters.map((e) => ({
+        name: e.name,
+        cluster: { ...e.cluster, extensions: [{ name: EXTENSION, extension: { dataDir } }] },
+      })),
     ],
     users: [...(file.users ?? []).filter((e) => e.name !== context), ...kubeconfig.users],
     contexts: [...(file.contexts ?? []).filter((e) => e.name !== context), ...kubeconfig.contexts],
@@ -81,7 +87,10 @@ function isOurs(file: KubeconfigFile, context: string, dataDir: string): boolean
   const cluster = (file.clusters ?? []).find((e) => e.name === context)?.cluster;
   const extensions = cluster?.['extensions'];
   if (!Array.isArray(extensions)) return false;
-  return extensions.some((e: { name?: string; extension?: { dataDir?: string } }) => e.name === EXTENSION && e.extension?.dataDir === dataDir);
+  return extensions.some(
+    (e: { name?: string; extension?: { dataDir?: string } }) =>
+      e.name === EXTENSION && e.extension?.dataDir === dataDir,
+  );
 }
 
 function readFile(path: string): KubeconfigFile {
@@ -90,10 +99,13 @@ function readFile(path: string): KubeconfigFile {
   try {
     value = load(readFileSync(path, 'utf8'));
   } catch (cause) {
-    throw new UserError(`${path} is not valid YAML; it was left alone. Mend it, or set KUBECONFIG to another file`, { cause });
+    throw new UserError(`${path} is not valid YAML; it was left alone. Mend it, or set KUBECONFIG to another file`, {
+      cause,
+    });
   }
   if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw new UserError(`${path} is not a kubeconfig; it was left alone`);
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new UserError(`${path} is not a kubeconfig; it was left alone`);
   return value as KubeconfigFile;
 }
 

@@ -58,21 +58,34 @@ const INIT_TIMEOUT_MS = 15_000;
 export const containerdSocket = (initPid: number): string => `/proc/${initPid}/root/run/containerd/containerd.sock`;
 
 /** The node's init, adopted when it lives, else started with its network plugged in. */
-export async function ensureInit(config: ClusterConfig, node: NodeConfig, paths: ClusterPaths, deps: LocalNodeDeps): Promise<{ record: PartRecord; started: boolean }> {
+export async function ensureInit(
+  config: ClusterConfig,
+  node: NodeConfig,
+  paths: ClusterPaths,
+  deps: LocalNodeDeps,
+): Promise<{ record: PartRecord; started: boolean }> {
   const live = livePart(paths, initPart(node.name));
   if (live !== undefined) return { record: live, started: false };
   const own = paths.node(node.name);
-  for (const folder of [own.root, own.containerd, own.kubelet, own.cniConf]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [own.root, own.containerd, own.kubelet, own.cniConf])
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   rmSync(own.initPid, { force: true });
   const script = join(own.root, 'init.sh');
   writeFileSync(script, INIT_SCRIPT);
   chmodSync(script, 0o755);
-  ensurePart(paths, `${initPart(node.name)}-starter`, 'unshare', ['--net', '--mount', '--pid', '--uts', '--fork', '/bin/sh', script, node.name, own.initPid], {
-    env: { PATH: deps.programs.path },
-  });
+  ensurePart(
+    paths,
+    `${initPart(node.name)}-starter`,
+    'unshare',
+    ['--net', '--mount', '--pid', '--uts', '--fork', '/bin/sh', script, node.name, own.initPid],
+    {
+      env: { PATH: deps.programs.path },
+    },
+  );
   const pid = await waitForPid(own.initPid, deps.clock, paths.log(`${initPart(node.name)}-starter`));
   const identity = identify(pid);
-  if (identity === undefined) throw new UserError(`the init of ${node.name} ended at once; see ${paths.log(`${initPart(node.name)}-starter`)}`);
+  if (identity === undefined)
+    throw new UserError(`the init of ${node.name} ended at once; see ${paths.log(`${initPart(node.name)}-starter`)}`);
   recordPart(paths, initPart(node.name), identity);
   await plugNode(config, { ...node, initPid: pid }, deps);
   return { record: { part: initPart(node.name), ...identity }, started: true };
@@ -86,7 +99,13 @@ async function waitForPid(file: string, clock: Clock, log: string): Promise<numb
 }
 
 /** The node's private containerd, adopted when it lives. */
-export async function ensureContainerd(config: ClusterConfig, node: NodeConfig, init: ProcessIdentity, paths: ClusterPaths, deps: LocalNodeDeps): Promise<void> {
+export async function ensureContainerd(
+  config: ClusterConfig,
+  node: NodeConfig,
+  init: ProcessIdentity,
+  paths: ClusterPaths,
+  deps: LocalNodeDeps,
+): Promise<void> {
   const own = paths.node(node.name);
   writeFileSync(
     own.containerdConfig,
@@ -98,15 +117,30 @@ export async function ensureContainerd(config: ClusterConfig, node: NodeConfig, 
       registryConfigDir: join(paths.data, 'registries'),
     }),
   );
-  const inside = enterNode(init.pid, [deps.programs.found['containerd']!, '--config', own.containerdConfig, '--log-level', 'warn']);
+  const inside = enterNode(init.pid, [
+    deps.programs.found['containerd']!,
+    '--config',
+    own.containerdConfig,
+    '--log-level',
+    'warn',
+  ]);
   const socket = containerdSocket(init.pid);
   // One that was killed leaves its socket behind, which would look like an answer.
   rmSync(socket, { force: true });
-  const record = await ensureForkedPart(paths, containerdPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } }, deps.clock);
+  const record = await ensureForkedPart(
+    paths,
+    containerdPart(node.name),
+    inside.command,
+    inside.args,
+    { env: { PATH: deps.programs.path } },
+    deps.clock,
+  );
   for (const end = deps.clock.monotonic() + CONTAINERD_TIMEOUT_MS; !existsSync(socket); await sleep(deps.clock, 10)) {
     const dead = identify(record.pid) === undefined;
     if (dead || deps.clock.monotonic() > end) {
-      throw new UserError(`containerd of ${node.name} ${dead ? `ended: ${lastLine(paths.log(containerdPart(node.name)))}` : 'does not answer'}; see ${paths.log(containerdPart(node.name))}`);
+      throw new UserError(
+        `containerd of ${node.name} ${dead ? `ended: ${lastLine(paths.log(containerdPart(node.name)))}` : 'does not answer'}; see ${paths.log(containerdPart(node.name))}`,
+      );
     }
   }
 }
@@ -118,9 +152,21 @@ function lastLine(file: string): string {
 }
 
 /** The node's agent, adopted when it lives. */
-export async function ensureAgent(node: NodeConfig, init: ProcessIdentity, paths: ClusterPaths, deps: LocalNodeDeps): Promise<void> {
+export async function ensureAgent(
+  node: NodeConfig,
+  init: ProcessIdentity,
+  paths: ClusterPaths,
+  deps: LocalNodeDeps,
+): Promise<void> {
   const inside = enterNode(init.pid, [...deps.self, 'agent', '--data-dir', paths.data, '--node', node.name]);
-  await ensureForkedPart(paths, agentPart(node.name), inside.command, inside.args, { env: { PATH: deps.programs.path } }, deps.clock);
+  await ensureForkedPart(
+    paths,
+    agentPart(node.name),
+    inside.command,
+    inside.args,
+    { env: { PATH: deps.programs.path } },
+    deps.clock,
+  );
 }
 
 /** Ends the node at once, as a machine dies. Waits until the kernel has taken everything down. */
@@ -130,5 +176,6 @@ export async function killNode(name: string, paths: ClusterPaths, clock: Clock):
     signalProcess(init, 'SIGKILL');
     await waitForExit(init, 20_000, clock);
   }
-  for (const part of [agentPart(name), containerdPart(name), `${initPart(name)}-starter`, initPart(name)]) await stopPart(paths, part, 2_000, clock);
+  for (const part of [agentPart(name), containerdPart(name), `${initPart(name)}-starter`, initPart(name)])
+    await stopPart(paths, part, 2_000, clock);
 }

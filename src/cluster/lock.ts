@@ -11,7 +11,9 @@ export function tryLock(what: string): Promise<Lock | undefined> {
   const name = `\0coracle-${createHash('sha256').update(what).digest('hex').slice(0, 32)}`;
   return new Promise((resolve, reject) => {
     const server: Server = createServer((socket) => socket.destroy());
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
+    );
     server.listen(name, () => {
       server.unref();
       resolve({ release: () => new Promise((done) => server.close(() => done())) });

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { ipAt, formatIP, parseCIDR } from '#base/ip.ts';
 import { readTextIfExists, writeFileAtomic } from '#host/files.ts';
 import { BACKDATE_MS, createLeaf, isIssuedBy, LEAF_VALIDITY_MS, readCertificate } from '#pki/certificates.ts';
-import { createNodeClient, createNodeServer, ensurePki, type Pki, type PkiFiles, RENEW_BEFORE_MS } from '#pki/ensure.ts';
+import {
+  createNodeClient,
+  createNodeServer,
+  ensurePki,
+  type Pki,
+  type PkiFiles,
+  RENEW_BEFORE_MS,
+} from '#pki/ensure.ts';
 import type { CertificatePair } from '#pki/keys.ts';
 import { NODE_AGENT_GROUP } from './cluster-defaults.ts';
 import { type Kubeconfig, makeKubeconfig } from '#pki/kubeconfig.ts';
@@ -23,17 +30,36 @@ export function pkiFiles(dir: string): PkiFiles {
 /** `https://` address for clients on this machine. */
 export const machineEndpoint = (config: ClusterConfig): string => `https://127.0.0.1:${config.apiPort}`;
 /** `https://` address for nodes. */
-export const nodeEndpoint = (config: ClusterConfig): string => `https://${config.hollow ? '127.0.0.1' : config.machineIP}:${config.apiPort}`;
+export const nodeEndpoint = (config: ClusterConfig): string =>
+  `https://${config.hollow ? '127.0.0.1' : config.machineIP}:${config.apiPort}`;
 
-export async function ensureMaterials(config: ClusterConfig, paths: ClusterPaths, nowMs: number): Promise<{ pki: Pki; admin: Kubeconfig }> {
+export async function ensureMaterials(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  nowMs: number,
+): Promise<{ pki: Pki; admin: Kubeconfig }> {
   mkdirSync(paths.pki, { recursive: true, mode: 0o700 });
   const apiServiceIP = formatIP(ipAt(parseCIDR(config.serviceCIDR)!, 1));
   const domain = config.clusterDomain;
   const pki = await ensurePki(pkiFiles(paths.pki), {
     nowMs,
     serverNames: {
-      dnsNames: ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${domain}`],
-      ipAddresses: [...new Set(['127.0.0.1', '::1', config.machineIP, apiServiceIP, ...config.bindAddresses.filter((a) => a !== '0.0.0.0' && a !== '::')])],
+      dnsNames: [
+        'localhost',
+        'kubernetes',
+        'kubernetes.default',
+        'kubernetes.default.svc',
+        `kubernetes.default.svc.${domain}`,
+      ],
+      ipAddresses: [
+        ...new Set([
+          '127.0.0.1',
+          '::1',
+          config.machineIP,
+          apiServiceIP,
+          ...config.bindAddresses.filter((a) => a !== '0.0.0.0' && a !== '::'),
+        ]),
+      ],
     },
   });
   const admin = makeKubeconfig({
@@ -41,28 +67,49 @@ export async function ensureMaterials(config: ClusterConfig, paths: ClusterPaths
     cluster: { server: machineEndpoint(config), certificateAuthority: pki.ca.certificate },
     user: { certificate: pki.admin.certificate, key: pki.admin.key },
   });
-  if (!existsSync(paths.kubeconfig) || pki.written.length > 0 || !readTextIfExists(paths.kubeconfig)?.includes(machineEndpoint(config))) {
+  if (
+    !existsSync(paths.kubeconfig) ||
+    pki.written.length > 0 ||
+    !readTextIfExists(paths.kubeconfig)?.includes(machineEndpoint(config))
+  ) {
     writeKubeconfig(paths.kubeconfig, admin);
   }
   for (const node of config.nodes) await ensureNodeMaterials(paths, node, pki, nowMs);
   return { pki, admin };
 }
 
-async function ensureNodeMaterials(paths: ClusterPaths, node: { name: string; ip: string }, pki: Pki, nowMs: number): Promise<void> {
+async function ensureNodeMaterials(
+  paths: ClusterPaths,
+  node: { name: string; ip: string },
+  pki: Pki,
+  nowMs: number,
+): Promise<void> {
   const own = paths.node(node.name);
   mkdirSync(own.root, { recursive: true, mode: 0o700 });
   const pairs: readonly { readonly file: string; readonly make: () => Promise<CertificatePair> }[] = [
     { file: 'kubelet-client', make: () => createNodeClient(pki.ca, node.name, nowMs) },
-    { file: 'kubelet-server', make: () => createNodeServer(pki.ca, node.name, { dnsNames: [node.name], ipAddresses: [node.ip] }, nowMs) },
+    {
+      file: 'kubelet-server',
+      make: () => createNodeServer(pki.ca, node.name, { dnsNames: [node.name], ipAddresses: [node.ip] }, nowMs),
+    },
     {
       file: 'agent-client',
       make: () =>
-        createLeaf(pki.ca, { commonName: `coracle:node-agent:${node.name}`, organizations: [NODE_AGENT_GROUP], extendedUsages: ['client auth'], notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs - BACKDATE_MS + LEAF_VALIDITY_MS }),
+        createLeaf(pki.ca, {
+          commonName: `coracle:node-agent:${node.name}`,
+          organizations: [NODE_AGENT_GROUP],
+          extendedUsages: ['client auth'],
+          notBeforeMs: nowMs - BACKDATE_MS,
+          notAfterMs: nowMs - BACKDATE_MS + LEAF_VALIDITY_MS,
+        }),
     },
   ];
   for (const { file, make } of pairs) {
     const certificate = readTextIfExists(join(own.root, `${file}.crt`));
-    const isGood = certificate !== undefined && isIssuedBy(certificate, pki.ca.certificate) && readCertificate(certificate).notAfterMs - nowMs > RENEW_BEFORE_MS;
+    const isGood =
+      certificate !== undefined &&
+      isIssuedBy(certificate, pki.ca.certificate) &&
+      readCertificate(certificate).notAfterMs - nowMs > RENEW_BEFORE_MS;
     if (isGood && existsSync(join(own.root, `${file}.key`))) continue;
     const pair = await make();
     writeFileAtomic(join(own.root, `${file}.key`), pair.key, 0o600);

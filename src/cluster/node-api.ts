@@ -20,7 +20,14 @@ export interface NodeApiDeps {
 }
 
 /** `client` is the kubelet's own. In the order to start them. */
-export function nodeApi(config: ClusterConfig, paths: ClusterPaths, node: NodeConfig, server: NodeServer, client: Client, deps: NodeApiDeps): readonly Component[] {
+export function nodeApi(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  node: NodeConfig,
+  server: NodeServer,
+  client: Client,
+  deps: NodeApiDeps,
+): readonly Component[] {
   const own = paths.node(node.name);
   const read = (path: string): string => readFileSync(path, 'utf8');
   const ca = read(join(paths.pki, 'ca.crt'));

@@ -10,7 +10,19 @@ import { nodeEndpoint } from './materials.ts';
 import type { ClusterPaths } from './paths.ts';
 
 /** `pair` is the path of certificate and key without `.crt` and `.key`. */
-export function nodeClient(config: ClusterConfig, paths: ClusterPaths, pair: string, clock: Clock, userAgent: string): Client {
-  const transport = createHttpsTransport({ server: nodeEndpoint(config), ca: readFileSync(join(paths.pki, 'ca.crt')), cert: readFileSync(`${pair}.crt`), key: readFileSync(`${pair}.key`), clock });
+export function nodeClient(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  pair: string,
+  clock: Clock,
+  userAgent: string,
+): Client {
+  const transport = createHttpsTransport({
+    server: nodeEndpoint(config),
+    ca: readFileSync(join(paths.pki, 'ca.crt')),
+    cert: readFileSync(`${pair}.crt`),
+    key: readFileSync(`${pair}.key`),
+    clock,
+  });
   return createClient({ transport, clock, userAgent });
 }

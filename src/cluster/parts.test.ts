@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { SystemClock } from '#base/clock.ts';
 import { identify } from '#host/process.ts';
-import { ensurePart, failures, forgetFailure, livePart, recordedParts, recordFailure, recordPart, stopPart } from './parts.ts';
+import {
+  ensurePart,
+  failures,
+  forgetFailure,
+  livePart,
+  recordedParts,
+  recordFailure,
+  recordPart,
+  stopPart,
+} from './parts.ts';
 import { type ClusterPaths, clusterPaths } from './paths.ts';
 
 describe('parts', () => {
@@ -30,7 +39,10 @@ describe('parts', () => {
   it('takes no process of another boot for the part', () => {
     recordPart(paths, 'server', { ...me(), bootId: 'another' });
     assert.equal(livePart(paths, 'server'), undefined);
-    assert.deepEqual(recordedParts(paths).map((p) => p.part), ['server']);
+    assert.deepEqual(
+      recordedParts(paths).map((p) => p.part),
+      ['server'],
+    );
   });
 
   it('starts a part once, and stops it', async () => {

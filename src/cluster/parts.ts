@@ -4,7 +4,15 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
-import { childOf, type DetachedOptions, identify, isAlive, type ProcessIdentity, spawnDetached, stopProcess } from '#host/process.ts';
+import {
+  childOf,
+  type DetachedOptions,
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  spawnDetached,
+  stopProcess,
+} from '#host/process.ts';
 import type { ClusterPaths } from './paths.ts';
 
 export interface PartRecord extends ProcessIdentity {
@@ -18,7 +26,13 @@ export function livePart(paths: ClusterPaths, part: string): PartRecord | undefi
 }
 
 /** Starts the part unless it lives. */
-export function ensurePart(paths: ClusterPaths, part: string, command: string, args: readonly string[], options: Omit<DetachedOptions, 'logFile'> = {}): PartRecord {
+export function ensurePart(
+  paths: ClusterPaths,
+  part: string,
+  command: string,
+  args: readonly string[],
+  options: Omit<DetachedOptions, 'logFile'> = {},
+): PartRecord {
   const live = livePart(paths, part);
   if (live !== undefined) return live;
   const identity = spawnDetached(command, args, { ...options, logFile: paths.log(part) });
@@ -33,11 +47,22 @@ const CHILD_TIMEOUT_MS = 5_000;
  * Like ensurePart for a program that a starter forks (nsenter into another pid namespace): the part is the child, which gets
  * the signals and whose memory counts.
  */
-export async function ensureForkedPart(paths: ClusterPaths, part: string, command: string, args: readonly string[], options: Omit<DetachedOptions, 'logFile'>, clock: Clock): Promise<PartRecord> {
+export async function ensureForkedPart(
+  paths: ClusterPaths,
+  part: string,
+  command: string,
+  args: readonly string[],
+  options: Omit<DetachedOptions, 'logFile'>,
+  clock: Clock,
+): Promise<PartRecord> {
   const live = livePart(paths, part);
   if (live !== undefined) return live;
   const starter = spawnDetached(command, args, { ...options, logFile: paths.log(part) });
-  for (const end = clock.monotonic() + CHILD_TIMEOUT_MS; clock.monotonic() < end && isAlive(starter); await sleep(clock, 3)) {
+  for (
+    const end = clock.monotonic() + CHILD_TIMEOUT_MS;
+    clock.monotonic() < end && isAlive(starter);
+    await sleep(clock, 3)
+  ) {
     const pid = childOf(starter.pid);
     const identity = pid === undefined ? undefined : identify(pid);
     if (identity === undefined) continue;

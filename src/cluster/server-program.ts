@@ -56,18 +56,32 @@ const AUDIT_FILES = 5;
 /** Default range of NodePort services. */
 const NODE_PORTS: readonly [number, number] = [30_000, 32_767];
 
-export async function startServer(config: ClusterConfig, paths: ClusterPaths, deps: ServerProgramDeps, signal: AbortSignal): Promise<Component> {
+export async function startServer(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  deps: ServerProgramDeps,
+  signal: AbortSignal,
+): Promise<Component> {
   const { clock, log, pki } = deps;
   const random = new SystemRandom();
   const metrics = new MetricsRegistry();
   observeEventLoop(metrics);
   mkdirSync(paths.store, { recursive: true, mode: 0o700 });
-  const store = await createEmbeddedStore({ dir: paths.store, clock, log, workerEntry: join(deps.bundleDir, 'store-worker.mjs') });
+  const store = await createEmbeddedStore({
+    dir: paths.store,
+    clock,
+    log,
+    workerEntry: join(deps.bundleDir, 'store-worker.mjs'),
+  });
 
   // The parts of the API server look at its own objects through a client of it, so the exchange comes before them.
   let server: ApiServer | undefined;
   const exchange: Exchange = (request) => server!.exchange(request);
-  const client = createClient({ transport: createInProcessTransport(exchange, apiServerUser), clock, userAgent: 'kube-apiserver' });
+  const client = createClient({
+    transport: createInProcessTransport(exchange, apiServerUser),
+    clock,
+    userAgent: 'kube-apiserver',
+  });
   const informers = createInformers({ client, clock, random, log });
 
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
@@ -81,7 +95,15 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
     clientCa: pki.ca.certificate,
     frontProxy: { ca: pki.frontProxyCa.certificate, allowedNames: ['front-proxy-client'] },
     audiences: [issuer],
-    serviceAccounts: { clock, issuers: [issuer], verifier: new TokenVerifier(publicKeys), serviceAccounts: accounts, pods: podLookup, nodes: nodeLookup, secrets: secretLookup },
+    serviceAccounts: {
+      clock,
+      issuers: [issuer],
+      verifier: new TokenVerifier(publicKeys),
+      serviceAccounts: accounts,
+      pods: podLookup,
+      nodes: nodeLookup,
+      secrets: secretLookup,
+    },
     bootstrapTokenSecrets: secretLookup,
     anonymous: true,
   });
@@ -89,13 +111,25 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
   const audit = createAuditLog({
     clock,
     log,
-    output: new RotatingFile({ path: join(paths.logs, 'audit.log'), maxBytes: AUDIT_BYTES, keep: AUDIT_FILES, mode: 0o600 }),
+    output: new RotatingFile({
+      path: join(paths.logs, 'audit.log'),
+      maxBytes: AUDIT_BYTES,
+      keep: AUDIT_FILES,
+      mode: 0o600,
+    }),
     dropped: metrics.counter('apiserver_audit_error_total', 'Audit lines that were dropped.'),
   });
   const access = clusterAccess({ informers, client, pki, clock, random, log });
   const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
   server = createApiServer(
-    { serviceCIDR: config.serviceCIDR, nodePortRange: NODE_PORTS, advertise: { ip: config.machineIP, port: config.apiPort }, platform, runtime: `node${process.versions.node}`, audiences: [issuer] },
+    {
+      serviceCIDR: config.serviceCIDR,
+      nodePortRange: NODE_PORTS,
+      advertise: { ip: config.machineIP, port: config.apiPort },
+      platform,
+      runtime: `node${process.versions.node}`,
+      audiences: [issuer],
+    },
     {
       store,
       clock,
@@ -107,13 +141,37 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
       authorizer: authorization.authorizer,
       rules: authorization.rules,
       tokens: authentication.tokens,
-      tokenIssuer: new TokenIssuer({ clock, random, signer: new TokenSigner(pki.serviceAccount.signingKey), issuer, audiences: [issuer], serviceAccounts: accounts, pods: podLookup, secrets: secretLookup, nodes: nodeLookup }),
-      admission: admissionPlugins({ clock, random, informers, client, authorizer: authorization.authorizer, rbac: authorization.rbac }),
+      tokenIssuer: new TokenIssuer({
+        clock,
+        random,
+        signer: new TokenSigner(pki.serviceAccount.signingKey),
+        issuer,
+        audiences: [issuer],
+        serviceAccounts: accounts,
+        pods: podLookup,
+        secrets: secretLookup,
+        nodes: nodeLookup,
+      }),
+      admission: admissionPlugins({
+        clock,
+        random,
+        informers,
+        client,
+        authorizer: authorization.authorizer,
+        rbac: authorization.rbac,
+      }),
       audit,
       connect: access.connect,
       upgrades: access.upgrades,
       routes: [
-        { path: '/.well-known/openid-configuration', serve: () => jsonValue(200, openidConfiguration(issuer, `https://${config.machineIP}:${config.apiPort}${JWKS_PATH}`, publicKeys)) },
+        {
+          path: '/.well-known/openid-configuration',
+          serve: () =>
+            jsonValue(
+              200,
+              openidConfiguration(issuer, `https://${config.machineIP}:${config.apiPort}${JWKS_PATH}`, publicKeys),
+            ),
+        },
         { path: JWKS_PATH, serve: () => jsonValue(200, jsonWebKeySet(publicKeys)) },
       ],
       hooks: [
@@ -125,7 +183,17 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
   const api = server;
 
   const listeners = config.bindAddresses.map(
-    (host) => new Listener({ host, port: config.apiPort, certificate: pki.server.certificate, privateKey: pki.server.key, clientCa: `${pki.ca.certificate}${pki.frontProxyCa.certificate}` }, { exchange: api.exchange, upgrade: api.upgrade, clock, log }),
+    (host) =>
+      new Listener(
+        {
+          host,
+          port: config.apiPort,
+          certificate: pki.server.certificate,
+          privateKey: pki.server.key,
+          clientCa: `${pki.ca.certificate}${pki.frontProxyCa.certificate}`,
+        },
+        { exchange: api.exchange, upgrade: api.upgrade, clock, log },
+      ),
   );
   const parts: Component[] = [
     storeComponent(store),
@@ -141,7 +209,11 @@ export async function startServer(config: ClusterConfig, paths: ClusterPaths, de
   return { name: 'server', start: async () => {}, stop: () => stopAll(parts) };
 }
 
-const storeComponent = (store: Store): Component => ({ name: 'store', start: async () => {}, stop: () => store.close() });
+const storeComponent = (store: Store): Component => ({
+  name: 'store',
+  start: async () => {},
+  stop: () => store.close(),
+});
 
 /** Controllers and scheduler in a thread of their own; started again when it dies. */
 function controlThread(config: ClusterConfig, deps: ServerProgramDeps, exchange: Exchange): Component {

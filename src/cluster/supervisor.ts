@@ -17,7 +17,17 @@ import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './
 import { serveControl } from './control.ts';
 import { describeForUser, UserError } from './errors.ts';
 import { giveImages, hasBeenGivenImages } from './images.ts';
-import { agentPart, containerdPart, ensureAgent, ensureContainerd, ensureInit, HOLLOW_AGENTS, initPart, killNode, type LocalNodeDeps } from './local-node.ts';
+import {
+  agentPart,
+  containerdPart,
+  ensureAgent,
+  ensureContainerd,
+  ensureInit,
+  HOLLOW_AGENTS,
+  initPart,
+  killNode,
+  type LocalNodeDeps,
+} from './local-node.ts';
 import { ensurePart, forgetFailure, livePart, recordFailure, stopPart } from './parts.ts';
 import type { ClusterPaths } from './paths.ts';
 import { ensureSwitch } from './switch.ts';
@@ -64,7 +74,8 @@ export class Supervisor implements Component {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    for (const folder of [this.#paths.logs, this.#paths.run, this.#paths.volumes, this.#paths.images]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [this.#paths.logs, this.#paths.run, this.#paths.volumes, this.#paths.images])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
     if (!this.#config.hollow) await ensureSwitch(this.#config, this.#deps);
     this.#control = await serveControl(join(this.#paths.run, 'control.sock'), {
       reload: async () => this.#reload(),
@@ -110,7 +121,9 @@ export class Supervisor implements Component {
     if (livePart(this.#paths, 'server') !== undefined) return;
     const [command, ...args] = this.#deps.self;
     await this.#paced('server', async () => {
-      ensurePart(this.#paths, 'server', command!, [...args, 'server', '--data-dir', this.#paths.data], { env: { PATH: this.#deps.programs.path } });
+      ensurePart(this.#paths, 'server', command!, [...args, 'server', '--data-dir', this.#paths.data], {
+        env: { PATH: this.#deps.programs.path },
+      });
     });
   }
 
@@ -141,7 +154,8 @@ export class Supervisor implements Component {
 
   async #bringUp(node: NodeConfig): Promise<void> {
     const part = { init: initPart(node.name), containerd: containerdPart(node.name), agent: agentPart(node.name) };
-    if (livePart(this.#paths, part.init) === undefined) await this.#paced(part.init, async () => void (await ensureInit(this.#config, node, this.#paths, this.#deps)));
+    if (livePart(this.#paths, part.init) === undefined)
+      await this.#paced(part.init, async () => void (await ensureInit(this.#config, node, this.#paths, this.#deps)));
     const init = livePart(this.#paths, part.init);
     if (init === undefined) return;
     this.#seen.add(node.name);
@@ -150,7 +164,8 @@ export class Supervisor implements Component {
       if (livePart(this.#paths, part.containerd) === undefined) return;
     }
     this.#giveImages(node.name);
-    if (livePart(this.#paths, part.agent) === undefined) await this.#paced(part.agent, () => ensureAgent(node, init, this.#paths, this.#deps));
+    if (livePart(this.#paths, part.agent) === undefined)
+      await this.#paced(part.agent, () => ensureAgent(node, init, this.#paths, this.#deps));
   }
 
   /** A new node gets the sandbox image and what was loaded before it came. Beside everything else: the agent has much to do first. */
@@ -159,7 +174,9 @@ export class Supervisor implements Component {
     this.#importing.add(name);
     const { run, log } = this.#deps;
     giveImages(name, this.#config, this.#paths, run)
-      .catch((error: unknown) => log.error('images could not be imported', { node: name, error: describeForUser(error) }))
+      .catch((error: unknown) =>
+        log.error('images could not be imported', { node: name, error: describeForUser(error) }),
+      )
       .finally(() => this.#importing.delete(name));
   }
 
@@ -201,7 +218,10 @@ export class Supervisor implements Component {
 
   #node(name: string): NodeConfig {
     const node = this.#config.nodes.find((n) => n.name === name);
-    if (node === undefined) throw new UserError(`there is no node ${name}; the nodes are ${this.#config.nodes.map((n) => n.name).join(', ')}`);
+    if (node === undefined)
+      throw new UserError(
+        `there is no node ${name}; the nodes are ${this.#config.nodes.map((n) => n.name).join(', ')}`,
+      );
     return node;
   }
 
@@ -265,5 +285,11 @@ export class Supervisor implements Component {
 /** Parts that a supervisor looks after, for `status`. */
 export function supervisedParts(config: ClusterConfig): readonly string[] {
   if (config.hollow) return ['supervisor', 'server', HOLLOW_AGENTS];
-  return ['supervisor', 'server', ...config.nodes.filter((n) => n.power === 'on').flatMap((n) => [initPart(n.name), containerdPart(n.name), agentPart(n.name)])];
+  return [
+    'supervisor',
+    'server',
+    ...config.nodes
+      .filter((n) => n.power === 'on')
+      .flatMap((n) => [initPart(n.name), containerdPart(n.name), agentPart(n.name)]),
+  ];
 }

@@ -34,11 +34,23 @@ export async function ensureSwitch(config: ClusterConfig, { run, scratch }: Swit
   const inside = runInNetns(run, name);
   if (!existsSync(`/var/run/netns/${name}`)) {
     await mustRun(run, 'ip', ['netns', 'add', name]);
-    await ipBatch(inside, ['link set lo up', 'link add br0 type bridge', 'link set br0 up', `addr add ${config.switchIP}/24 dev br0`], script('switch-bridge.ip'));
+    await ipBatch(
+      inside,
+      ['link set lo up', 'link add br0 type bridge', 'link set br0 up', `addr add ${config.switchIP}/24 dev br0`],
+      script('switch-bridge.ip'),
+    );
   }
   const prefix = config.nodeCIDR.split('/')[1];
   if (!existsSync(`/sys/class/net/${link}`)) {
-    await ipBatch(run, [`link add ${link} type veth peer name laptop netns ${name}`, `addr add ${config.machineIP}/${prefix} dev ${link}`, `link set ${link} up`], script('switch-link.ip'));
+    await ipBatch(
+      run,
+      [
+        `link add ${link} type veth peer name laptop netns ${name}`,
+        `addr add ${config.machineIP}/${prefix} dev ${link}`,
+        `link set ${link} up`,
+      ],
+      script('switch-link.ip'),
+    );
     await ipBatch(inside, ['link set laptop master br0', 'link set laptop up'], script('switch-port.ip'));
   }
   // Frames for pods and services from the laptop's port end here. A bridge table, because with br_netfilter the
@@ -56,7 +68,9 @@ table bridge coracle {
 `;
   await mustRun(inside, 'nft', ['-f', script('switch.nft')(inSwitch)]);
   // Should the routes ever be missing, the machine itself drops rather than leaks.
-  const publish = config.publish.map((p) => `    tcp dport ${p.hostPort} fib daddr type local dnat ip to ${config.nodes[0]!.ip}:${p.nodePort}\n`).join('');
+  const publish = config.publish
+    .map((p) => `    tcp dport ${p.hostPort} fib daddr type local dnat ip to ${config.nodes[0]!.ip}:${p.nodePort}\n`)
+    .join('');
   const onMachine = `table inet ${table(config)} {
 }
 delete table inet ${table(config)}
@@ -87,7 +101,9 @@ ${config.publish.length === 0 ? '' : `    ip saddr != ${config.nodeCIDR} oifname
   const metric = 4096 + (Number.parseInt(config.id.slice(0, 4), 16) % 60_000);
   await ipBatch(
     run,
-    [config.podCIDR, config.serviceCIDR].map((r) => `route replace ${r} via ${config.switchIP} dev ${link} metric ${metric}`),
+    [config.podCIDR, config.serviceCIDR].map(
+      (r) => `route replace ${r} via ${config.switchIP} dev ${link} metric ${metric}`,
+    ),
     script('routes.ip'),
   );
   writeFileSync(IP_FORWARD, '1\n');
@@ -100,30 +116,50 @@ const NETNS_FOLDER = '/run/netns';
 export const isSwitchThere = (config: ClusterConfig): boolean => existsSync(`/sys/class/net/${machineLink(config)}`);
 
 /** Whether `ip netns` has made its folder a mount of its own. */
-export const isNetnsFolderThere = (): boolean => parseMounts(readFileSync('/proc/self/mounts', 'utf8')).some((m) => m.target === NETNS_FOLDER);
+export const isNetnsFolderThere = (): boolean =>
+  parseMounts(readFileSync('/proc/self/mounts', 'utf8')).some((m) => m.target === NETNS_FOLDER);
 
 export const readIpForward = (): string => readFileSync(IP_FORWARD, 'utf8').trim();
 
 /** Removes everything that ensureSwitch made; may run twice. */
-export async function removeSwitch(config: ClusterConfig, { run }: Pick<SwitchDeps, 'run'>, othersRunning: boolean): Promise<void> {
+export async function removeSwitch(
+  config: ClusterConfig,
+  { run }: Pick<SwitchDeps, 'run'>,
+  othersRunning: boolean,
+): Promise<void> {
   // After a reboot nothing of it is left, and the settings are the machine's own.
   const wasThere = isSwitchThere(config);
   if (wasThere) await mustRun(run, 'ip', ['link', 'del', machineLink(config)]);
-  if (existsSync(`/var/run/netns/${switchName(config)}`)) await mustRun(run, 'ip', ['netns', 'del', switchName(config)]);
+  if (existsSync(`/var/run/netns/${switchName(config)}`))
+    await mustRun(run, 'ip', ['netns', 'del', switchName(config)]);
   const known = await run('nft', ['list', 'table', 'inet', table(config)]);
   if (known.code === 0) await mustRun(run, 'nft', ['delete', 'table', 'inet', table(config)]);
-  if (wasThere && !othersRunning && config.ipForwardBefore !== undefined && readIpForward() !== config.ipForwardBefore) {
+  if (
+    wasThere &&
+    !othersRunning &&
+    config.ipForwardBefore !== undefined &&
+    readIpForward() !== config.ipForwardBefore
+  ) {
     writeFileSync(IP_FORWARD, `${config.ipForwardBefore}\n`);
   }
   // The folder itself goes when nobody else's namespace is in it.
-  if (!othersRunning && config.netnsFolderBefore === false && isNetnsFolderThere() && readdirSync(NETNS_FOLDER).length === 0) {
+  if (
+    !othersRunning &&
+    config.netnsFolderBefore === false &&
+    isNetnsFolderThere() &&
+    readdirSync(NETNS_FOLDER).length === 0
+  ) {
     await run('umount', [NETNS_FOLDER]);
     if (!isNetnsFolderThere()) rmdirSync(NETNS_FOLDER);
   }
 }
 
 /** Joins a node's namespace to the switch: eth0 inside with its address, a port on the bridge, the machine as its way out. */
-export async function plugNode(config: ClusterConfig, node: { readonly name: string; readonly ip: string; readonly initPid: number }, { run, scratch }: SwitchDeps): Promise<void> {
+export async function plugNode(
+  config: ClusterConfig,
+  node: { readonly name: string; readonly ip: string; readonly initPid: number },
+  { run, scratch }: SwitchDeps,
+): Promise<void> {
   const number = Number(node.ip.split('.')[3]);
   const port = `n${number}`;
   const file = (text: string) => {
@@ -133,8 +169,21 @@ export async function plugNode(config: ClusterConfig, node: { readonly name: str
   };
   const inside = runInNetns(run, switchName(config));
   await inside('ip', ['link', 'del', port]);
-  await ipBatch(inside, [`link add ${port} type veth peer name eth0 netns ${node.initPid}`, `link set ${port} master br0`, `link set ${port} up`], file);
+  await ipBatch(
+    inside,
+    [
+      `link add ${port} type veth peer name eth0 netns ${node.initPid}`,
+      `link set ${port} master br0`,
+      `link set ${port} up`,
+    ],
+    file,
+  );
   const prefix = config.nodeCIDR.split('/')[1];
-  const inNode: Run = (command, args, options) => run('nsenter', [`--net=/proc/${node.initPid}/ns/net`, '--', command, ...args], options);
-  await ipBatch(inNode, [`addr add ${node.ip}/${prefix} dev eth0`, 'link set eth0 up', `route add default via ${config.machineIP}`], file);
+  const inNode: Run = (command, args, options) =>
+    run('nsenter', [`--net=/proc/${node.initPid}/ns/net`, '--', command, ...args], options);
+  await ipBatch(
+    inNode,
+    [`addr add ${node.ip}/${prefix} dev eth0`, 'link set eth0 up', `route add default via ${config.machineIP}`],
+    file,
+  );
 }

@@ -34,7 +34,11 @@ export async function tearDown(config: ClusterConfig, paths: ClusterPaths, deps:
   const { clock, say } = deps;
   // The supervisor first, so that nothing is started again; then agents, so that nothing restarts in its pods.
   await stopPart(paths, 'supervisor', 10_000, clock);
-  await Promise.all([HOLLOW_AGENTS, ...config.nodes.map((node) => agentPart(node.name))].map((part) => stopPart(paths, part, 10_000, clock)));
+  await Promise.all(
+    [HOLLOW_AGENTS, ...config.nodes.map((node) => agentPart(node.name))].map((part) =>
+      stopPart(paths, part, 10_000, clock),
+    ),
+  );
   if (!config.hollow) {
     say('stopping containers');
     await Promise.all(config.nodes.map((node) => stopContainers(node.name, paths, deps)));
@@ -80,8 +84,13 @@ async function stopContainers(node: string, paths: ClusterPaths, deps: TeardownD
     const running = (await runtime.listContainers()).filter((c) => c.state === 'CONTAINER_RUNNING');
     await Promise.all(
       running.map(async (container) => {
-        const asked = Number(container.annotations[GRACE_LABEL] ?? container.labels[GRACE_LABEL] ?? DEFAULT_GRACE_SECONDS);
-        await runtime.stopContainer(container.id, Math.min(deps.graceSeconds, Number.isFinite(asked) ? asked : DEFAULT_GRACE_SECONDS));
+        const asked = Number(
+          container.annotations[GRACE_LABEL] ?? container.labels[GRACE_LABEL] ?? DEFAULT_GRACE_SECONDS,
+        );
+        await runtime.stopContainer(
+          container.id,
+          Math.min(deps.graceSeconds, Number.isFinite(asked) ? asked : DEFAULT_GRACE_SECONDS),
+        );
       }),
     );
   } catch (error) {
@@ -96,9 +105,11 @@ async function stopContainers(node: string, paths: ClusterPaths, deps: TeardownD
 async function detachLoops(paths: ClusterPaths, run: Run): Promise<void> {
   const listed = await run('losetup', ['--list', '--json', '--output', 'NAME,BACK-FILE']);
   if (listed.code !== 0 || listed.stdout.trim() === '') return;
-  const devices = (JSON.parse(listed.stdout) as { loopdevices: { name: string; 'back-file': string | null }[] }).loopdevices;
+  const devices = (JSON.parse(listed.stdout) as { loopdevices: { name: string; 'back-file': string | null }[] })
+    .loopdevices;
   for (const device of devices) {
-    if (device['back-file']?.startsWith(join(paths.volumes, '/')) === true) await run('losetup', ['--detach', device.name]);
+    if (device['back-file']?.startsWith(join(paths.volumes, '/')) === true)
+      await run('losetup', ['--detach', device.name]);
   }
 }
 

@@ -13,7 +13,15 @@ import { nodes as nodeResource } from '#generated/resources.ts';
 import type { Run } from '#host/process.ts';
 import { installDebianPackages, isDebian } from '#install/debian.ts';
 import { findPrograms, type RuntimePrograms } from '#install/programs.ts';
-import { MAX_NODES, machineAddress, machineRanges, nodeAddress, pickNodeNetwork, refuseCollisions, switchAddress } from './addresses.ts';
+import {
+  MAX_NODES,
+  machineAddress,
+  machineRanges,
+  nodeAddress,
+  pickNodeNetwork,
+  refuseCollisions,
+  switchAddress,
+} from './addresses.ts';
 import { readIndex } from './clusters.ts';
 import { type ClusterConfig, DATA_FORMAT, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { callControl, MAX_SOCKET_PATH } from './control.ts';
@@ -75,16 +83,26 @@ const NODE_PREFIX = 24;
 export async function prepare(options: UpOptions, deps: UpDeps): Promise<Prepared> {
   const paths = clusterPaths(resolve(options.dataDir));
   const socket = join(paths.run, 'control.sock');
-  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) throw new UsageError(`the data directory ${paths.data} is too deep: unix sockets allow ${MAX_SOCKET_PATH} bytes, ${socket} needs ${Buffer.byteLength(socket)}; give a shorter --data-dir`);
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
+    throw new UsageError(
+      `the data directory ${paths.data} is too deep: unix sockets allow ${MAX_SOCKET_PATH} bytes, ${socket} needs ${Buffer.byteLength(socket)}; give a shorter --data-dir`,
+    );
   const existing = readConfig(paths.config);
-  if (existing !== undefined && existing.name !== options.name) throw new UsageError(`${paths.data} holds the cluster ${existing.name}; use --name ${existing.name}, or give another --data-dir`);
+  if (existing !== undefined && existing.name !== options.name)
+    throw new UsageError(
+      `${paths.data} holds the cluster ${existing.name}; use --name ${existing.name}, or give another --data-dir`,
+    );
   if (existing === undefined) refuseForeignFolder(paths.data);
   const { hollow, programs } = await decideNodes(options, existing, paths, deps);
-  const config = existing === undefined ? await newConfig(options, hollow, deps) : await changedConfig(existing, options, paths, deps);
+  const config =
+    existing === undefined
+      ? await newConfig(options, hollow, deps)
+      : await changedConfig(existing, options, paths, deps);
   if (existing === undefined) refuseFullDisk(paths.data, hollow ? HOLLOW_SPACE_WANTED : SPACE_WANTED);
   if (livePart(paths, 'server') === undefined) {
     for (const address of addressesToTry(config)) await refuseTakenPort(address, config.apiPort, '--port');
-    for (const { hostPort } of config.hollow ? [] : config.publish) await refuseTakenPort('127.0.0.1', hostPort, '--publish');
+    for (const { hostPort } of config.hollow ? [] : config.publish)
+      await refuseTakenPort('127.0.0.1', hostPort, '--publish');
   }
   mkdirSync(paths.data, { recursive: true, mode: 0o700 });
   if (JSON.stringify(existing) !== JSON.stringify(config)) writeConfig(paths.config, config);
@@ -92,16 +110,25 @@ export async function prepare(options: UpOptions, deps: UpDeps): Promise<Prepare
 }
 
 /** Real nodes where they are possible; hollow ones where they were asked for, or nothing else is possible. */
-async function decideNodes(options: UpOptions, existing: ClusterConfig | undefined, paths: ClusterPaths, deps: UpDeps): Promise<{ hollow: boolean; programs: RuntimePrograms }> {
+async function decideNodes(
+  options: UpOptions,
+  existing: ClusterConfig | undefined,
+  paths: ClusterPaths,
+  deps: UpDeps,
+): Promise<{ hollow: boolean; programs: RuntimePrograms }> {
   const withoutNodes: RuntimePrograms = { path: deps.path, cniBinDirs: [], found: {} };
   if (existing?.hollow === true) {
-    if (options.requireContainers) throw new UsageError(`cluster ${existing.name} has hollow nodes; make one with containers under another --name`);
+    if (options.requireContainers)
+      throw new UsageError(`cluster ${existing.name} has hollow nodes; make one with containers under another --name`);
     return { hollow: true, programs: withoutNodes };
   }
-  if (existing !== undefined && options.hollow) throw new UsageError(`cluster ${existing.name} has real nodes; --hollow is for new clusters. Use another --name`);
-  if (options.hollow && options.requireContainers) throw new UsageError('--hollow and --require-containers contradict each other');
+  if (existing !== undefined && options.hollow)
+    throw new UsageError(`cluster ${existing.name} has real nodes; --hollow is for new clusters. Use another --name`);
+  if (options.hollow && options.requireContainers)
+    throw new UsageError('--hollow and --require-containers contradict each other');
   if (options.hollow) return { hollow: true, programs: withoutNodes };
-  if (livePart(paths, 'supervisor') !== undefined) return { hollow: false, programs: await bringPrograms(options, existing, deps) };
+  if (livePart(paths, 'supervisor') !== undefined)
+    return { hollow: false, programs: await bringPrograms(options, existing, deps) };
 
   const host = await examineHost(deps.run, deps.platform, deps.uid);
   let lacks = host.lacks;
@@ -113,21 +140,33 @@ async function decideNodes(options: UpOptions, existing: ClusterConfig | undefin
   }
   if (lacks.length === 0) return { hollow: false, programs };
   const why = lacks.join('; ');
-  if (existing !== undefined) throw new MissingError(`cluster ${existing.name} has real nodes, which are not possible now: ${why}`);
+  if (existing !== undefined)
+    throw new MissingError(`cluster ${existing.name} has real nodes, which are not possible now: ${why}`);
   if (options.requireContainers) throw new MissingError(`real nodes are not possible here: ${why}`);
   deps.say(`real containers are not possible here: ${why}`);
   deps.say('starting hollow nodes instead: everything is real but the containers and the kernel network');
   return { hollow: true, programs: withoutNodes };
 }
 
-async function bringPrograms(options: UpOptions, existing: ClusterConfig | undefined, deps: UpDeps): Promise<RuntimePrograms> {
+async function bringPrograms(
+  options: UpOptions,
+  existing: ClusterConfig | undefined,
+  deps: UpDeps,
+): Promise<RuntimePrograms> {
   const privateDir = runtimeProgramsDir(options.home);
   const runtimeDir = options.runtimeDir ?? existing?.runtimeDir;
-  const search = () => findPrograms({ ...(runtimeDir === undefined ? {} : { runtimeDir }), privateDir, path: deps.path });
+  const search = () =>
+    findPrograms({ ...(runtimeDir === undefined ? {} : { runtimeDir }), privateDir, path: deps.path });
   const first = search();
   if (first.missing.length === 0) return first.programs;
-  if (!options.install) throw new MissingError(`missing: ${first.missing.join(', ')}. Install ${first.missingPackages.join(', ')}, give --runtime-dir, or leave out --no-install`);
-  if (!isDebian()) throw new MissingError(`missing: ${first.missing.join(', ')}. This is not a Debian-like system: install them with its package tool, or give --runtime-dir`);
+  if (!options.install)
+    throw new MissingError(
+      `missing: ${first.missing.join(', ')}. Install ${first.missingPackages.join(', ')}, give --runtime-dir, or leave out --no-install`,
+    );
+  if (!isDebian())
+    throw new MissingError(
+      `missing: ${first.missing.join(', ')}. This is not a Debian-like system: install them with its package tool, or give --runtime-dir`,
+    );
   deps.say(`bringing ${first.missingPackages.join(', ')} into ${privateDir} (the system's packages stay as they are)`);
   mkdirSync(privateDir, { recursive: true });
   await installDebianPackages(first.missingPackages, { run: deps.run, dir: privateDir, say: deps.say });
@@ -142,12 +181,19 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
   const count = options.nodes ?? DEFAULTS.nodes;
   const pod = parseCIDR(podCIDR)!;
   const service = parseCIDR(serviceCIDR)!;
-  if (pod.prefix > NODE_PREFIX) throw new UsageError(`--pod-cidr ${podCIDR} is too small: every node takes a /${NODE_PREFIX} of it`);
+  if (pod.prefix > NODE_PREFIX)
+    throw new UsageError(`--pod-cidr ${podCIDR} is too small: every node takes a /${NODE_PREFIX} of it`);
   if (service.prefix > 24) throw new UsageError(`--service-cidr ${serviceCIDR} is too small: give at least a /24`);
   checkNodeCount(count, pod.prefix);
   const taken = hollow ? [] : await machineRanges(deps.run);
   const others = otherConfigs(options);
-  refuseCollisions([{ option: '--pod-cidr', text: podCIDR }, { option: '--service-cidr', text: serviceCIDR }], taken);
+  refuseCollisions(
+    [
+      { option: '--pod-cidr', text: podCIDR },
+      { option: '--service-cidr', text: serviceCIDR },
+    ],
+    taken,
+  );
   const network = pickNodeNetwork(taken, [pod, service, ...others.map((c) => parseCIDR(c.nodeCIDR)!)]);
   const machineIP = hollow ? '127.0.0.1' : machineAddress(network);
   return {
@@ -177,7 +223,8 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
 
 /** Loopback and the switch always: this machine's commands and the nodes use them. */
 function bindAddresses(asked: readonly string[], machineIP: string): readonly string[] {
-  for (const address of asked) if (parseIP(address) === undefined) throw new UsageError(`--bind-address wants an IP address, not "${address}"`);
+  for (const address of asked)
+    if (parseIP(address) === undefined) throw new UsageError(`--bind-address wants an IP address, not "${address}"`);
   const wildcard = asked.find((a) => a === '0.0.0.0' || a === '::');
   return wildcard !== undefined ? [wildcard] : [...new Set(['127.0.0.1', machineIP, ...asked])];
 }
@@ -192,22 +239,35 @@ function otherConfigs(options: UpOptions): readonly ClusterConfig[] {
 /** What `down` puts back. A cluster that runs already has changed it: then what that one found counts. */
 function machineBefore(others: readonly ClusterConfig[]): Pick<ClusterConfig, 'ipForwardBefore' | 'netnsFolderBefore'> {
   const running = others.find((c) => !c.hollow && isSwitchThere(c));
-  if (running?.ipForwardBefore !== undefined) return { ipForwardBefore: running.ipForwardBefore, netnsFolderBefore: running.netnsFolderBefore ?? true };
+  if (running?.ipForwardBefore !== undefined)
+    return { ipForwardBefore: running.ipForwardBefore, netnsFolderBefore: running.netnsFolderBefore ?? true };
   return { ipForwardBefore: readIpForward(), netnsFolderBefore: isNetnsFolderThere() };
 }
 
-const makeNode = (network: ReturnType<typeof pickNodeNetwork>, number: number): NodeConfig => ({ name: `node-${number}`, ip: nodeAddress(network, number), power: 'on' });
+const makeNode = (network: ReturnType<typeof pickNodeNetwork>, number: number): NodeConfig => ({
+  name: `node-${number}`,
+  ip: nodeAddress(network, number),
+  power: 'on',
+});
 
 function checkNodeCount(count: number, podPrefix: number): void {
   const most = Math.min(MAX_NODES, 2 ** (NODE_PREFIX - podPrefix));
-  if (!Number.isInteger(count) || count < 1 || count > most) throw new UsageError(`--nodes wants a number from 1 to ${most}`);
+  if (!Number.isInteger(count) || count < 1 || count > most)
+    throw new UsageError(`--nodes wants a number from 1 to ${most}`);
 }
 
 /** What may change: nodes are added at any time, most of the rest while the cluster is down, ranges never. */
-async function changedConfig(existing: ClusterConfig, options: UpOptions, paths: ClusterPaths, deps: UpDeps): Promise<ClusterConfig> {
+async function changedConfig(
+  existing: ClusterConfig,
+  options: UpOptions,
+  paths: ClusterPaths,
+  deps: UpDeps,
+): Promise<ClusterConfig> {
   const asked: Partial<ClusterConfig> = {
     ...(options.port === undefined ? {} : { apiPort: options.port }),
-    ...(options.bindAddresses === undefined ? {} : { bindAddresses: bindAddresses(options.bindAddresses, existing.machineIP) }),
+    ...(options.bindAddresses === undefined
+      ? {}
+      : { bindAddresses: bindAddresses(options.bindAddresses, existing.machineIP) }),
     ...(options.disabled === undefined ? {} : { disabled: options.disabled }),
     ...(options.publish === undefined ? {} : { publish: options.publish }),
     ...(options.runtimeDir === undefined ? {} : { runtimeDir: resolve(options.runtimeDir) }),
@@ -215,29 +275,54 @@ async function changedConfig(existing: ClusterConfig, options: UpOptions, paths:
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
   };
-  const fixed = ([['--pod-cidr', options.podCIDR, existing.podCIDR], ['--service-cidr', options.serviceCIDR, existing.serviceCIDR]] as const).find(([, wanted, has]) => wanted !== undefined && wanted !== has);
-  if (fixed !== undefined) throw new UsageError(`cluster ${existing.name} was made with ${fixed[0]} ${fixed[2]}; that cannot be changed. Leave it out, or make another cluster with --name`);
+  const fixed = (
+    [
+      ['--pod-cidr', options.podCIDR, existing.podCIDR],
+      ['--service-cidr', options.serviceCIDR, existing.serviceCIDR],
+    ] as const
+  ).find(([, wanted, has]) => wanted !== undefined && wanted !== has);
+  if (fixed !== undefined)
+    throw new UsageError(
+      `cluster ${existing.name} was made with ${fixed[0]} ${fixed[2]}; that cannot be changed. Leave it out, or make another cluster with --name`,
+    );
   const isRunning = ['supervisor', 'server'].some((part) => livePart(paths, part) !== undefined);
-  const changed = (Object.keys(asked) as (keyof ClusterConfig)[]).find((key) => JSON.stringify(asked[key]) !== JSON.stringify(existing[key]));
+  const changed = (Object.keys(asked) as (keyof ClusterConfig)[]).find(
+    (key) => JSON.stringify(asked[key]) !== JSON.stringify(existing[key]),
+  );
   if (isRunning && changed !== undefined) {
-    throw new UsageError(`cluster ${existing.name} runs with ${OPTION_OF[changed] ?? changed} ${said(existing[changed])}; to change it, run first: coracle down --name ${existing.name}`);
+    throw new UsageError(
+      `cluster ${existing.name} runs with ${OPTION_OF[changed] ?? changed} ${said(existing[changed])}; to change it, run first: coracle down --name ${existing.name}`,
+    );
   }
   if (!existing.hollow && livePart(paths, 'supervisor') === undefined) {
     const taken = await machineRanges(deps.run);
-    refuseCollisions([{ option: '--pod-cidr', text: existing.podCIDR }, { option: '--service-cidr', text: existing.serviceCIDR }], taken);
+    refuseCollisions(
+      [
+        { option: '--pod-cidr', text: existing.podCIDR },
+        { option: '--service-cidr', text: existing.serviceCIDR },
+      ],
+      taken,
+    );
     const network = parseCIDR(existing.nodeCIDR)!;
     const hit = taken.find((t) => t.device !== machineLink(existing) && cidrsOverlap(t.cidr, network));
-    if (hit !== undefined) throw new UsageError(`the node network ${existing.nodeCIDR} of cluster ${existing.name} collides with ${formatCIDR(hit.cidr)}, which this machine now routes through ${hit.device}; take that route away, then run: coracle up`);
+    if (hit !== undefined)
+      throw new UsageError(
+        `the node network ${existing.nodeCIDR} of cluster ${existing.name} collides with ${formatCIDR(hit.cidr)}, which this machine now routes through ${hit.device}; take that route away, then run: coracle up`,
+      );
   }
   const wanted = options.nodes ?? existing.nodes.length;
   if (wanted < existing.nodes.length) {
-    throw new UsageError(`cluster ${existing.name} has ${existing.nodes.length} nodes; taking nodes away would lose what runs on them. Use: coracle node stop ${existing.nodes.at(-1)!.name}`);
+    throw new UsageError(
+      `cluster ${existing.name} has ${existing.nodes.length} nodes; taking nodes away would lose what runs on them. Use: coracle node stop ${existing.nodes.at(-1)!.name}`,
+    );
   }
   checkNodeCount(wanted, parseCIDR(existing.podCIDR)!.prefix);
   const network = parseCIDR(existing.nodeCIDR)!;
   // A machine that died is started again; one that was switched off stays off.
   const nodes = existing.nodes.map((n): NodeConfig => (n.power === 'dead' ? { ...n, power: 'on' } : n));
-  const added = Array.from({ length: wanted - existing.nodes.length }, (_, i) => makeNode(network, existing.nodes.length + i + 1));
+  const added = Array.from({ length: wanted - existing.nodes.length }, (_, i) =>
+    makeNode(network, existing.nodes.length + i + 1),
+  );
   const before = existing.hollow || isSwitchThere(existing) ? {} : machineBefore(otherConfigs(options));
   return { ...existing, ...asked, ...before, nodes: [...nodes, ...added] };
 }
@@ -261,20 +346,32 @@ function said(value: unknown): string {
 /** A new cluster takes an empty folder: `down --delete` removes all that is in it. */
 function refuseForeignFolder(data: string): void {
   const there = existsSync(data) ? readdirSync(data).filter((f) => f !== 'lost+found') : [];
-  if (there.includes('store')) throw new UsageError(`${data} holds a store but no cluster.json; nothing was changed. Restore cluster.json, or give another --data-dir`);
-  if (there.length > 0) throw new UsageError(`${data} is not empty and holds no cluster; nothing was changed. Give an empty or a new --data-dir`);
+  if (there.includes('store'))
+    throw new UsageError(
+      `${data} holds a store but no cluster.json; nothing was changed. Restore cluster.json, or give another --data-dir`,
+    );
+  if (there.length > 0)
+    throw new UsageError(
+      `${data} is not empty and holds no cluster; nothing was changed. Give an empty or a new --data-dir`,
+    );
 }
 
 /** The switch's address is not there before the switch is. */
-const addressesToTry = (config: ClusterConfig): readonly string[] => config.bindAddresses.filter((a) => a !== config.machineIP || config.hollow);
+const addressesToTry = (config: ClusterConfig): readonly string[] =>
+  config.bindAddresses.filter((a) => a !== config.machineIP || config.hollow);
 
 async function refuseTakenPort(address: string, port: number, option: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') reject(new UserError(`port ${port} on ${address} is in use by another program; give another one with ${option}`));
-      else if (error.code === 'EACCES') reject(new UserError(`port ${port} needs privileges; give a ${option} above 1023`));
-      else if (error.code === 'EADDRNOTAVAIL') reject(new UsageError(`--bind-address ${address} is not an address of this machine`));
+      if (error.code === 'EADDRINUSE')
+        reject(
+          new UserError(`port ${port} on ${address} is in use by another program; give another one with ${option}`),
+        );
+      else if (error.code === 'EACCES')
+        reject(new UserError(`port ${port} needs privileges; give a ${option} above 1023`));
+      else if (error.code === 'EADDRNOTAVAIL')
+        reject(new UsageError(`--bind-address ${address} is not an address of this machine`));
       else reject(error);
     });
     probe.listen(port, address, () => probe.close(() => resolve()));
@@ -287,7 +384,9 @@ function refuseFullDisk(data: string, wanted: number): void {
   while (!existsSync(place)) place = dirname(place);
   const free = statfsSync(place);
   if (free.bavail * free.bsize >= wanted) return;
-  throw new UserError(`no space left: only ${Math.round((free.bavail * free.bsize) / 2 ** 20)} MiB are free where ${data} is; a cluster wants at least ${wanted / 2 ** 20} MiB. Make room or give another --data-dir`);
+  throw new UserError(
+    `no space left: only ${Math.round((free.bavail * free.bsize) / 2 ** 20)} MiB are free where ${data} is; a cluster wants at least ${wanted / 2 ** 20} MiB. Make room or give another --data-dir`,
+  );
 }
 
 /** Starts the supervisor in the background, or tells the running one that the configuration changed. */
@@ -299,7 +398,9 @@ export async function ensureSupervisor({ config, paths, programs }: Prepared, de
     return;
   }
   const [command, ...args] = deps.self;
-  ensurePart(paths, 'supervisor', command!, [...args, 'supervisor', '--data-dir', paths.data], { env: { PATH: programs.path, CORACLE_CLUSTER: config.name } });
+  ensurePart(paths, 'supervisor', command!, [...args, 'supervisor', '--data-dir', paths.data], {
+    env: { PATH: programs.path, CORACLE_CLUSTER: config.name },
+  });
 }
 
 /** A part that failed this often in a row will not come by waiting. */
@@ -312,28 +413,45 @@ export class StartError extends UserError {}
 function refuseFailures(paths: ClusterPaths): void {
   const failure = failures(paths).find((f) => f.times >= TRIES || f.part === 'supervisor');
   if (failure !== undefined) throw new StartError(`${failure.part} does not start: ${failure.message}`);
-  if (livePart(paths, 'supervisor') === undefined) throw new StartError(`the supervisor ended; see ${paths.log('supervisor')}`);
+  if (livePart(paths, 'supervisor') === undefined)
+    throw new StartError(`the supervisor ended; see ${paths.log('supervisor')}`);
 }
 
 /** Waits for the API server; says why when it cannot come. */
 export async function waitForApi(client: Client, paths: ClusterPaths, clock: Clock, timeoutMs: number): Promise<void> {
   const end = clock.monotonic() + timeoutMs;
   for (;;) {
-    const ready = await client.raw('GET', '/readyz').then((r) => r.status === 200, () => false);
+    const ready = await client.raw('GET', '/readyz').then(
+      (r) => r.status === 200,
+      () => false,
+    );
     if (ready) return;
     refuseFailures(paths);
-    if (clock.monotonic() > end) throw new UserError(`the API server is not ready after ${Math.round(timeoutMs / 1000)} s; see ${paths.log('server')}`);
+    if (clock.monotonic() > end)
+      throw new UserError(
+        `the API server is not ready after ${Math.round(timeoutMs / 1000)} s; see ${paths.log('server')}`,
+      );
     await sleep(clock, 20);
   }
 }
 
 /** Waits until every node that is on reports Ready. */
-export async function waitForNodes(client: Client, config: ClusterConfig, paths: ClusterPaths, clock: Clock, timeoutMs: number, say: (line: string) => void): Promise<void> {
+export async function waitForNodes(
+  client: Client,
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  clock: Clock,
+  timeoutMs: number,
+  say: (line: string) => void,
+): Promise<void> {
   const end = clock.monotonic() + timeoutMs;
   const wanted = config.nodes.filter((n) => n.power === 'on').map((n) => n.name);
   const seen = new Set<string>();
   for (;;) {
-    const list = await client.resource(nodeResource).list().catch(() => undefined);
+    const list = await client
+      .resource(nodeResource)
+      .list()
+      .catch(() => undefined);
     for (const node of list?.items ?? []) {
       const name = node.metadata.name!;
       // A node whose agent has just died is still called Ready for a while.
@@ -346,13 +464,18 @@ export async function waitForNodes(client: Client, config: ClusterConfig, paths:
     const waiting = wanted.filter((n) => !seen.has(n));
     if (waiting.length === 0) return;
     refuseFailures(paths);
-    if (clock.monotonic() > end) throw new UserError(`not Ready after ${Math.round(timeoutMs / 1000)} s: ${waiting.join(', ')}; see ${paths.log(config.hollow ? HOLLOW_AGENTS : agentPart(waiting[0]!))}`);
+    if (clock.monotonic() > end)
+      throw new UserError(
+        `not Ready after ${Math.round(timeoutMs / 1000)} s: ${waiting.join(', ')}; see ${paths.log(config.hollow ? HOLLOW_AGENTS : agentPart(waiting[0]!))}`,
+      );
     await sleep(clock, 50);
   }
 }
 
 /** Ready, and open for pods: after a pause the taints of the old state go a moment later. */
 function isReady(node: Node): boolean {
-  const isTainted = (node.spec?.taints ?? []).some((t) => t.key.startsWith('node.kubernetes.io/') && t.key !== 'node.kubernetes.io/unschedulable');
+  const isTainted = (node.spec?.taints ?? []).some(
+    (t) => t.key.startsWith('node.kubernetes.io/') && t.key !== 'node.kubernetes.io/unschedulable',
+  );
   return isConditionTrue(node.status?.conditions, 'Ready') && !isTainted;
 }

@@ -21,7 +21,11 @@ export function runInNetns(run: Run, name: string): Run {
 }
 
 /** Several `ip` commands in one process, in order; stops at the first that fails. */
-export async function ipBatch(run: Run, lines: readonly string[], writeScript: (text: string) => string): Promise<void> {
+export async function ipBatch(
+  run: Run,
+  lines: readonly string[],
+  writeScript: (text: string) => string,
+): Promise<void> {
   if (lines.length === 0) return;
   await mustRun(run, 'ip', ['-batch', writeScript(`${lines.join('\n')}\n`)]);
 }

@@ -41,7 +41,11 @@ export const run: Run = (command, args, options = {}) =>
     child.stderr!.on('data', (chunk: Buffer) => stderr.push(chunk));
     const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString('utf8');
     child.on('error', (error: NodeJS.ErrnoException) => {
-      resolve({ code: error.code === 'ENOENT' ? 127 : 126, stdout: text(stdout), stderr: `${text(stderr)}${error.message}` });
+      resolve({
+        code: error.code === 'ENOENT' ? 127 : 126,
+        stdout: text(stdout),
+        stderr: `${text(stderr)}${error.message}`,
+      });
     });
     child.on('close', (code, signal) => {
       resolve({ code: code ?? 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 0), stdout: text(stdout), stderr: text(stderr) });
@@ -63,7 +67,12 @@ export class CommandError extends Error {
 }
 
 /** Runs and throws CommandError unless the exit code is 0; returns stdout. */
-export async function mustRun(runner: Run, command: string, args: readonly string[], options?: RunOptions): Promise<string> {
+export async function mustRun(
+  runner: Run,
+  command: string,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<string> {
   const result = await runner(command, args, options);
   if (result.code !== 0) throw new CommandError(command, args, result);
   return result.stdout;
@@ -192,7 +201,11 @@ export function spawnDetached(command: string, args: readonly string[], options:
 }
 
 /** Runs a program on this terminal and gives its exit code: for kubectl, helm and `node exec`. */
-export function runInteractive(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> {
+export function runInteractive(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
     // The terminal sends Ctrl-C to the whole foreground group: the child decides what it means.

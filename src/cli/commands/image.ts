@@ -16,23 +16,41 @@ interface Flags {
 }
 
 export function addImage(program: Command): void {
-  const image = program.command('image').description('images on the nodes of a cluster');
+  const image = program
+    .command('image')
+    .description('images on the nodes of a cluster')
+    .option('--name <name>', 'the cluster (default: local, or CORACLE_NAME)');
   const named = (command: Command) => command.option('--name <name>', 'the cluster (default: local, or CORACLE_NAME)');
-  named(image.command('load').description('docker or OCI archives onto all nodes').argument('<files...>')).action(async (files: string[], _flags: Flags, command: Command) => {
-    const { config, paths } = open(command);
-    const missing = files.find((f) => !existsSync(f));
-    if (missing !== undefined) throw new UserError(`there is no file ${missing}; give archives made by docker save, or OCI archives`);
-    await loadImages(config, paths, files.map((f) => resolve(f)), { run, say: makeProgress().say });
-  });
-  named(image.command('list').description('images and the nodes that have them')).action(async (_flags: Flags, command: Command) => {
-    const { config, paths } = open(command);
-    const images = await listImages(config, paths, run);
-    printTable(['IMAGE', 'NODES'], [...images].map(([name, nodes]) => [name, nodes.join(',')]));
-  });
-  named(image.command('rm').description('remove an image from all nodes').argument('<image>')).action(async (name: string, _flags: Flags, command: Command) => {
-    const { config, paths } = open(command);
-    await removeImage(config, paths, name, run);
-  });
+  named(image.command('load').description('docker or OCI archives onto all nodes').argument('<files...>')).action(
+    async (files: string[], _flags: Flags, command: Command) => {
+      const { config, paths } = open(command);
+      const missing = files.find((f) => !existsSync(f));
+      if (missing !== undefined)
+        throw new UserError(`there is no file ${missing}; give archives made by docker save, or OCI archives`);
+      await loadImages(
+        config,
+        paths,
+        files.map((f) => resolve(f)),
+        { run, say: makeProgress().say },
+      );
+    },
+  );
+  named(image.command('list').description('images and the nodes that have them')).action(
+    async (_flags: Flags, command: Command) => {
+      const { config, paths } = open(command);
+      const images = await listImages(config, paths, run);
+      printTable(
+        ['IMAGE', 'NODES'],
+        [...images].map(([name, nodes]) => [name, nodes.join(',')]),
+      );
+    },
+  );
+  named(image.command('rm').description('remove an image from all nodes').argument('<image>')).action(
+    async (name: string, _flags: Flags, command: Command) => {
+      const { config, paths } = open(command);
+      await removeImage(config, paths, name, run);
+    },
+  );
 }
 
 function open(command: Command) {

@@ -16,7 +16,11 @@ export function addLogs(program: Command): void {
     .action(async (part: string | undefined, _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<{ name?: string; follow?: boolean }>();
       const { paths } = openCluster(flags);
-      const known = existsSync(paths.logs) ? readdirSync(paths.logs).filter((f) => f.endsWith('.log')).map((f) => basename(f, '.log')) : [];
+      const known = existsSync(paths.logs)
+        ? readdirSync(paths.logs)
+            .filter((f) => f.endsWith('.log'))
+            .map((f) => basename(f, '.log'))
+        : [];
       if (part === undefined) {
         process.stdout.write(`${known.join('\n')}\n`);
         return;

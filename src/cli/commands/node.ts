@@ -20,28 +20,53 @@ interface Flags {
 }
 
 export function addNode(program: Command): void {
-  const node = program.command('node').description('the nodes of a cluster').enablePositionalOptions();
+  const node = program
+    .command('node')
+    .description('the nodes of a cluster')
+    .enablePositionalOptions()
+    .option('--name <name>', 'the cluster (default: local, or CORACLE_NAME)');
   const named = (command: Command) => command.option('--name <name>', 'the cluster (default: local, or CORACLE_NAME)');
-  named(node.command('list').description('nodes, their addresses and states')).action((_flags: Flags, command: Command) => list(command.optsWithGlobals()));
-  named(node.command('exec').description('run a command on a node (default: a shell)').argument('<node>').argument('[command...]'))
+  named(node.command('list').description('nodes, their addresses and states')).action(
+    (_flags: Flags, command: Command) => list(command.optsWithGlobals()),
+  );
+  named(
+    node
+      .command('exec')
+      .description('run a command on a node (default: a shell)')
+      .argument('<node>')
+      .argument('[command...]'),
+  )
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (name: string, args: string[], _flags: Flags, command: Command) => {
       const own = takeName(args);
-      process.exitCode = await exec(name, own.command, { ...command.optsWithGlobals<Flags>(), ...(own.name === undefined ? {} : { name: own.name }) });
+      process.exitCode = await exec(name, own.command, {
+        ...command.optsWithGlobals<Flags>(),
+        ...(own.name === undefined ? {} : { name: own.name }),
+      });
     });
-  named(node.command('stop').description('turn a node’s machine off').argument('<node>').option('--hard', 'as if the power went'))
-    .action((name: string, _flags: Flags, command: Command) => control('stop-node', name, command.optsWithGlobals()));
-  named(node.command('start').description('turn it on again').argument('<node>'))
-    .action((name: string, _flags: Flags, command: Command) => control('start-node', name, command.optsWithGlobals()));
+  named(
+    node
+      .command('stop')
+      .description('turn a node’s machine off')
+      .argument('<node>')
+      .option('--hard', 'as if the power went'),
+  ).action((name: string, _flags: Flags, command: Command) => control('stop-node', name, command.optsWithGlobals()));
+  named(node.command('start').description('turn it on again').argument('<node>')).action(
+    (name: string, _flags: Flags, command: Command) => control('start-node', name, command.optsWithGlobals()),
+  );
 }
 
 async function list(flags: Flags): Promise<void> {
   const cluster = openCluster(flags);
-  const known = await adminClient(cluster).resource(nodeResource).list().catch(() => undefined);
+  const known = await adminClient(cluster)
+    .resource(nodeResource)
+    .list()
+    .catch(() => undefined);
   const rows = cluster.config.nodes.map((n) => {
     const object = known?.items.find((o) => o.metadata.name === n.name);
-    const ready = object === undefined ? 'Unknown' : isConditionTrue(object.status?.conditions, 'Ready') ? 'Ready' : 'NotReady';
+    const ready =
+      object === undefined ? 'Unknown' : isConditionTrue(object.status?.conditions, 'Ready') ? 'Ready' : 'NotReady';
     return [n.name, n.ip, n.power, ready, object?.spec?.podCIDR ?? ''];
   });
   printTable(['NAME', 'ADDRESS', 'POWER', 'STATUS', 'PODS'], rows);
@@ -49,7 +74,8 @@ async function list(flags: Flags): Promise<void> {
 
 async function exec(name: string, args: readonly string[], flags: Flags): Promise<number> {
   const { config, paths } = openCluster(flags);
-  if (!config.nodes.some((n) => n.name === name)) throw new UserError(`there is no node ${name}; the nodes are ${config.nodes.map((n) => n.name).join(', ')}`);
+  if (!config.nodes.some((n) => n.name === name))
+    throw new UserError(`there is no node ${name}; the nodes are ${config.nodes.map((n) => n.name).join(', ')}`);
   if (config.hollow) throw new UserError('hollow nodes have no terminal: there is no machine behind them');
   const init = livePart(paths, initPart(name));
   if (init === undefined) throw new UserError(`${name} is not running; start it with: coracle node start ${name}`);
@@ -63,7 +89,8 @@ export function takeName(args: readonly string[]): { readonly name?: string; rea
   const [first, second] = args;
   if (first === '--') return { command: args.slice(1) };
   if (first === '--name' && second !== undefined) return { name: second, ...dropName(takeName(args.slice(2))) };
-  if (first?.startsWith('--name=') === true) return { name: first.slice('--name='.length), ...dropName(takeName(args.slice(1))) };
+  if (first?.startsWith('--name=') === true)
+    return { name: first.slice('--name='.length), ...dropName(takeName(args.slice(1))) };
   return { command: args };
 }
 
@@ -71,7 +98,10 @@ const dropName = ({ command }: { readonly command: readonly string[] }) => ({ co
 
 async function control(what: 'stop-node' | 'start-node', name: string, flags: Flags): Promise<void> {
   const { paths, name: cluster } = openCluster(flags);
-  const answer = await callControl<{ power: string }>(join(paths.run, 'control.sock'), what, { name, hard: flags.hard === true });
+  const answer = await callControl<{ power: string }>(join(paths.run, 'control.sock'), what, {
+    name,
+    hard: flags.hard === true,
+  });
   if (answer === undefined) throw new UserError(`cluster ${cluster} is not running; start it with: coracle up`);
   process.stdout.write(`${name} is ${answer.power}\n`);
 }

@@ -17,12 +17,20 @@ interface Flags {
 }
 
 export function addParts(program: Command): void {
-  const part = (name: string, description: string) => program.command(name, { hidden: name === 'supervisor' }).description(description).requiredOption('--data-dir <dir>', 'the cluster’s data directory');
-  part('server', 'API server, store, controllers and scheduler').action((flags: Flags) => serve('server', flags, startServerPart));
+  const part = (name: string, description: string) =>
+    program
+      .command(name, { hidden: name === 'supervisor' })
+      .description(description)
+      .requiredOption('--data-dir <dir>', 'the cluster’s data directory');
+  part('server', 'API server, store, controllers and scheduler').action((flags: Flags) =>
+    serve('server', flags, startServerPart),
+  );
   part('agent', 'kubelet, service proxy, network policy, pod network and DNS of one node')
     .option('--node <name>', 'the node; hollow clusters have one agent for all')
     .action((flags: Flags) => serve('agent', flags, startAgentPart));
-  part('supervisor', 'keeps the parts running').action((flags: Flags) => serve('supervisor', flags, startSupervisorPart));
+  part('supervisor', 'keeps the parts running').action((flags: Flags) =>
+    serve('supervisor', flags, startSupervisorPart),
+  );
 }
 
 /** A part that follows changes of the configuration is told by SIGHUP. */
@@ -36,11 +44,21 @@ type Start = (config: ClusterConfig, flags: Flags, log: Log, signal: AbortSignal
 async function serve(name: string, flags: Flags, start: Start): Promise<void> {
   const paths = clusterPaths(resolve(flags.dataDir));
   const config = readConfig(paths.config);
-  if (config === undefined) throw new UserError(`there is no cluster in ${paths.data}; make one with: coracle up --data-dir ${paths.data}`);
-  const log = createLog({ write: (line) => void process.stderr.write(line) }, { level: process.env['CORACLE_LOG'] === 'debug' ? 'debug' : 'info' });
+  if (config === undefined)
+    throw new UserError(`there is no cluster in ${paths.data}; make one with: coracle up --data-dir ${paths.data}`);
+  const log = createLog(
+    { write: (line) => void process.stderr.write(line) },
+    { level: process.env['CORACLE_LOG'] === 'debug' ? 'debug' : 'info' },
+  );
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(`${signal} received`)));
-  process.on('unhandledRejection', (error) => log.error('a rejection was not handled', { error: describeError(error), stack: error instanceof Error ? error.stack : undefined }));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => stop.abort(new Error(`${signal} received`)));
+  process.on('unhandledRejection', (error) =>
+    log.error('a rejection was not handled', {
+      error: describeError(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    }),
+  );
   let running: Part | undefined;
   // A signal without a listener would end the process.
   process.on('SIGHUP', () => {
@@ -58,7 +76,9 @@ async function serve(name: string, flags: Flags, start: Start): Promise<void> {
   }
   forgetFailure(paths, record);
   log.info(`${name} runs`, { pid: process.pid, sinceProcessStartMs: Math.round(performance.now()) });
-  await new Promise<void>((done) => (stop.signal.aborted ? done() : stop.signal.addEventListener('abort', () => done(), { once: true })));
+  await new Promise<void>((done) =>
+    stop.signal.aborted ? done() : stop.signal.addEventListener('abort', () => done(), { once: true }),
+  );
   await running.stop();
   process.exit(0);
 }
@@ -79,28 +99,44 @@ const startAgentPart: Start = async (config, flags, log, signal) => {
     await nodes.start();
     return nodes;
   }
-  if (flags.node === undefined) throw new UsageError(`--node is missing; the nodes are ${config.nodes.map((n) => n.name).join(', ')}`);
+  if (flags.node === undefined)
+    throw new UsageError(`--node is missing; the nodes are ${config.nodes.map((n) => n.name).join(', ')}`);
   const { startAgent } = await import('#cluster/agent-program.ts');
   return startAgent(config, paths, flags.node, { clock, log }, signal);
 };
 
 const startSupervisorPart: Start = async (config, flags, log, signal) => {
-  const [{ Supervisor }, { tryLock }, { examineHost }, { findPrograms }, { identify, run }, { adminClient }] = await Promise.all([
-    import('#cluster/supervisor.ts'),
-    import('#cluster/lock.ts'),
-    import('#cluster/host-check.ts'),
-    import('#install/programs.ts'),
-    import('#host/process.ts'),
-    import('../context.ts'),
-  ]);
+  const [{ Supervisor }, { tryLock }, { examineHost }, { findPrograms }, { identify, run }, { adminClient }] =
+    await Promise.all([
+      import('#cluster/supervisor.ts'),
+      import('#cluster/lock.ts'),
+      import('#cluster/host-check.ts'),
+      import('#install/programs.ts'),
+      import('#host/process.ts'),
+      import('../context.ts'),
+    ]);
   const paths = clusterPaths(resolve(flags.dataDir));
-  if ((await tryLock(paths.data)) === undefined) throw new UsageError(`another supervisor already looks after ${paths.data}; end that one, or use: coracle down`);
+  if ((await tryLock(paths.data)) === undefined)
+    throw new UsageError(`another supervisor already looks after ${paths.data}; end that one, or use: coracle down`);
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   recordPart(paths, 'supervisor', identify(process.pid)!);
   const facts = await examineHost(run, process.platform, process.getuid?.() ?? -1);
   const path = process.env['PATH'] ?? '';
-  const { programs } = findPrograms({ privateDir: runtimeProgramsDir(home), path, ...(config.runtimeDir === undefined ? {} : { runtimeDir: config.runtimeDir }) });
-  const supervisor = new Supervisor(config, paths, { run, scratch: paths.run, clock, log, programs, self, canSetOomScore: facts.canSetOomScore, client: adminClient({ config, paths }, 'coracle-supervisor') });
+  const { programs } = findPrograms({
+    privateDir: runtimeProgramsDir(home),
+    path,
+    ...(config.runtimeDir === undefined ? {} : { runtimeDir: config.runtimeDir }),
+  });
+  const supervisor = new Supervisor(config, paths, {
+    run,
+    scratch: paths.run,
+    clock,
+    log,
+    programs,
+    self,
+    canSetOomScore: facts.canSetOomScore,
+    client: adminClient({ config, paths }, 'coracle-supervisor'),
+  });
   await supervisor.start(signal);
   return supervisor;
 };

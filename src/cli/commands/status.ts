@@ -39,7 +39,13 @@ interface Status {
   readonly serviceCIDR: string;
   readonly nodeCIDR: string;
   readonly parts: readonly PartStatus[];
-  readonly nodes: readonly { readonly name: string; readonly address: string; readonly power: string; readonly status: string; readonly version: string }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly power: string;
+    readonly status: string;
+    readonly version: string;
+  }[];
 }
 
 export function addStatus(program: Command): void {
@@ -63,7 +69,13 @@ export function addStatus(program: Command): void {
         const paths = clusterPaths(entry.dataDir);
         const config = readConfig(paths.config);
         const running = config !== undefined && livePart(paths, 'server') !== undefined;
-        return [entry.name, running ? 'running' : 'stopped', String(config?.nodes.length ?? 0), config === undefined ? '' : machineEndpoint(config), entry.dataDir];
+        return [
+          entry.name,
+          running ? 'running' : 'stopped',
+          String(config?.nodes.length ?? 0),
+          config === undefined ? '' : machineEndpoint(config),
+          entry.dataDir,
+        ];
       });
       printTable(['NAME', 'STATE', 'NODES', 'SERVER', 'DATA'], rows);
     });
@@ -73,20 +85,47 @@ async function collect(cluster: OpenCluster): Promise<Status> {
   const { config, paths } = cluster;
   const parts = supervisedParts(config).map((part): PartStatus => {
     const live = livePart(paths, part);
-    return { part, running: live !== undefined, pid: live?.pid ?? null, memoryMiB: live === undefined ? null : residentMiB(live.pid), log: paths.log(part) };
+    return {
+      part,
+      running: live !== undefined,
+      pid: live?.pid ?? null,
+      memoryMiB: live === undefined ? null : residentMiB(live.pid),
+      log: paths.log(part),
+    };
   });
   const give = new AbortController();
-  const patience = sleep(clock, API_PATIENCE_MS, give.signal).then(() => undefined, () => undefined);
+  const patience = sleep(clock, API_PATIENCE_MS, give.signal).then(
+    () => undefined,
+    () => undefined,
+  );
   const serverRuns = parts.some((p) => p.part === 'server' && p.running);
   const client = adminClient(cluster);
-  const nodes = serverRuns ? await Promise.race([client.resource(nodeResource).list().catch(() => undefined), patience]) : undefined;
+  const nodes = serverRuns
+    ? await Promise.race([
+        client
+          .resource(nodeResource)
+          .list()
+          .catch(() => undefined),
+        patience,
+      ])
+    : undefined;
   give.abort();
   const nodeRows = config.nodes.map((n) => {
     const object = nodes?.items.find((o) => o.metadata.name === n.name);
-    const status = object === undefined ? 'Unknown' : isConditionTrue(object.status?.conditions, 'Ready') ? 'Ready' : 'NotReady';
-    return { name: n.name, address: n.ip, power: n.power, status, version: object?.status?.nodeInfo?.kubeletVersion ?? '' };
+    const status =
+      object === undefined ? 'Unknown' : isConditionTrue(object.status?.conditions, 'Ready') ? 'Ready' : 'NotReady';
+    return {
+      name: n.name,
+      address: n.ip,
+      power: n.power,
+      status,
+      version: object?.status?.nodeInfo?.kubeletVersion ?? '',
+    };
   });
-  const up = parts.every((p) => p.running) && nodes !== undefined && nodeRows.every((n) => n.power === 'on' && n.status === 'Ready');
+  const up =
+    parts.every((p) => p.running) &&
+    nodes !== undefined &&
+    nodeRows.every((n) => n.power === 'on' && n.status === 'Ready');
   return {
     name: config.name,
     up,
@@ -114,11 +153,28 @@ function residentMiB(pid: number): number | null {
 
 function print(status: Status): void {
   const out = process.stdout;
-  out.write(`cluster ${status.name} is ${status.up ? 'up' : 'NOT up'} (Coracle ${status.version}, ${status.server}, API ${status.apiReady ? 'ready' : 'does not answer'})\n`);
-  out.write(`data in ${status.dataDir}; pods ${status.podCIDR}, services ${status.serviceCIDR}, nodes ${status.nodeCIDR}${status.hollow ? '; hollow nodes' : ''}\n\n`);
-  printTable(['PART', 'STATE', 'PID', 'MEMORY', 'LOG'], status.parts.map((p) => [p.part, p.running ? 'running' : 'DEAD', String(p.pid ?? ''), p.memoryMiB === null ? '' : `${p.memoryMiB} MiB`, p.log]));
+  out.write(
+    `cluster ${status.name} is ${status.up ? 'up' : 'NOT up'} (Coracle ${status.version}, ${status.server}, API ${status.apiReady ? 'ready' : 'does not answer'})\n`,
+  );
+  out.write(
+    `data in ${status.dataDir}; pods ${status.podCIDR}, services ${status.serviceCIDR}, nodes ${status.nodeCIDR}${status.hollow ? '; hollow nodes' : ''}\n\n`,
+  );
+  printTable(
+    ['PART', 'STATE', 'PID', 'MEMORY', 'LOG'],
+    status.parts.map((p) => [
+      p.part,
+      p.running ? 'running' : 'DEAD',
+      String(p.pid ?? ''),
+      p.memoryMiB === null ? '' : `${p.memoryMiB} MiB`,
+      p.log,
+    ]),
+  );
   out.write('\n');
-  printTable(['NODE', 'ADDRESS', 'POWER', 'STATUS', 'VERSION'], status.nodes.map((n) => [n.name, n.address, n.power, n.status, n.version]));
+  printTable(
+    ['NODE', 'ADDRESS', 'POWER', 'STATUS', 'VERSION'],
+    status.nodes.map((n) => [n.name, n.address, n.power, n.status, n.version]),
+  );
   const dead = status.parts.filter((p) => !p.running);
-  if (dead.length > 0) out.write(`\nnot running: ${dead.map((p) => p.part).join(', ')}; read ${dead[0]!.log}, or run: coracle up\n`);
+  if (dead.length > 0)
+    out.write(`\nnot running: ${dead.map((p) => p.part).join(', ')}; read ${dead[0]!.log}, or run: coracle up\n`);
 }

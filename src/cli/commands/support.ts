@@ -29,15 +29,29 @@ export function addSupport(program: Command): void {
       const add = (name: string, text: string | Buffer) => pack.entry({ name: `coracle-support/${name}` }, text);
       add('cluster.json', `${JSON.stringify(cluster.config, undefined, 2)}\n`);
       if (existsSync(cluster.paths.logs)) {
-        for (const log of readdirSync(cluster.paths.logs).filter((f) => f.endsWith('.log'))) add(`logs/${log}`, readFileSync(join(cluster.paths.logs, log)).subarray(-LOG_BYTES));
+        for (const log of readdirSync(cluster.paths.logs).filter((f) => f.endsWith('.log')))
+          add(`logs/${log}`, readFileSync(join(cluster.paths.logs, log)).subarray(-LOG_BYTES));
       }
       const client = adminClient(cluster);
       for (const kind of builtinKinds()) {
         const version = kind.versions.find((v) => v.served)?.version;
         if (version === undefined || !kind.verbs.includes('list') || SECRET_KINDS.has(kind.kind)) continue;
-        const ref = { group: kind.group, version, resource: kind.resource, kind: kind.kind, namespaced: kind.namespaced };
-        const list = await client.resource(ref).list().catch(() => undefined);
-        if (list !== undefined && list.items.length > 0) add(`objects/${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}.json`, JSON.stringify(list.items.map(withoutEnvironment), undefined, 1));
+        const ref = {
+          group: kind.group,
+          version,
+          resource: kind.resource,
+          kind: kind.kind,
+          namespaced: kind.namespaced,
+        };
+        const list = await client
+          .resource(ref)
+          .list()
+          .catch(() => undefined);
+        if (list !== undefined && list.items.length > 0)
+          add(
+            `objects/${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}.json`,
+            JSON.stringify(list.items.map(withoutEnvironment), undefined, 1),
+          );
       }
       pack.finalize();
       await finished(file);
@@ -49,7 +63,10 @@ export function addSupport(program: Command): void {
 function withoutEnvironment(object: KubeObject): unknown {
   return JSON.parse(
     JSON.stringify(object, (key, value: unknown) => {
-      if (key === 'env' && Array.isArray(value)) return value.map((e: { name?: string; value?: string }) => (e.value === undefined ? e : { ...e, value: '(removed)' }));
+      if (key === 'env' && Array.isArray(value))
+        return value.map((e: { name?: string; value?: string }) =>
+          e.value === undefined ? e : { ...e, value: '(removed)' },
+        );
       return key === 'kubectl.kubernetes.io/last-applied-configuration' ? '(removed)' : value;
     }),
   );

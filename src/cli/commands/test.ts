@@ -16,9 +16,13 @@ export function addTest(program: Command): void {
       const root = env['CORACLE_ROOT'] ?? '.';
       const runner = join(root, 'test', 'run.ts');
       if (!existsSync(runner)) throw new MissingError('the tests are not here: this is not a source checkout');
-      process.exitCode = await runInteractive(process.execPath, ['--disable-warning=ExperimentalWarning', runner, ...suites], {
-        ...(flags.long === true ? { CORACLE_LONG: '1' } : {}),
-        PATH: `${join(root, 'node_modules', '.bin')}:${env['PATH'] ?? ''}`,
-      });
+      process.exitCode = await runInteractive(
+        process.execPath,
+        ['--disable-warning=ExperimentalWarning', runner, ...suites],
+        {
+          ...(flags.long === true ? { CORACLE_LONG: '1' } : {}),
+          PATH: `${join(root, 'node_modules', '.bin')}:${env['PATH'] ?? ''}`,
+        },
+      );
     });
 }

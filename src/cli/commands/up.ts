@@ -10,7 +10,16 @@ import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-f
 import { ensureMaterials } from '#cluster/materials.ts';
 import { keepSandboxImage } from '#cluster/images.ts';
 import { livePart } from '#cluster/parts.ts';
-import { ensureSupervisor, prepare, type Prepared, StartError, type UpDeps, type UpOptions, waitForApi, waitForNodes } from '#cluster/up.ts';
+import {
+  ensureSupervisor,
+  prepare,
+  type Prepared,
+  StartError,
+  type UpDeps,
+  type UpOptions,
+  waitForApi,
+  waitForNodes,
+} from '#cluster/up.ts';
 import { adminClient, clock, clusterName, dataDirOf, env, home, index, self, uid } from '../context.ts';
 import { makeProgress, type Progress } from '../progress.ts';
 import { lockCommands, stopCluster } from '../stop-cluster.ts';
@@ -49,7 +58,11 @@ export function addUp(program: Command): void {
     .option('--nodes <n>', 'number of nodes (default: 3)')
     .option('--data-dir <dir>', 'where the cluster keeps everything')
     .option('--port <port>', 'port of the API server (default: 6443)')
-    .option('--bind-address <ip>', 'address the API server listens on (repeatable; default: loopback and the switch)', collect)
+    .option(
+      '--bind-address <ip>',
+      'address the API server listens on (repeatable; default: loopback and the switch)',
+      collect,
+    )
     .option('--pod-cidr <range>', 'addresses of pods (default: 10.244.0.0/16)')
     .option('--service-cidr <range>', 'addresses of services (default: 10.96.0.0/12)')
     .option('--runtime-dir <dir>', 'folder with containerd, runc and CNI plugins to use')
@@ -57,7 +70,10 @@ export function addUp(program: Command): void {
     .option('--node-cpus <n>', 'CPUs each node reports (default: the machine’s)')
     .option('--node-memory <size>', 'memory each node reports (default: the machine’s)')
     .option('--publish <host:nodeport>', 'make a node port reachable on a port of this machine (repeatable)', collect)
-    .option('--disable <parts>', 'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy')
+    .option(
+      '--disable <parts>',
+      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy',
+    )
     .option('--hollow', 'nodes without containers and kernel network')
     .option('--require-containers', 'fail where real nodes are not possible')
     .option('--foreground', 'stay, print the supervisor’s log, and take the cluster down on Ctrl-C')
@@ -78,13 +94,23 @@ async function up(flags: Flags): Promise<void> {
   }
   const options = makeOptions(flags, name);
   await lockCommands(resolve(options.dataDir), name);
-  const deps: UpDeps = { run, clock, say: progress.say, self, path: env['PATH'] ?? '', platform: process.platform, uid };
+  const deps: UpDeps = {
+    run,
+    clock,
+    say: progress.say,
+    self,
+    path: env['PATH'] ?? '',
+    platform: process.platform,
+    uid,
+  };
   const prepared = await prepare(options, deps);
   process.env['PATH'] = prepared.programs.path;
   const { config, paths } = prepared;
   const wasRunning = livePart(paths, 'supervisor') !== undefined;
   const onInterrupt = () => {
-    process.stderr.write(`\ncoracle: interrupted; the cluster may go on starting in the background. Continue with: coracle up --name ${name}, or stop it with: coracle down --name ${name}\n`);
+    process.stderr.write(
+      `\ncoracle: interrupted; the cluster may go on starting in the background. Continue with: coracle up --name ${name}, or stop it with: coracle down --name ${name}\n`,
+    );
     process.exit(INTERRUPTED);
   };
   process.once('SIGINT', onInterrupt);
@@ -94,7 +120,11 @@ async function up(flags: Flags): Promise<void> {
   let examples: Promise<BuiltImages> | undefined;
   try {
     const { admin } = await ensureMaterials(config, paths, clock.now());
-    progress.say(prepared.isNew ? `cluster ${name}: starting (${config.nodes.length} ${config.hollow ? 'hollow ' : ''}nodes, data in ${paths.data})` : `cluster ${name}: continuing`);
+    progress.say(
+      prepared.isNew
+        ? `cluster ${name}: starting (${config.nodes.length} ${config.hollow ? 'hollow ' : ''}nodes, data in ${paths.data})`
+        : `cluster ${name}: continuing`,
+    );
     const file = userKubeconfigPath(env);
     const { previous } = addEntry(file, admin, paths.data);
     putIndex(index, { ...entry, kubeconfig: file, ...(previous === undefined ? {} : { previousContext: previous }) });
@@ -109,25 +139,39 @@ async function up(flags: Flags): Promise<void> {
   } catch (error) {
     // A part that cannot start: what ran before goes on, what this call started goes, and a cluster that never was leaves
     // nothing. What is merely late goes on in the background.
-    if (!wasRunning && (error instanceof StartError || !supervised)) await stopCluster(name, config, paths, { say: () => {}, graceSeconds: GRACE_AFTER_FAILURE_S, remove: prepared.isNew });
+    if (!wasRunning && (error instanceof StartError || !supervised))
+      await stopCluster(name, config, paths, {
+        say: () => {},
+        graceSeconds: GRACE_AFTER_FAILURE_S,
+        remove: prepared.isNew,
+      });
     throw error;
   }
   if (flags.wait) {
-    if (examples !== undefined) await loadExampleImages(await examples, config, paths, { say: progress.say, run, clock });
-    progress.say(`cluster ${name} is up after ${seconds(started)}; kubectl context ${contextName(name)} in ${readIndex(index).find((c) => c.name === name)?.kubeconfig ?? paths.kubeconfig}`);
+    if (examples !== undefined)
+      await loadExampleImages(await examples, config, paths, { say: progress.say, run, clock });
+    progress.say(
+      `cluster ${name} is up after ${seconds(started)}; kubectl context ${contextName(name)} in ${readIndex(index).find((c) => c.name === name)?.kubeconfig ?? paths.kubeconfig}`,
+    );
     process.stdout.write(nextCommands(name, config.hollow));
   }
   process.off('SIGINT', onInterrupt);
   if (flags.foreground === true) await stayInForeground(name, prepared, progress);
 }
 
-async function waitUntilReady(options: UpOptions, { config, paths }: Prepared, progress: Progress, started: number): Promise<void> {
+async function waitUntilReady(
+  options: UpOptions,
+  { config, paths }: Prepared,
+  progress: Progress,
+  started: number,
+): Promise<void> {
   const client = adminClient({ config, paths });
   await waitForApi(client, paths, clock, options.timeoutMs);
   progress.say(`API server is ready after ${seconds(started)} on https://127.0.0.1:${config.apiPort}`);
   await waitForNodes(client, config, paths, clock, options.timeoutMs, progress.say);
   const off = config.nodes.filter((n) => n.power === 'off');
-  if (off.length > 0) progress.say(`switched off: ${off.map((n) => n.name).join(', ')}; start with: coracle node start ${off[0]!.name}`);
+  if (off.length > 0)
+    progress.say(`switched off: ${off.map((n) => n.name).join(', ')}; start with: coracle node start ${off[0]!.name}`);
 }
 
 /** Prints the supervisor's log until Ctrl-C or SIGTERM, then takes the cluster down. */
@@ -157,7 +201,8 @@ function makeOptions(flags: Flags, name: string): UpOptions {
   const number = (option: string, text: string | undefined, min: number, max: number): number | undefined => {
     if (text === undefined) return undefined;
     const value = Number(text);
-    if (!/^\d+(\.\d+)?$/.test(text) || value < min || value > max) throw new UsageError(`${option} wants a number from ${min} to ${max}, not "${text}"`);
+    if (!/^\d+(\.\d+)?$/.test(text) || value < min || value > max)
+      throw new UsageError(`${option} wants a number from ${min} to ${max}, not "${text}"`);
     return value;
   };
   const nodes = number('--nodes', flags.nodes, 1, 1000);

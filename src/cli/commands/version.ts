@@ -19,8 +19,16 @@ export function addVersion(program: Command): void {
     .description('versions')
     .option('-o, --output <format>', 'json')
     .action((flags: { output?: string }) => {
-      const versions = { coracle: coracleVersion(), kubernetes: KUBERNETES_VERSION, kubectl: KUBECTL_VERSIONS, node: process.version };
+      const versions = {
+        coracle: coracleVersion(),
+        kubernetes: KUBERNETES_VERSION,
+        kubectl: KUBECTL_VERSIONS,
+        node: process.version,
+      };
       if (flags.output === 'json') process.stdout.write(`${JSON.stringify(versions)}\n`);
-      else process.stdout.write(`Coracle ${versions.coracle}, Kubernetes ${versions.kubernetes}, works with kubectl ${versions.kubectl}, on Node ${versions.node}\n`);
+      else
+        process.stdout.write(
+          `Coracle ${versions.coracle}, Kubernetes ${versions.kubernetes}, works with kubectl ${versions.kubectl}, on Node ${versions.node}\n`,
+        );
     });
 }
