@@ -20,8 +20,8 @@ import { isRuntimeError, type Runtime } from './runtime.ts';
 
 /** Upstream's generic PLEG period. */
 const RELIST_MS = 1000;
-/** With events a relist only heals what was missed. */
-const RELIST_WITH_EVENTS_MS = 300_000;
+/** With events a relist heals what was missed, and shows that the runtime still answers: well within the threshold below. */
+const RELIST_WITH_EVENTS_MS = 60_000;
 /** Relists older than this make the node NotReady (upstream's PLEG threshold). */
 export const RELIST_THRESHOLD_MS = 180_000;
 
@@ -63,7 +63,7 @@ export class PodCache {
 
   /** Milliseconds since the runtime was last read. */
   ageMs(): number {
-    return this.#deps.clock.now() - this.#lastRelistMs;
+    return this.#deps.clock.monotonic() - this.#lastRelistMs;
   }
 
   putSandbox(
@@ -185,7 +185,7 @@ export class PodCache {
       }
     }
     for (const id of removedBefore) this.#removed.delete(id);
-    this.#lastRelistMs = clock.now();
+    this.#lastRelistMs = clock.monotonic();
     for (const uid of changed) this.#deps.onChange(uid);
   }
 
