@@ -403,9 +403,9 @@ function imageList(
   }[],
 ): readonly ContainerImage[] {
   return images
-    .map((i) => ({ names: [...i.repoDigests, ...i.repoTags], sizeBytes: i.size }))
+    .toSorted((a, b) => b.size - a.size)
+    .map((i) => ({ names: [...i.repoDigests, ...i.repoTags], ...(i.size === 0 ? {} : { sizeBytes: i.size }) }))
     .filter((i) => i.names.length > 0)
-    .sort((a, b) => b.sizeBytes - a.sizeBytes)
     .slice(0, IMAGES_MAX);
 }
 
