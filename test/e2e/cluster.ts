@@ -84,12 +84,11 @@ export class TestCluster {
   readonly #children = new Set<ChildProcess>();
   readonly #env: NodeJS.ProcessEnv;
   readonly #onSignal = () => {
-    // Only a process of its own outlives ours.
-    spawn(join(ROOT, 'coracle'), ['down', '--name', this.name, '--delete', '--yes'], {
-      env: this.#env,
-      stdio: 'ignore',
-      detached: true,
-    }).unref();
+    // Only a process of its own outlives ours. An `up` that is still at work is waited for.
+    const line =
+      'for _ in 1 2 3 4 5; do "$0" down --name "$1" --delete --yes --timeout 5 && break; sleep 3; done; rm -rf "$2"';
+    const args = ['-c', line, join(ROOT, 'coracle'), this.name, this.folder];
+    if (!this.#isKept) spawn('sh', args, { env: this.#env, stdio: 'ignore', detached: true }).unref();
     process.exit(130);
   };
 
