@@ -8,10 +8,12 @@ import { StatusError } from '#machinery/status.ts';
 import type { Status } from '#generated/api/meta-v1.ts';
 import type { ServiceAllocator } from './allocation/services.ts';
 import { apiServerUser } from './authentication/users.ts';
+import type { ServedResources } from './served.ts';
 import type { ApiServerOptions, PostStartHook } from './server.ts';
 import { equalJson } from './verbs/write.ts';
 
 export interface BootstrapDeps {
+  readonly resources: ServedResources;
   readonly exchange: Exchange;
   readonly clock: Clock;
   readonly log: Log;
@@ -22,12 +24,29 @@ type Json = Record<string, unknown>;
 
 export function bootstrapObjects(options: ApiServerOptions, deps: BootstrapDeps): readonly PostStartHook[] {
   const api = new LocalApi(deps.exchange);
+  // Kinds that --runtime-config switched off have no objects.
+  const serves = (group: string, resource: string) => deps.resources.find(group, 'v1', resource) !== undefined;
   return [
     // First: nothing can be created in a namespace that is not there.
     { name: 'start-system-namespaces-controller', run: () => systemNamespaces(api) },
-    { name: 'scheduling/bootstrap-system-priority-classes', run: () => priorityClasses(api) },
-    { name: 'start-service-ip-repair-controllers', run: (signal) => serviceCIDR(api, options, deps.clock, signal) },
-    { name: 'bootstrap-controller', run: () => kubernetesService(api, options, deps.services) },
+    ...(serves('scheduling.k8s.io', 'priorityclasses')
+      ? [{ name: 'scheduling/bootstrap-system-priority-classes', run: () => priorityClasses(api) }]
+      : []),
+    ...(serves('networking.k8s.io', 'servicecidrs')
+      ? [
+          {
+            name: 'start-service-ip-repair-controllers',
+            run: (signal: AbortSignal) => serviceCIDR(api, options, deps.clock, signal),
+          },
+        ]
+      : []),
+    {
+      name: 'bootstrap-controller',
+      run: async () => {
+        await kubernetesService(api, options, deps.services);
+        if (serves('discovery.k8s.io', 'endpointslices')) await kubernetesSlice(api, options);
+      },
+    },
   ];
 }
 
@@ -113,11 +132,13 @@ async function kubernetesService(api: LocalApi, options: ApiServerOptions, servi
     subsets,
   });
   if (!equalJson(endpoints.subsets, subsets)) await api.put(`${endpointsPath}/kubernetes`, { ...endpoints, subsets });
+}
 
+async function kubernetesSlice(api: LocalApi, { advertise }: ApiServerOptions): Promise<void> {
   const slice = {
-    addressType: ip.includes(':') ? 'IPv6' : 'IPv4',
-    endpoints: [{ addresses: [ip], conditions: { ready: true } }],
-    ports: [{ name: 'https', port, protocol: 'TCP' }],
+    addressType: advertise.ip.includes(':') ? 'IPv6' : 'IPv4',
+    endpoints: [{ addresses: [advertise.ip], conditions: { ready: true } }],
+    ports: [{ name: 'https', port: advertise.port, protocol: 'TCP' }],
   };
   const slicesPath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
   const present = await api.ensure(slicesPath, 'kubernetes', {

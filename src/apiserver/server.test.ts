@@ -32,4 +32,15 @@ describe('createApiServer', () => {
     assert.equal((await api.call('DELETE', '/api/v1/namespaces/default/configmaps/a')).status, 200);
     assert.equal((await api.call('GET', '/api/v1/namespaces/default/configmaps/a')).status, 404);
   });
+
+  it('becomes ready without the groups that are switched off', async () => {
+    const api = await startTestServer({
+      runtimeConfig: { 'scheduling.k8s.io/v1': false, 'discovery.k8s.io/v1': false, 'networking.k8s.io/v1beta1': true },
+    });
+    assert.equal((await api.call('GET', '/apis/scheduling.k8s.io/v1/priorityclasses')).status, 404);
+    assert.equal((await api.call('GET', '/apis/discovery.k8s.io/v1/endpointslices')).status, 404);
+    assert.equal((await api.call('GET', '/apis/networking.k8s.io/v1beta1/ipaddresses')).status, 200);
+    assert.equal((await api.call('GET', '/api/v1/namespaces/default/endpoints/kubernetes')).status, 200);
+    await api.stop();
+  });
 });

@@ -174,7 +174,13 @@ class Server implements ApiServer {
     this.upgrade = (request) => handler.upgrade(request);
 
     this.#hooks = [
-      ...bootstrapObjects(options, { exchange: this.exchange, clock, log, services: this.#services }),
+      ...bootstrapObjects(options, {
+        resources: this.resources,
+        exchange: this.exchange,
+        clock,
+        log,
+        services: this.#services,
+      }),
       ...(deps.hooks ?? []),
     ];
     this.#pending = new Set(this.#hooks.map((h) => h.name));
