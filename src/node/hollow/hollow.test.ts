@@ -9,7 +9,7 @@ import { SeededRandom } from '#base/random.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
 import { TestApi } from '#client/testing.ts';
-import { createHollowKubelet } from './hollow.ts';
+import { createHollowKubelet, hollowFiles } from './hollow.ts';
 
 async function startHollow() {
   const api = new TestApi();
@@ -101,5 +101,18 @@ describe('createHollowKubelet', () => {
     await clock.step(100);
     await assert.rejects(kubelet.server.run('default', 'web', 'c', ['true'], 1), /this node is hollow/);
     await stop();
+  });
+});
+
+describe('hollowFiles', () => {
+  it('knows mounted disks by their records and by nothing else, until the record goes', () => {
+    const files = hollowFiles({ readText: () => undefined });
+    const volumes = '/hollow-1/pods/uid/volumes/kubernetes.io~csi';
+    files.write(`${volumes}/data/vol_data.json`, '{}');
+    files.write('/hollow-1/pods/other/etc-hosts', 'text');
+    assert.deepEqual([files.list('/hollow-1/pods'), files.list(volumes)], [['uid'], ['data']]);
+    assert.equal(files.readText(`${volumes}/data/vol_data.json`), '{}');
+    files.unlink(`${volumes}/data/vol_data.json`);
+    assert.deepEqual([files.list('/hollow-1/pods'), files.list(volumes)], [[], []]);
   });
 });

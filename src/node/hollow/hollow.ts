@@ -31,24 +31,34 @@ export function createHollowKubelet(deps: HollowKubeletDeps): Kubelet {
   });
 }
 
-/** Writes go nowhere, and what is asked for by volumes is there. */
+/** The one file that is read again: it says which disk is mounted for a pod, so that it is unmounted and released with the pod. */
+const DISK_RECORD = '/vol_data.json';
+
+/** Writes go nowhere but for the records of mounted disks, and what is asked for by volumes is there. */
 export function hollowFiles(machine: Pick<FileSystem, 'readText'>): FileSystem {
+  /** Path of a disk's record → its text. */
+  const records = new Map<string, string>();
   const folder = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, mtimeMs: 0, inode: 1 } as const;
   const isMachine = (path: string) => path.startsWith('/proc/') || path.startsWith('/etc/') || path.startsWith('/sys/');
   return {
     mkdir() {},
-    write() {},
-    readText: (path) => (isMachine(path) ? machine.readText(path) : undefined),
+    write(path, data) {
+      if (path.endsWith(DISK_RECORD)) records.set(path, data.toString());
+    },
+    readText: (path) => (isMachine(path) ? machine.readText(path) : records.get(path)),
     symlink() {},
     readlink: () => undefined,
     rename() {},
-    list: () => [],
+    list(path) {
+      const below = [...records.keys()].filter((p) => p.startsWith(`${path}/`));
+      return [...new Set(below.map((p) => p.slice(path.length + 1).split('/', 1)[0]!))];
+    },
     stat: () => folder,
     realpath: (path) => path,
     chown() {},
     chmod() {},
     truncate() {},
-    unlink() {},
+    unlink: (path) => void records.delete(path),
     rmdir() {},
     async removeAll() {},
     async statfs() {
