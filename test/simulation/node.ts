@@ -1,0 +1,89 @@
+// A hollow node of the simulation: the real kubelet with containers in memory, under the node's own identity, at the end of its own link.
+import type { Clock } from '#base/clock.ts';
+import { type CIDR, parseCIDR } from '#base/ip.ts';
+import type { Component } from '#base/lifecycle.ts';
+import type { Log } from '#base/log.ts';
+import { MetricsRegistry } from '#base/metrics.ts';
+import type { Random } from '#base/random.ts';
+import { nodes } from '#generated/resources.ts';
+import { ALL_AUTHENTICATED, NODE_USER_PREFIX, NODES_GROUP } from '#apiserver/authentication/users.ts';
+import { QueuedEventRecorder } from '#client/events.ts';
+import { createInformers } from '#client/informers.ts';
+import { createClient } from '#client/rest-client.ts';
+import { podAddress } from '#cluster/hollow-program.ts';
+import type { UserInfo } from '#machinery/exchange.ts';
+import { noNetwork } from '#netmodel/node-network.ts';
+import { createHollowKubelet } from '#node/hollow/hollow.ts';
+import type { Link } from './link.ts';
+
+export interface NodeShape {
+  readonly cpus?: string;
+  readonly memory?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface NodeDeps {
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export const nodeUser = (name: string): UserInfo => ({
+  name: `${NODE_USER_PREFIX}${name}`,
+  groups: [NODES_GROUP, ALL_AUTHENTICATED],
+});
+
+/** In the order to start them. `ip` is the node's own address. */
+export function hollowNode(name: string, ip: string, shape: NodeShape, deps: NodeDeps): readonly Component[] {
+  const { clock, random } = deps;
+  const log = deps.log.with({ node: name });
+  const client = createClient({ transport: deps.link, clock, userAgent: 'kubelet', freeze: true });
+  const informers = createInformers({ client, clock, random, log }, { freeze: true });
+  const events = new QueuedEventRecorder({ client, clock, random, log }, { component: 'kubelet', host: name });
+  const self = informers.informer(nodes, { fieldSelector: `metadata.name=${name}` });
+  const range = (): CIDR | undefined => parseCIDR(self.get(name)?.spec?.podCIDR ?? '');
+  const kubelet = createHollowKubelet({
+    client,
+    informers,
+    events,
+    clock,
+    random,
+    log,
+    metrics: new MetricsRegistry(),
+    machineFiles: { readText: () => undefined },
+    ipOf: (n) => podAddress(range()!, n),
+    network: {
+      ...noNetwork,
+      // Ready once the node has its range, as in the real program.
+      ready: (signal) =>
+        new Promise((resolve, reject) => {
+          self.subscribe(() => range() !== undefined && resolve());
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        }),
+    },
+    options: {
+      nodeName: name,
+      nodeIPs: [ip],
+      rootDir: `/${name}`,
+      volumesDir: '/volumes',
+      cgroupRoot: `/${name}`,
+      clusterDnsIPs: ['10.96.0.10'],
+      clusterDomain: 'cluster.local',
+      cpus: shape.cpus ?? '8',
+      memory: shape.memory ?? '16Gi',
+      ...(shape.labels === undefined ? {} : { labels: shape.labels }),
+    },
+  });
+  return [
+    events,
+    {
+      name: `kubelet-${name}`,
+      start: async (signal) => void (await Promise.all([informers.start(signal), kubelet.start(signal)])),
+      stop: async () => {
+        await kubelet.stop();
+        await informers.stop();
+      },
+    },
+  ];
+}
