@@ -227,7 +227,7 @@ describe('Kubelet', () => {
       });
       const waiting = pod().status?.containerStatuses?.[0]?.state?.waiting;
       assert.equal(waiting?.reason, 'CreateContainerConfigError');
-      assert.ok(waiting?.message?.includes(words), waiting?.message);
+      assert.ok(waiting?.message?.includes(words) === true, String(waiting?.message));
       await stop();
     });
 

@@ -201,6 +201,14 @@ const suites: Record<string, Case[]> = {
       { node: 'b' },
     ],
   ],
+  NodeName: [
+    ['a node is named', { pod: makePod({ nodeName: 'b' }), nodes: three }, { node: 'b' }],
+    [
+      'the named node is not there',
+      { pod: makePod({ nodeName: 'z' }), nodes: three },
+      { message: `0/3 nodes are available: 3 node(s) didn't match the requested node name. ${notHelpful(3)}` },
+    ],
+  ],
   NodeUnschedulable: [
     [
       'a node is cordoned',
