@@ -13,7 +13,7 @@ import { createInformers } from '#client/informers.ts';
 import { nodes } from '#generated/resources.ts';
 import { realFileSystem } from '#host/file-system.ts';
 import { noNetwork } from '#netmodel/node-network.ts';
-import { createHollowKubelet } from '#node/hollow/hollow.ts';
+import { createHollowKubelet, createHollowReclaimer } from '#node/hollow/hollow.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
 import { nodeApi } from './node-api.ts';
 import { nodeClient } from './node-client.ts';
@@ -103,6 +103,9 @@ export class HollowNodes implements Component {
     const metrics = new MetricsRegistry();
     const client: Client = nodeClient(config, this.#paths, join(own.root, 'kubelet-client'), clock, 'kubelet');
     const informers = createInformers({ client, clock, random, log });
+    const agentClient = nodeClient(config, this.#paths, join(own.root, 'agent-client'), clock, 'coracle-agent');
+    const agentInformers = createInformers({ client: agentClient, clock, random, log });
+    const reclaimer = createHollowReclaimer({ client: agentClient, informers: agentInformers, clock, log });
     const events = new QueuedEventRecorder({ client, clock, random, log }, { component: 'kubelet', host: node.name });
     const self = informers.informer(nodes, { fieldSelector: `metadata.name=${node.name}` });
     const range = (): CIDR | undefined => parseCIDR(self.get(node.name)?.spec?.podCIDR ?? '');
@@ -148,6 +151,14 @@ export class HollowNodes implements Component {
         stop: async () => {
           await kubelet.stop();
           await informers.stop();
+        },
+      },
+      {
+        name: 'volumes',
+        start: async (s) => void (await Promise.all([agentInformers.start(s), reclaimer.start(s)])),
+        stop: async () => {
+          await reclaimer.stop();
+          await agentInformers.stop();
         },
       },
       ...nodeApi(config, this.#paths, node, kubelet.server, client, { clock, log, metrics }),

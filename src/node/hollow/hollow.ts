@@ -1,11 +1,13 @@
 // A hollow node: the same kubelet, with a runtime, files, mounts and control groups that exist in memory only. For machines that cannot
 // run containers, and for clusters of thousands of nodes.
+import type { Component } from '#base/lifecycle.ts';
 import type { FileSystem } from '#host/file-system.ts';
 import { FakeCgroups } from '#host/cgroups.ts';
 import { FakeMounts } from '#host/mounts.ts';
 import { type NodeNetwork, noNetwork } from '#netmodel/node-network.ts';
 import { FakeRuntime } from '../cri/fake.ts';
 import { createKubelet, type Kubelet, type KubeletDeps, type KubeletOptions } from '../kubelet.ts';
+import { createDiskReclaimer, type DiskReclaimerDeps } from '../volumes/disk-reclaimer.ts';
 
 export interface HollowKubeletDeps
   extends Omit<KubeletDeps, 'network' | 'runtime' | 'files' | 'mounts' | 'cgroups' | 'options'> {
@@ -29,6 +31,14 @@ export function createHollowKubelet(deps: HollowKubeletDeps): Kubelet {
     cgroups: new FakeCgroups(),
     options: { ...deps.options, hollow: true },
   });
+}
+
+export type HollowReclaimerDeps = Pick<DiskReclaimerDeps, 'client' | 'informers' | 'clock' | 'log'>;
+
+/** Lets released volumes go: there is no file to remove, but their objects wait for somebody to say so. */
+export function createHollowReclaimer(deps: HollowReclaimerDeps): Component {
+  const files = hollowFiles({ readText: () => undefined });
+  return createDiskReclaimer({ ...deps, files, mounts: new FakeMounts(), volumesDir: '/volumes' });
 }
 
 /** The one file that is read again: it says which disk is mounted for a pod, so that it is unmounted and released with the pod. */
