@@ -15,7 +15,7 @@ import { isConditionTrue } from '#machinery/conditions.ts';
 import type { Exchange, ExchangeResponse } from '#machinery/exchange.ts';
 import { createMemoryStore } from '#store/memory.ts';
 import { Link } from './link.ts';
-import { hollowNode, type NodeShape, nodeUser } from './node.ts';
+import { agentUser, hollowNode, type NodeShape, nodeUser } from './node.ts';
 import { livingServer, type LivingServer } from './server.ts';
 
 export interface SimulationOptions {
@@ -34,7 +34,7 @@ const CALL_LIMIT_MS = 60_000;
 const LOOK_MS = 1_000;
 
 interface RunningNode {
-  readonly link: Link;
+  readonly links: { readonly kubelet: Link; readonly agent: Link };
   readonly parts: readonly Component[];
 }
 
@@ -99,20 +99,20 @@ export class SimulatedCluster {
 
   /** A new hollow node that registers itself. */
   async addNode(name: string, shape: NodeShape = {}): Promise<void> {
-    const link = this.#link(nodeUser(name));
+    const links = { kubelet: this.#link(nodeUser(name)), agent: this.#link(agentUser(name)) };
     const ip = `192.0.2.${21 + this.#nodes.size}`;
-    const parts = hollowNode(name, ip, shape, { link, clock: this.clock, random: this.#random, log: this.#log });
-    this.#nodes.set(name, { link, parts });
+    const parts = hollowNode(name, ip, shape, { links, clock: this.clock, random: this.#random, log: this.#log });
+    this.#nodes.set(name, { links, parts });
     await this.call(startAll(parts, new AbortController().signal));
   }
 
   /** The node's network is cut, or mended: its pods run on, and nobody hears of it. */
   cutOff(name: string): void {
-    this.#nodes.get(name)!.link.cut();
+    for (const link of Object.values(this.#nodes.get(name)!.links)) link.cut();
   }
 
   rejoin(name: string): void {
-    this.#nodes.get(name)!.link.mend();
+    for (const link of Object.values(this.#nodes.get(name)!.links)) link.mend();
   }
 
   /** The API server dies with whatever is on its way; its store stays. */

@@ -1,4 +1,5 @@
-// A hollow node of the simulation: the real kubelet with containers in memory, under the node's own identity, at the end of its own link.
+// A hollow node of the simulation: the real kubelet with containers in memory and what lets volumes go, under the node's two
+// identities, each at the end of its own link.
 import type { Clock } from '#base/clock.ts';
 import { type CIDR, parseCIDR } from '#base/ip.ts';
 import type { Component } from '#base/lifecycle.ts';
@@ -10,10 +11,12 @@ import { ALL_AUTHENTICATED, NODE_USER_PREFIX, NODES_GROUP } from '#apiserver/aut
 import { QueuedEventRecorder } from '#client/events.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
+import { NODE_AGENT_GROUP } from '#cluster/cluster-defaults.ts';
 import { podAddress } from '#cluster/hollow-program.ts';
 import type { UserInfo } from '#machinery/exchange.ts';
 import { noNetwork } from '#netmodel/node-network.ts';
-import { createHollowKubelet } from '#node/hollow/hollow.ts';
+import { createHollowKubelet, createHollowReclaimer } from '#node/hollow/hollow.ts';
+import { AGENT_USER_PREFIX } from '#tunnel/protocol.ts';
 import type { Link } from './link.ts';
 
 export interface NodeShape {
@@ -23,7 +26,8 @@ export interface NodeShape {
 }
 
 export interface NodeDeps {
-  readonly link: Link;
+  /** The kubelet's, and that of what else runs on a node. */
+  readonly links: { readonly kubelet: Link; readonly agent: Link };
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -34,15 +38,28 @@ export const nodeUser = (name: string): UserInfo => ({
   groups: [NODES_GROUP, ALL_AUTHENTICATED],
 });
 
+export const agentUser = (name: string): UserInfo => ({
+  name: `${AGENT_USER_PREFIX}${name}`,
+  groups: [NODE_AGENT_GROUP, ALL_AUTHENTICATED],
+});
+
 /** In the order to start them. `ip` is the node's own address. */
 export function hollowNode(name: string, ip: string, shape: NodeShape, deps: NodeDeps): readonly Component[] {
   const { clock, random } = deps;
   const log = deps.log.with({ node: name });
-  const client = createClient({ transport: deps.link, clock, userAgent: 'kubelet', freeze: true });
+  const client = createClient({ transport: deps.links.kubelet, clock, userAgent: 'kubelet', freeze: true });
   const informers = createInformers({ client, clock, random, log }, { freeze: true });
   const events = new QueuedEventRecorder({ client, clock, random, log }, { component: 'kubelet', host: name });
   const self = informers.informer(nodes, { fieldSelector: `metadata.name=${name}` });
   const range = (): CIDR | undefined => parseCIDR(self.get(name)?.spec?.podCIDR ?? '');
+  const agentClient = createClient({
+    transport: deps.links.agent,
+    clock,
+    userAgent: 'coracle-agent',
+    freeze: true,
+  });
+  const agentInformers = createInformers({ client: agentClient, clock, random, log }, { freeze: true });
+  const reclaimer = createHollowReclaimer({ client: agentClient, informers: agentInformers, clock, log });
   const kubelet = createHollowKubelet({
     client,
     informers,
@@ -83,6 +100,14 @@ export function hollowNode(name: string, ip: string, shape: NodeShape, deps: Nod
       stop: async () => {
         await kubelet.stop();
         await informers.stop();
+      },
+    },
+    {
+      name: `volumes-${name}`,
+      start: async (signal) => void (await Promise.all([agentInformers.start(signal), reclaimer.start(signal)])),
+      stop: async () => {
+        await reclaimer.stop();
+        await agentInformers.stop();
       },
     },
   ];

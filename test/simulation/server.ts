@@ -17,14 +17,21 @@ import { type ApiServer, createApiServer } from '#apiserver/server.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
 import { createInProcessTransport } from '#client/transports/in-process.ts';
+import { clusterDefaults } from '#cluster/cluster-defaults.ts';
+import type { ClusterConfig } from '#cluster/config.ts';
 import { builtinKinds } from '#kinds/registry.ts';
 import type { Exchange } from '#machinery/exchange.ts';
+import type { Pki } from '#pki/ensure.ts';
 import { generateKey } from '#pki/keys.ts';
 import { TokenSigner } from '#pki/tokens.ts';
 import { type Store, StoreError } from '#store/store.ts';
 import type { Reachable } from './link.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
+
+/** What the cluster's defaults read of configuration and certificates. */
+const CONFIG = { clusterDNS: '10.96.0.10' } as ClusterConfig;
+const PKI = { ca: { certificate: 'simulated' }, frontProxyCa: { certificate: 'simulated' } } as Pki;
 
 export interface ServerDeps {
   readonly store: Store;
@@ -88,7 +95,10 @@ export function livingServer(deps: ServerDeps): LivingServer {
         secrets: liveLookup(client, secrets),
       }),
       admission: admissionPlugins({ clock, random, informers, client, authorizer, rbac }),
-      hooks: [{ name: 'rbac/bootstrap-roles', run: async () => void (await reconcileBootstrapRoles({ client, log })) }],
+      hooks: [
+        { name: 'rbac/bootstrap-roles', run: async () => void (await reconcileBootstrapRoles({ client, log })) },
+        { name: 'coracle/cluster-defaults', run: () => clusterDefaults(CONFIG, PKI, client) },
+      ],
     },
   );
   const api = server;

@@ -4,14 +4,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { StatefulSet } from '#generated/api/apps-v1.ts';
 import type { Pod } from '#generated/api/core-v1.ts';
-import {
-  nodes,
-  persistentvolumeclaims,
-  pods,
-  statefulsets,
-  storageclasses,
-  volumeattachments,
-} from '#generated/resources.ts';
+import { nodes, persistentvolumeclaims, pods, statefulsets, volumeattachments } from '#generated/resources.ts';
 import { parseTime } from '#machinery/time.ts';
 import { forbidden, isReady } from './objects.ts';
 import { simulated } from './traces.ts';
@@ -69,13 +62,6 @@ describe('a StatefulSet with claims', () => {
       await cluster.call(own.patch('default', 'postgres', MERGE, { spec: { replicas } }));
       await cluster.until(`${replicas} ready`, ready(replicas));
     };
-    await cluster.call(
-      client.resource(storageclasses).create({
-        metadata: { name: 'standard' },
-        provisioner: 'volumes.coracle.dev',
-        volumeBindingMode: 'WaitForFirstConsumer',
-      }),
-    );
     await cluster.call(own.create(set));
     await cluster.until('3 ready', ready(3));
     const first = (await cluster.call(all())).toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1));
