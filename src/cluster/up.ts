@@ -10,7 +10,7 @@ import type { Client } from '#client/client.ts';
 import { isConditionTrue } from '#machinery/conditions.ts';
 import type { Node } from '#generated/api/core-v1.ts';
 import { nodes as nodeResource } from '#generated/resources.ts';
-import type { Run } from '#host/process.ts';
+import { type Run, startedAtMs } from '#host/process.ts';
 import { installDebianPackages, isDebian } from '#install/debian.ts';
 import { findPrograms, type RuntimePrograms } from '#install/programs.ts';
 import {
@@ -454,9 +454,10 @@ export async function waitForNodes(
       .catch(() => undefined);
     for (const node of list?.items ?? []) {
       const name = node.metadata.name!;
-      // A node whose agent has just died is still called Ready for a while.
-      const runs = config.hollow || livePart(paths, agentPart(name)) !== undefined;
-      if (wanted.includes(name) && !seen.has(name) && runs && isReady(node)) {
+      // A node whose agent has died, or has just started again, is still called Ready for a while: what it said since counts.
+      const agent = livePart(paths, config.hollow ? HOLLOW_AGENTS : agentPart(name));
+      const isNews = agent !== undefined && heardAtMs(node) >= wholeSecond(startedAtMs(agent, clock.now()));
+      if (wanted.includes(name) && !seen.has(name) && isNews && isReady(node)) {
         seen.add(name);
         say(`${name} is Ready`);
       }
@@ -471,6 +472,11 @@ export async function waitForNodes(
     await sleep(clock, 50);
   }
 }
+
+/** When the node's agent last reported; the API keeps whole seconds. */
+const heardAtMs = (node: Node): number =>
+  Date.parse(node.status?.conditions?.find((c) => c.type === 'Ready')?.lastHeartbeatTime ?? '') || 0;
+const wholeSecond = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
 /** Ready, and open for pods: after a pause the taints of the old state go a moment later. */
 function isReady(node: Node): boolean {

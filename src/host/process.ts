@@ -124,6 +124,15 @@ export function bootId(): string {
   return knownBootId;
 }
 
+/** Linux counts process times in hundredths of a second towards programs, whatever the kernel's own clock. */
+const TICK_MS = 10;
+
+/** Wall clock, milliseconds since the epoch, at which the process started. */
+export function startedAtMs(identity: ProcessIdentity, nowMs: number): number {
+  const uptimeMs = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
+  return nowMs - (uptimeMs - identity.startTicks * TICK_MS);
+}
+
 export function isAlive(identity: ProcessIdentity): boolean {
   const now = identify(identity.pid);
   return now !== undefined && now.startTicks === identity.startTicks && now.bootId === identity.bootId;

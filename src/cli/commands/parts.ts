@@ -40,6 +40,9 @@ interface Part extends Component {
 
 type Start = (config: ClusterConfig, flags: Flags, log: Log, signal: AbortSignal) => Promise<Part>;
 
+/** What a start may take to notice that it is no longer wanted. */
+const START_ABORT_MS = 1_000;
+
 /** Runs a part until SIGTERM or SIGINT. */
 async function serve(name: string, flags: Flags, start: Start): Promise<void> {
   const paths = clusterPaths(resolve(flags.dataDir));
@@ -51,15 +54,20 @@ async function serve(name: string, flags: Flags, start: Start): Promise<void> {
     { level: process.env['CORACLE_LOG'] === 'debug' ? 'debug' : 'info' },
   );
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => stop.abort(new Error(`${signal} received`)));
+  let running: Part | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      stop.abort(new Error(`${signal} received`));
+      // A start that waits for something else is not worth waiting for: a part may be killed at any time anyway.
+      if (running === undefined) clock.setTimer(START_ABORT_MS, () => running === undefined && process.exit(0));
+    });
+  }
   process.on('unhandledRejection', (error) =>
     log.error('a rejection was not handled', {
       error: describeError(error),
       stack: error instanceof Error ? error.stack : undefined,
     }),
   );
-  let running: Part | undefined;
   // A signal without a listener would end the process.
   process.on('SIGHUP', () => {
     const changed = readConfig(paths.config);
