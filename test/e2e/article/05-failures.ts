@@ -8,10 +8,14 @@ import type { PersistentVolumeClaim } from '#generated/api/core-v1.ts';
 import { isReady, pause, processesOf, until } from '../cluster.ts';
 import type { Article } from './article.ts';
 import { postgres, PRIMARY_NAME, psqlFrom, query } from './database.ts';
+import { Load } from './load.ts';
 
 const COUNT = "SELECT count(*) || ' rows to ' || max(id) FROM orders";
 /** How long the new pod of a node whose agent died is watched not to get its volume. */
 const WATCH_MS = 6_000;
+/** What a part that was started again does at once, it has done by then. */
+const AFTER_START_MS = 2_500;
+const RATE_PER_SECOND = 110;
 
 export function failureTests(article: Article): void {
   describe('when something dies', () => {
@@ -23,6 +27,33 @@ export function failureTests(article: Article): void {
       const now = await successor(article, 'postgres-0', old);
       assert.notEqual(now.status!.podIP, old.status!.podIP);
       assert.equal(await asked(article, COUNT), rows);
+    });
+
+    it('each agent and the server killed and started again: no container is touched, no new connection is lost', async () => {
+      const { cluster } = article;
+      const nodes = await cluster.nodeAddresses();
+      const containers = async () =>
+        (await apiPods(article)).flatMap((p) => p.status!.containerStatuses!.map((c) => c.containerID)).toSorted();
+      const before = await containers();
+      const load = new Load(
+        [...nodes.values()].map((ip) => `http://${ip}:30080/livez`),
+        RATE_PER_SECOND,
+      );
+      load.start();
+      try {
+        for (const part of [...nodes.keys()].map((n) => `${n}-agent`).concat('server')) {
+          const pid = cluster.partPid(part);
+          process.kill(pid, 'SIGKILL');
+          await until(`${part} is there again`, 15_000, async () => cluster.partPid(part) !== pid);
+          await pause(AFTER_START_MS);
+        }
+      } finally {
+        const tally = await load.stop();
+        assert.deepEqual(tally.failures, {});
+        assert.ok(tally.perSecond >= 100 && tally.succeeded > 500, JSON.stringify(tally));
+      }
+      await until('the API', 15_000, async () => (await cluster.tryKubectl(['get', '--raw', '/readyz'])).code === 0);
+      assert.deepEqual(await containers(), before);
     });
 
     it('an agent killed with its containers alive: the volume is not attached elsewhere, not even after a forced delete', async () => {
