@@ -59,9 +59,10 @@ describe('extension points of the scheduling cycle', () => {
 
   it('preFilter that skips takes the plugin’s filter out; the first filter that rejects a node counts', () => {
     const reject = (name: string, why: string): Plugin => ({ name, filter: () => rejectForGood(why) });
+    const skip = true;
     const skipped: Plugin = {
       name: 'Skipped',
-      preFilter: () => ({ skip: true }),
+      preFilter: () => ({ skip }),
       filter: () => rejectForGood('never'),
     };
     const decision = run(listed(skipped), listed(reject('First', 'one')), listed(reject('Second', 'two')));
