@@ -11,6 +11,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -503,5 +504,61 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
     const second = await sandbox.run(['down', '--name', 'good']);
     assert.equal(second.code, 0, second.stderr);
     assert.match(second.stderr, /cluster good was not running/);
+  });
+});
+
+describe('no space left under a cluster that exists', { timeout: 90_000, ...needsRoot }, () => {
+  const sandbox = new Sandbox();
+  const disk = sandbox.path('disk');
+  const data = join(disk, 'data');
+  const fill = (): number =>
+    spawnSync('dd', ['if=/dev/zero', `of=${join(disk, 'fill')}`, 'bs=1M'], { stdio: 'ignore' }).status!;
+  const make = (name: string): Promise<Output> => sandbox.kubectl('full', ['create', 'configmap', name]);
+
+  before(async () => {
+    mkdirSync(disk);
+    assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=100m', 'tmpfs', disk]).status, 0);
+    const output = await sandbox.run([
+      'up',
+      '--hollow',
+      '--nodes',
+      '1',
+      '--name',
+      'full',
+      '--data-dir',
+      data,
+      '--port',
+      String(await freePort()),
+    ]);
+    assert.equal(output.code, 0, output.stderr);
+  });
+  after(async () => {
+    await sandbox.run(['down', '--name', 'full', '--delete', '--yes']);
+    spawnSync('umount', [disk]);
+    await sandbox.remove();
+  });
+
+  it('a write is refused with what to do, and writing goes on once there is room', async () => {
+    assert.equal((await make('kept')).code, 0);
+    fill();
+    const refusedWrite = await make('lost');
+    assert.equal(refusedWrite.code, 1);
+    assert.match(refusedWrite.stderr, /no space left for .*store\. Free some space/);
+    rmSync(join(disk, 'fill'));
+    await until('writing goes on', 15_000, async () => (await make('more')).code === 0);
+  });
+
+  it('up says so and leaves nothing half-started, and goes on with all objects once there is room', async () => {
+    assert.equal((await sandbox.run(['down', '--name', 'full'])).code, 0);
+    fill();
+    refused(
+      await sandbox.run(['up', '--name', 'full']),
+      1,
+      /no space is left on the disk.*; nothing was lost\. Make room, then run: coracle up/,
+    );
+    assert.equal(existsSync(join(data, 'run')), false);
+    rmSync(join(disk, 'fill'));
+    assert.equal((await sandbox.run(['up', '--name', 'full'])).code, 0);
+    assert.match((await sandbox.kubectl('full', ['get', 'configmaps', '-o', 'name'])).stdout, /kept[\s\S]*more/);
   });
 });

@@ -102,6 +102,7 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
     await whenReady('server');
     await whenReady('client');
     await sessionLives();
+    assert.notDeepEqual(machineState(folders).loops, [], 'a claim is attached');
   });
   after(() => sandbox.remove());
 
@@ -434,6 +435,12 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
     return [
       {
         apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        metadata: meta('disk'),
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } } },
+      },
+      {
+        apiVersion: 'v1',
         kind: 'Pod',
         metadata: meta('server', { app: 'server' }),
         spec: {
@@ -450,10 +457,16 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
                 'polite',
                 String.raw`trap 'sleep 1; echo finished in peace >/words/last-words; exit 0' TERM; while :; do sleep 3600 & wait $!; done`,
               ),
-              volumeMounts: [{ name: 'words', mountPath: '/words' }],
+              volumeMounts: [
+                { name: 'words', mountPath: '/words' },
+                { name: 'disk', mountPath: '/disk' },
+              ],
             },
           ],
-          volumes: [{ name: 'words', hostPath: { path: sandbox.folder } }],
+          volumes: [
+            { name: 'words', hostPath: { path: sandbox.folder } },
+            { name: 'disk', persistentVolumeClaim: { claimName: 'disk' } },
+          ],
         },
       },
       {
