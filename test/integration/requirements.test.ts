@@ -120,6 +120,26 @@ describe('the API server', () => {
     assert.equal(endpoints.subsets[0].addresses[0].ip, '192.0.2.10');
   });
 
+  it('NodePort: one in 30000–32767 when none is named, and no other', async () => {
+    const post = (name: string, nodePort?: number) =>
+      api.call('POST', '/api/v1/namespaces/default/services', {
+        metadata: { name },
+        spec: { type: 'NodePort', ports: [{ port: 80, ...(nodePort === undefined ? {} : { nodePort }) }] },
+      });
+    const { nodePort } = (await post('any')).body.spec.ports[0];
+    assert.ok(nodePort >= 30_000 && nodePort <= 32_767, String(nodePort));
+    for (const [name, port] of [
+      ['first', 30_000],
+      ['last', 32_767],
+    ] as const)
+      assert.equal((await post(name, port)).status, 201, name);
+    for (const port of [29_999, 32_768]) {
+      const refused = await post(`port-${port}`, port);
+      assert.equal(refused.status, 422);
+      assert.match(refused.body.message, /provided port is not in the valid range/);
+    }
+  });
+
   it('event expiry: an event goes an hour after it was last written', async () => {
     const path = '/api/v1/namespaces/default/events';
     const event = (name: string) => ({
