@@ -67,7 +67,7 @@ export class SimulatedCluster {
     });
   }
 
-  /** Resolves when every node is Ready. */
+  /** Resolves when every node takes pods. */
   async start(): Promise<void> {
     await this.bootServer();
     this.#control = createControl(
@@ -84,9 +84,10 @@ export class SimulatedCluster {
     await this.call(startAll(this.#control, new AbortController().signal));
     const names = Array.from({ length: this.#options.nodes ?? 3 }, (_, i) => `node-${i + 1}`);
     for (const name of names) await this.addNode(name, this.#options.shape);
-    await this.until('every node is Ready', async () => {
+    await this.until('every node takes pods', async () => {
       const { items } = await this.client.resource(nodes).list();
-      return items.length === names.length && items.every((n) => isConditionTrue(n.status?.conditions, 'Ready'));
+      const open = items.filter((n) => isConditionTrue(n.status?.conditions, 'Ready') && !n.spec?.taints?.length);
+      return open.length === names.length;
     });
   }
 
