@@ -7,7 +7,8 @@ export interface ContainerdOptions {
   readonly cniConfDir: string;
   /** Set where CAP_SYS_RESOURCE is missing: every sandbox would fail otherwise. */
   readonly restrictOomScore: boolean;
-  readonly registryConfigDir: string;
+  /** Folders with `HOST/hosts.toml` (mirrors, authorities); the first that knows a host counts. */
+  readonly registryConfigDirs: readonly string[];
 }
 
 /** Name under which the sandbox image is imported on every node. */
@@ -51,6 +52,6 @@ disabled_plugins = [
   conf_dir = ${quote(options.cniConfDir)}
 
 [plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = ${quote(options.registryConfigDir)}
+  config_path = ${quote(options.registryConfigDirs.join(':'))}
 `;
 }

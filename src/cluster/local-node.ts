@@ -23,6 +23,9 @@ export interface LocalNodeDeps extends SwitchDeps {
   readonly canSetOomScore: boolean;
 }
 
+/** Where a machine's own containerd is told of mirrors. */
+const SYSTEM_REGISTRIES = '/etc/containerd/certs.d';
+
 /** Part names of a node. */
 export const initPart = (node: string): string => `${node}-init`;
 export const containerdPart = (node: string): string => `${node}-containerd`;
@@ -114,7 +117,7 @@ export async function ensureContainerd(
       cniBinDirs: deps.programs.cniBinDirs,
       cniConfDir: config.cniConfDir ?? own.cniConf,
       restrictOomScore: !deps.canSetOomScore,
-      registryConfigDir: join(paths.data, 'registries'),
+      registryConfigDirs: [join(paths.data, 'registries'), SYSTEM_REGISTRIES],
     }),
   );
   const inside = enterNode(init.pid, [
