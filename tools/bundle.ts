@@ -1,7 +1,17 @@
 // Bundles the programs: the command line and its parts (code split, so that each loads only what it needs) and the entry
 // points of worker threads. Every bundle gets a folder of its own below .build/, and .build/current names the newest: a
 // running cluster goes on loading from the one it started with. Run by the launcher when sources are newer.
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -34,7 +44,9 @@ await build({
   logLevel: 'warning',
   loader: { '.json': 'json' },
   // CommonJS dependencies inside an ES module still call require.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
 });
 // The stamp is as old as the start: a file saved during the build makes the next one run again.
 const stamp = join(out, 'stamp');
@@ -51,7 +63,8 @@ function removeUnused(): void {
   const running = commandLines();
   const keep = readlinkSync(link);
   for (const folder of readdirSync(builds)) {
-    if (/^\d+-\d+$/.test(folder) && folder !== keep && !running.includes(`/${folder}/`)) rmSync(join(builds, folder), { recursive: true, force: true });
+    if (/^\d+-\d+$/.test(folder) && folder !== keep && !running.includes(`/${folder}/`))
+      rmSync(join(builds, folder), { recursive: true, force: true });
   }
 }
 

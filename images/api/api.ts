@@ -35,15 +35,24 @@ const routes: Readonly<Record<string, (request: IncomingMessage) => Promise<{ st
     await pool.query('SELECT 1');
     return { status: 200, body: 'ok' };
   },
-  'GET /': async () => ({ status: 200, body: { pod: hostname(), greeting: existsSync(CONFIG_FILE) ? readFileSync(CONFIG_FILE, 'utf8').trim() : null } }),
+  'GET /': async () => ({
+    status: 200,
+    body: { pod: hostname(), greeting: existsSync(CONFIG_FILE) ? readFileSync(CONFIG_FILE, 'utf8').trim() : null },
+  }),
   'GET /orders': async () => {
-    const { rows } = await pool.query('SELECT id, customer_id, total_cents, created_at FROM orders ORDER BY id DESC LIMIT 50');
+    const { rows } = await pool.query(
+      'SELECT id, customer_id, total_cents, created_at FROM orders ORDER BY id DESC LIMIT 50',
+    );
     return { status: 200, body: rows };
   },
   'POST /orders': async (request) => {
     const order = JSON.parse(await read(request)) as { customer_id?: unknown; total_cents?: unknown };
-    if (!Number.isInteger(order.customer_id) || !Number.isInteger(order.total_cents)) return { status: 422, body: { error: 'customer_id and total_cents must be whole numbers' } };
-    const { rows } = await pool.query('INSERT INTO orders (customer_id, total_cents) VALUES ($1, $2) RETURNING id', [order.customer_id, order.total_cents]);
+    if (!Number.isInteger(order.customer_id) || !Number.isInteger(order.total_cents))
+      return { status: 422, body: { error: 'customer_id and total_cents must be whole numbers' } };
+    const { rows } = await pool.query('INSERT INTO orders (customer_id, total_cents) VALUES ($1, $2) RETURNING id', [
+      order.customer_id,
+      order.total_cents,
+    ]);
     return { status: 201, body: rows[0] };
   },
 };
@@ -59,7 +68,8 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   const route = routes[`${request.method} ${path}`];
   let answer: { status: number; body: unknown };
   try {
-    answer = route === undefined ? { status: 404, body: { error: `no ${request.method} ${path}` } } : await route(request);
+    answer =
+      route === undefined ? { status: 404, body: { error: `no ${request.method} ${path}` } } : await route(request);
   } catch (error) {
     answer = { status: 503, body: { error: (error as Error).message } };
   }

@@ -3,14 +3,18 @@ import { createServer } from 'node:http';
 
 const KEPT_LINES = 10_000;
 interface Push {
-  readonly streams: readonly { readonly stream: Readonly<Record<string, string>>; readonly values: readonly (readonly [string, string])[] }[];
+  readonly streams: readonly {
+    readonly stream: Readonly<Record<string, string>>;
+    readonly values: readonly (readonly [string, string])[];
+  }[];
 }
 const lines: { pod: string; line: string }[] = [];
 
 const server = createServer((request, response) => {
   const path = new URL(request.url ?? '/', 'http://loki').pathname;
   if (request.method === 'GET' && path === '/ready') return response.end('ready\n');
-  if (request.method === 'GET' && path === '/lines') return response.end(lines.map((l) => `${l.pod} ${l.line}\n`).join(''));
+  if (request.method === 'GET' && path === '/lines')
+    return response.end(lines.map((l) => `${l.pod} ${l.line}\n`).join(''));
   if (request.method !== 'POST' || path !== '/loki/api/v1/push') return response.writeHead(404).end();
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));

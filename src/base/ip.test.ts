@@ -1,10 +1,35 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { cidrContains, cidrsOverlap, cidrSize, formatCIDR, formatIP, ipAt, isCanonicalCIDR, parseCIDR, parseIP, subnetAt } from './ip.ts';
+import {
+  cidrContains,
+  cidrsOverlap,
+  cidrSize,
+  formatCIDR,
+  formatIP,
+  ipAt,
+  isCanonicalCIDR,
+  parseCIDR,
+  parseIP,
+  subnetAt,
+} from './ip.ts';
 
 describe('parseIP', () => {
-  for (const text of ['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.4 ', ':::', '1::2::3', 'g::1', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7:8::', '::1.2.3']) {
+  for (const text of [
+    '',
+    '1.2.3',
+    '1.2.3.4.5',
+    '1.2.3.256',
+    '01.2.3.4',
+    '1.2.3.4 ',
+    ':::',
+    '1::2::3',
+    'g::1',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '1:2:3:4:5:6:7:8::',
+    '::1.2.3',
+  ]) {
     it(`refuses ${JSON.stringify(text)}`, () => assert.equal(parseIP(text), undefined));
   }
   const canonical: readonly [string, string][] = [
@@ -16,16 +41,23 @@ describe('parseIP', () => {
     ['1:0:0:2:0:0:0:3', '1:0:0:2::3'],
     ['::ffff:10.0.0.1', '::ffff:a00:1'],
   ];
-  for (const [text, wanted] of canonical) it(`reads ${text} as ${wanted}`, () => assert.equal(formatIP(parseIP(text)!), wanted));
+  for (const [text, wanted] of canonical)
+    it(`reads ${text} as ${wanted}`, () => assert.equal(formatIP(parseIP(text)!), wanted));
 
   it('reads back every address it writes', () => {
     fc.assert(fc.property(fc.ipV4(), (text) => formatIP(parseIP(text)!) === text));
-    fc.assert(fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (value) => parseIP(formatIP({ family: 6, value }))!.value === value));
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }),
+        (value) => parseIP(formatIP({ family: 6, value }))!.value === value,
+      ),
+    );
   });
 });
 
 describe('parseCIDR', () => {
-  for (const text of ['10.0.0.0', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/08', '::/129', '/8']) it(`refuses ${text}`, () => assert.equal(parseCIDR(text), undefined));
+  for (const text of ['10.0.0.0', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/08', '::/129', '/8'])
+    it(`refuses ${text}`, () => assert.equal(parseCIDR(text), undefined));
 
   it('clears host bits, and tells canonical texts from others', () => {
     assert.equal(formatCIDR(parseCIDR('10.244.3.7/16')!), '10.244.0.0/16');

@@ -34,7 +34,10 @@ describe('stopAll', () => {
 describe('backoffMs', () => {
   it('doubles up to its limit, and jitters upwards only', () => {
     const options = { baseMs: 100, maxMs: 1_000, jitter: 0.5 };
-    assert.deepEqual([1, 2, 3, 4, 5].map((n) => backoffMs(n, options)), [100, 200, 400, 800, 1_000]);
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((n) => backoffMs(n, options)),
+      [100, 200, 400, 800, 1_000],
+    );
     const random = new SeededRandom(1);
     for (let i = 0; i < 100; i++) {
       const delay = backoffMs(2, options, random);
@@ -55,10 +58,14 @@ describe('SeededRandom', () => {
 describe('createLog', () => {
   it('writes one JSON line a record from its level up, with the chain of causes of errors', () => {
     const lines: string[] = [];
-    const log = createLog({ write: (line) => void lines.push(line) }, { now: () => 0, level: 'warn' }).with({ part: 'x' });
+    const log = createLog({ write: (line) => void lines.push(line) }, { now: () => 0, level: 'warn' }).with({
+      part: 'x',
+    });
     log.info('dropped');
     log.warn('kept', { error: new Error('outer', { cause: new Error('inner') }) });
-    assert.deepEqual(lines, ['{"ts":"1970-01-01T00:00:00.000Z","level":"warn","msg":"kept","part":"x","error":"outer: inner"}\n']);
+    assert.deepEqual(lines, [
+      '{"ts":"1970-01-01T00:00:00.000Z","level":"warn","msg":"kept","part":"x","error":"outer: inner"}\n',
+    ]);
     assert.equal(describeError('text'), 'text');
   });
 });

@@ -18,11 +18,16 @@ export interface LogSink {
   write(line: string): void;
 }
 
-export function createLog(sink: LogSink, options: { level?: LogLevel; now?: () => number; fields?: LogFields } = {}): Log {
+export function createLog(
+  sink: LogSink,
+  options: { level?: LogLevel; now?: () => number; fields?: LogFields } = {},
+): Log {
   const { level = 'info', now = Date.now, fields = {} } = options;
   const emit = (at: LogLevel) => (message: string, more?: LogFields) => {
     if (RANK[at] < RANK[level]) return;
-    sink.write(`${JSON.stringify({ ts: new Date(now()).toISOString(), level: at, msg: message, ...fields, ...plain(more) })}\n`);
+    sink.write(
+      `${JSON.stringify({ ts: new Date(now()).toISOString(), level: at, msg: message, ...fields, ...plain(more) })}\n`,
+    );
   };
   return {
     debug: emit('debug'),

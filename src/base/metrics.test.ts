@@ -27,6 +27,12 @@ describe('MetricsRegistry', () => {
     const histogram = registry.histogram('seconds', 'S.', { op: 'x' }, [1, 2]);
     for (const value of [0.5, 1, 1.5, 99]) histogram.observe(value);
     const lines = text(registry).split('\n').slice(2, -1);
-    assert.deepEqual(lines, ['seconds_bucket{op="x",le="1"} 2', 'seconds_bucket{op="x",le="2"} 3', 'seconds_bucket{op="x",le="+Inf"} 4', 'seconds_sum{op="x"} 102', 'seconds_count{op="x"} 4']);
+    assert.deepEqual(lines, [
+      'seconds_bucket{op="x",le="1"} 2',
+      'seconds_bucket{op="x",le="2"} 3',
+      'seconds_bucket{op="x",le="+Inf"} 4',
+      'seconds_sum{op="x"} 102',
+      'seconds_count{op="x"} 4',
+    ]);
   });
 });

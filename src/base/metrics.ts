@@ -59,7 +59,9 @@ export class MetricsRegistry {
         let total = 0;
         const comma = text === '' ? '' : `${text},`;
         const lines = buckets.map((b, i) => `${name}_bucket{${comma}le="${b}"} ${(total += counts[i]!)}\n`);
-        lines.push(`${name}_bucket{${comma}le="+Inf"} ${count}\n${name}_sum${braces(text)} ${sum}\n${name}_count${braces(text)} ${count}\n`);
+        lines.push(
+          `${name}_bucket{${comma}le="+Inf"} ${count}\n${name}_sum${braces(text)} ${sum}\n${name}_count${braces(text)} ${count}\n`,
+        );
         return lines.join('');
       };
       return { api: { observe }, print };
@@ -80,7 +82,13 @@ export class MetricsRegistry {
     }
   }
 
-  #child<A>(name: string, help: string, type: Family['type'], labels: Labels, make: (text: string) => { api: A; print(): string }): A {
+  #child<A>(
+    name: string,
+    help: string,
+    type: Family['type'],
+    labels: Labels,
+    make: (text: string) => { api: A; print(): string },
+  ): A {
     let family = this.#families.get(name);
     if (family === undefined) {
       family = { type, help, children: new Map() };

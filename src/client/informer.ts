@@ -103,7 +103,8 @@ export class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   subscribe(handler: (change: InformerChange<T>) => void): () => void {
     this.#handlers.add(handler);
     if (this.#synced)
-      for (const [key, object] of this.#objects.entries().toArray()) this.#call(handler, { key, old: undefined, object });
+      for (const [key, object] of this.#objects.entries().toArray())
+        this.#call(handler, { key, old: undefined, object });
     return () => void this.#handlers.delete(handler);
   }
 

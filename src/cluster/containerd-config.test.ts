@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { containerdConfig, SANDBOX_IMAGE } from './containerd-config.ts';
 
-const options = { root: '/data/node "1"', cniBinDirs: ['/a/cni', '/b/cni'], cniConfDir: '/data/cni', restrictOomScore: true, registryConfigDirs: ['/data/registries', '/etc/containerd/certs.d'] };
+const options = {
+  root: '/data/node "1"',
+  cniBinDirs: ['/a/cni', '/b/cni'],
+  cniConfDir: '/data/cni',
+  restrictOomScore: true,
+  registryConfigDirs: ['/data/registries', '/etc/containerd/certs.d'],
+};
 
 describe('containerdConfig', () => {
   it('quotes paths, names the sandbox image and the first folder of plugins', () => {

@@ -1,6 +1,16 @@
 // Builds images from their definitions (`images/NAME/image.json`): Debian packages, the Node that runs this program, TypeScript
 // bundled to one file, and files beside the definition. An archive is kept under a hash of all that, and made once.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Run } from '#host/process.ts';
 import { mustRun } from '#host/process.ts';
@@ -46,7 +56,15 @@ export interface BuildDeps {
   readonly say: (line: string) => void;
 }
 
-const NODE_PACKAGES: readonly string[] = ['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'dash', 'coreutils', 'libc-bin'];
+const NODE_PACKAGES: readonly string[] = [
+  'libc6',
+  'libstdc++6',
+  'libgcc-s1',
+  'libatomic1',
+  'dash',
+  'coreutils',
+  'libc-bin',
+];
 const EXECUTABLE = /\.sh$|\/bin\//;
 
 export function imageNames(root: string): readonly string[] {
@@ -72,7 +90,10 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
     const own: Layer[] = [];
     if (definition.packages !== undefined) own.push(await packagesLayer(definition, scratch, deps));
     own.push(await filesLayer(definition, folder, scratch, deps));
-    await writeImage(archive, definition.reference, { ...definition, exposedPorts: definition.ports ?? [] }, [...layers, ...own]);
+    await writeImage(archive, definition.reference, { ...definition, exposedPorts: definition.ports ?? [] }, [
+      ...layers,
+      ...own,
+    ]);
     own.forEach(removeLayer);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -82,7 +103,14 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
 
 async function packagesLayer(definition: ImageDefinition, scratch: string, deps: BuildDeps): Promise<Layer> {
   const root = join(scratch, 'root');
-  await unpackDebianLayer({ run: deps.run, cacheDir: deps.cacheDir, packages: definition.packages!, exclude: definition.exclude ?? [], keep: definition.keep ?? [], into: root });
+  await unpackDebianLayer({
+    run: deps.run,
+    cacheDir: deps.cacheDir,
+    packages: definition.packages!,
+    exclude: definition.exclude ?? [],
+    keep: definition.keep ?? [],
+    into: root,
+  });
   for (const path of definition.remove ?? []) rmSync(join(root, path), { recursive: true, force: true });
   return writeLayer(join(scratch, 'packages.tar'), { root });
 }
@@ -94,7 +122,14 @@ async function nodeLayer(deps: BuildDeps): Promise<Layer> {
   if (existsSync(known)) return JSON.parse(readFileSync(known, 'utf8')) as Layer;
   const scratch = mkdtempSync(join(deps.cacheDir, 'build-'));
   const root = join(scratch, 'root');
-  await unpackDebianLayer({ run: deps.run, cacheDir: deps.cacheDir, packages: NODE_PACKAGES, exclude: [], keep: [], into: root });
+  await unpackDebianLayer({
+    run: deps.run,
+    cacheDir: deps.cacheDir,
+    packages: NODE_PACKAGES,
+    exclude: [],
+    keep: [],
+    into: root,
+  });
   mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
   copyFileSync(process.execPath, join(root, 'usr', 'bin', 'node'));
   chmodSync(join(root, 'usr', 'bin', 'node'), 0o755);
@@ -104,25 +139,49 @@ async function nodeLayer(deps: BuildDeps): Promise<Layer> {
   return layer;
 }
 
-async function filesLayer(definition: ImageDefinition, folder: string, scratch: string, deps: BuildDeps): Promise<Layer> {
+async function filesLayer(
+  definition: ImageDefinition,
+  folder: string,
+  scratch: string,
+  deps: BuildDeps,
+): Promise<Layer> {
   const files: Record<string, LayerFile> = definition.builtin === 'pause' ? { ...pauseLayer().files } : {};
   const links: Record<string, string> = { ...definition.links };
   if (definition.builtin === undefined) Object.assign(files, accounts(definition.users ?? {}));
   for (const entry of definition.folders ?? []) {
     const [path, owner] = entry.split(':');
-    files[`${path}/`] = { content: '', mode: path === 'tmp' ? 0o1777 : 0o755, ...(owner === undefined ? {} : { uid: Number(owner), gid: Number(owner) }) };
+    files[`${path}/`] = {
+      content: '',
+      mode: path === 'tmp' ? 0o1777 : 0o755,
+      ...(owner === undefined ? {} : { uid: Number(owner), gid: Number(owner) }),
+    };
   }
   for (const [path, source] of Object.entries(definition.files ?? {})) {
     files[path] = { content: readFileSync(join(folder, source)), mode: EXECUTABLE.test(path) ? 0o755 : 0o644 };
   }
   for (const [path, source] of Object.entries(definition.bundle ?? {})) {
     const out = join(scratch, 'bundle.mjs');
-    await mustRun(deps.run, join(deps.root, 'node_modules', '.bin', 'esbuild'), [join(folder, source), '--bundle', '--platform=node', '--format=esm', `--outfile=${out}`, '--log-level=error', "--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);", '--external:pg-native'], { cwd: deps.root });
+    await mustRun(
+      deps.run,
+      join(deps.root, 'node_modules', '.bin', 'esbuild'),
+      [
+        join(folder, source),
+        '--bundle',
+        '--platform=node',
+        '--format=esm',
+        `--outfile=${out}`,
+        '--log-level=error',
+        "--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+        '--external:pg-native',
+      ],
+      { cwd: deps.root },
+    );
     files[path] = { content: readFileSync(out) };
   }
   if (definition.applets !== undefined) {
     const binary = join(scratch, 'root', definition.applets);
-    for (const applet of (await mustRun(deps.run, binary, ['--list'])).split('\n')) if (applet !== '' && applet !== 'busybox') links[`bin/${applet}`] = 'busybox';
+    for (const applet of (await mustRun(deps.run, binary, ['--list'])).split('\n'))
+      if (applet !== '' && applet !== 'busybox') links[`bin/${applet}`] = 'busybox';
   }
   return writeLayer(join(scratch, 'files.tar'), { files, links });
 }

@@ -20,12 +20,46 @@ export interface DebianLayerOptions {
 const ENV = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
 
 /** Never needed inside a container; kept out of every closure. */
-const ALWAYS_EXCLUDED: readonly string[] = ['debconf', 'debconf-2.0', 'dpkg', 'perl-base', 'tar', 'adduser', 'passwd', 'ucf', 'sensible-utils', 'init-system-helpers', 'lsb-base', 'sysvinit-utils', 'libsystemd-shared', 'gcc-12-base', 'e2fsprogs', 'mount', 'login', 'cdebconf'];
+const ALWAYS_EXCLUDED: readonly string[] = [
+  'debconf',
+  'debconf-2.0',
+  'dpkg',
+  'perl-base',
+  'tar',
+  'adduser',
+  'passwd',
+  'ucf',
+  'sensible-utils',
+  'init-system-helpers',
+  'lsb-base',
+  'sysvinit-utils',
+  'libsystemd-shared',
+  'gcc-12-base',
+  'e2fsprogs',
+  'mount',
+  'login',
+  'cdebconf',
+];
 
 /** Folders that only people and installers read. */
-const REMOVED: readonly string[] = ['usr/share/doc', 'usr/share/man', 'usr/share/info', 'usr/share/lintian', 'usr/share/bug', 'usr/share/locale', 'var/lib/dpkg'];
+const REMOVED: readonly string[] = [
+  'usr/share/doc',
+  'usr/share/man',
+  'usr/share/info',
+  'usr/share/lintian',
+  'usr/share/bug',
+  'usr/share/locale',
+  'var/lib/dpkg',
+];
 
-export async function unpackDebianLayer({ run, cacheDir, packages, exclude, keep, into }: DebianLayerOptions): Promise<void> {
+export async function unpackDebianLayer({
+  run,
+  cacheDir,
+  packages,
+  exclude,
+  keep,
+  into,
+}: DebianLayerOptions): Promise<void> {
   const lists = join(cacheDir, 'lists');
   const archives = join(cacheDir, 'debs');
   const status = join(cacheDir, 'empty-status');
@@ -33,14 +67,31 @@ export async function unpackDebianLayer({ run, cacheDir, packages, exclude, keep
   mkdirSync(join(archives, 'partial'), { recursive: true });
   mkdirSync(into, { recursive: true });
   writeFileSync(status, '');
-  const apt = ['-qq', `-oDir::State::Lists=${lists}`, `-oDir::Cache=${cacheDir}`, `-oDir::State::status=${status}`, '-oDebug::NoLocking=true', '-oAPT::Sandbox::User=root', '-oAcquire::Retries=3'];
+  const apt = [
+    '-qq',
+    `-oDir::State::Lists=${lists}`,
+    `-oDir::Cache=${cacheDir}`,
+    `-oDir::State::status=${status}`,
+    '-oDebug::NoLocking=true',
+    '-oAPT::Sandbox::User=root',
+    '-oAcquire::Retries=3',
+  ];
   if (readdirSync(lists).length <= 1) await mustRun(run, 'apt-get', [...apt, 'update'], { env: ENV });
-  const planned = await mustRun(run, 'apt-get', [...apt, '--simulate', '--no-install-recommends', '--yes', 'install', ...packages], { env: ENV });
+  const planned = await mustRun(
+    run,
+    'apt-get',
+    [...apt, '--simulate', '--no-install-recommends', '--yes', 'install', ...packages],
+    { env: ENV },
+  );
   const excluded = new Set([...ALWAYS_EXCLUDED.filter((p) => !keep.includes(p)), ...exclude]);
   const closure = parsePlan(planned).filter((p) => !excluded.has(p.name));
   const present = new Set(readdirSync(archives));
   const wanted = closure.filter((p) => !present.has(p.file));
-  if (wanted.length > 0) await mustRun(run, 'apt-get', [...apt, 'download', ...wanted.map((p) => `${p.name}=${p.version}`)], { env: ENV, cwd: archives });
+  if (wanted.length > 0)
+    await mustRun(run, 'apt-get', [...apt, 'download', ...wanted.map((p) => `${p.name}=${p.version}`)], {
+      env: ENV,
+      cwd: archives,
+    });
   for (const p of closure) await mustRun(run, 'dpkg-deb', ['-x', join(archives, p.file), into]);
   for (const folder of REMOVED) rmSync(join(into, folder), { recursive: true, force: true });
 }

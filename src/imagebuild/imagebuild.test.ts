@@ -28,9 +28,17 @@ async function entriesOf(path: string): Promise<Map<string, { header: tar.Header
 describe('writeImage', () => {
   it('writes an OCI layout whose descriptors fit the blobs, the same bytes each time', async () => {
     const write = async (name: string) => {
-      const layer = await writeLayer(join(folder, `${name}.layer`), { files: { 'etc/': { content: '', mode: 0o755 }, 'etc/motd': { content: 'hello', mode: 0o640, uid: 5 } }, links: { 'etc/issue': 'motd' } });
+      const layer = await writeLayer(join(folder, `${name}.layer`), {
+        files: { 'etc/': { content: '', mode: 0o755 }, 'etc/motd': { content: 'hello', mode: 0o640, uid: 5 } },
+        links: { 'etc/issue': 'motd' },
+      });
       const path = join(folder, `${name}.tar`);
-      await writeImage(path, 'docker.io/library/demo:1', { command: ['true'], env: { A: 'b' }, exposedPorts: ['80/tcp'] }, [layer]);
+      await writeImage(
+        path,
+        'docker.io/library/demo:1',
+        { command: ['true'], env: { A: 'b' }, exposedPorts: ['80/tcp'] },
+        [layer],
+      );
       return { path, layer };
     };
     const { path, layer } = await write('one');
@@ -56,7 +64,8 @@ describe('writeImage', () => {
 
 describe('parsePlan', () => {
   it('reads new and upgraded packages, and writes epochs as file names have them', () => {
-    const plan = 'Inst libc6 (2.36-9 Debian:12.15/oldstable [amd64])\nInst conntrack [1.0] (1:1.4.7-1+b2 Debian:12.15/oldstable, Security:12 [amd64])\nConf libc6 (2.36-9)\n';
+    const plan =
+      'Inst libc6 (2.36-9 Debian:12.15/oldstable [amd64])\nInst conntrack [1.0] (1:1.4.7-1+b2 Debian:12.15/oldstable, Security:12 [amd64])\nConf libc6 (2.36-9)\n';
     assert.deepEqual(parsePlan(plan), [
       { name: 'libc6', version: '2.36-9', file: 'libc6_2.36-9_amd64.deb' },
       { name: 'conntrack', version: '1:1.4.7-1+b2', file: 'conntrack_1%3a1.4.7-1+b2_amd64.deb' },
@@ -83,6 +92,7 @@ describe('pauseProgram', () => {
 describe('image definitions', () => {
   const root = join(import.meta.dirname, '..', '..');
   for (const name of imageNames(root)) {
-    it(`${name} carries a full reference with a tag`, () => assert.match(readDefinition(root, name).reference, /^[a-z0-9.]+\/[a-z0-9/-]+:[\w.]+$/));
+    it(`${name} carries a full reference with a tag`, () =>
+      assert.match(readDefinition(root, name).reference, /^[a-z0-9.]+\/[a-z0-9/-]+:[\w.]+$/));
   }
 });

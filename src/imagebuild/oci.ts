@@ -1,7 +1,17 @@
 // OCI image archives: layers from folders, a configuration, a manifest, an index (image layout 1.0.0), in one tar that
 // `ctr images import`, docker and podman load. Same input gives the same bytes.
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, lstatSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
@@ -53,7 +63,8 @@ export async function writeLayer(path: string, entries: LayerEntries): Promise<L
     if (name.endsWith('/')) await put(pack, { name, type: 'directory', mode: file.mode ?? 0o755, ...owner });
     else await put(pack, { name, mode: file.mode ?? 0o644, ...owner }, Buffer.from(file.content));
   }
-  for (const [name, linkname] of Object.entries(entries.links ?? {})) await put(pack, { name, type: 'symlink', linkname, mode: 0o777, uid: 0, gid: 0, mtime: MTIME });
+  for (const [name, linkname] of Object.entries(entries.links ?? {}))
+    await put(pack, { name, type: 'symlink', linkname, mode: 0o777, uid: 0, gid: 0, mtime: MTIME });
   pack.finalize();
   await written;
   return { path, ...(await digestOf(path)) };
@@ -72,7 +83,8 @@ async function addFolder(pack: tar.Pack, root: string, at: string): Promise<void
     const path = join(at, name);
     const facts = lstatSync(join(root, path));
     const header = { name: path, mode: facts.mode & 0o7777, uid: 0, gid: 0, mtime: MTIME };
-    if (facts.isSymbolicLink()) await put(pack, { ...header, type: 'symlink', linkname: readlinkSync(join(root, path)) });
+    if (facts.isSymbolicLink())
+      await put(pack, { ...header, type: 'symlink', linkname: readlinkSync(join(root, path)) });
     else if (facts.isDirectory()) {
       await put(pack, { ...header, type: 'directory' });
       await addFolder(pack, root, path);
@@ -95,7 +107,12 @@ async function digestOf(path: string): Promise<{ digest: string; size: number }>
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /** Writes the archive of one image under `name:tag` (a full reference: `docker.io/library/nginx:1.22`). */
-export async function writeImage(path: string, reference: string, config: ImageConfig, layers: readonly Layer[]): Promise<void> {
+export async function writeImage(
+  path: string,
+  reference: string,
+  config: ImageConfig,
+  layers: readonly Layer[],
+): Promise<void> {
   const blobs = new Map<string, Buffer>();
   const add = (value: unknown, mediaType: string) => {
     const bytes = Buffer.from(JSON.stringify(value));
@@ -109,13 +126,18 @@ export async function writeImage(path: string, reference: string, config: ImageC
       architecture: ARCHITECTURES[process.arch] ?? process.arch,
       os: 'linux',
       config: {
-        Env: Object.entries({ PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...config.env }).map(([k, v]) => `${k}=${v}`),
+        Env: Object.entries({
+          PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+          ...config.env,
+        }).map(([k, v]) => `${k}=${v}`),
         ...(config.entrypoint === undefined ? {} : { Entrypoint: config.entrypoint }),
         ...(config.command === undefined ? {} : { Cmd: config.command }),
         ...(config.workingDir === undefined ? {} : { WorkingDir: config.workingDir }),
         ...(config.user === undefined ? {} : { User: config.user }),
         ...(config.stopSignal === undefined ? {} : { StopSignal: config.stopSignal }),
-        ...(config.exposedPorts === undefined ? {} : { ExposedPorts: Object.fromEntries(config.exposedPorts.map((p) => [p, {}])) }),
+        ...(config.exposedPorts === undefined
+          ? {}
+          : { ExposedPorts: Object.fromEntries(config.exposedPorts.map((p) => [p, {}])) }),
         ...(config.volumes === undefined ? {} : { Volumes: Object.fromEntries(config.volumes.map((v) => [v, {}])) }),
       },
       rootfs: { type: 'layers', diff_ids: layers.map((l) => `sha256:${l.digest}`) },
@@ -128,11 +150,27 @@ export async function writeImage(path: string, reference: string, config: ImageC
       schemaVersion: 2,
       mediaType: 'application/vnd.oci.image.manifest.v1+json',
       config: configDescriptor,
-      layers: layers.map((l) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: `sha256:${l.digest}`, size: l.size })),
+      layers: layers.map((l) => ({
+        mediaType: 'application/vnd.oci.image.layer.v1.tar',
+        digest: `sha256:${l.digest}`,
+        size: l.size,
+      })),
     },
     'application/vnd.oci.image.manifest.v1+json',
   );
-  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [{ ...manifest, annotations: { 'io.containerd.image.name': reference, 'org.opencontainers.image.ref.name': reference.split(':').at(-1) } }] };
+  const index = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: [
+      {
+        ...manifest,
+        annotations: {
+          'io.containerd.image.name': reference,
+          'org.opencontainers.image.ref.name': reference.split(':').at(-1),
+        },
+      },
+    ],
+  };
 
   const pack = tar.pack();
   const temporary = `${path}.new`;
@@ -143,7 +181,10 @@ export async function writeImage(path: string, reference: string, config: ImageC
   for (const [digest, bytes] of blobs) await file(`blobs/sha256/${digest}`, bytes);
   for (const layer of layers) {
     await new Promise<void>((resolve, reject) => {
-      const entry = pack.entry({ name: `blobs/sha256/${layer.digest}`, mode: 0o644, mtime: MTIME, size: layer.size }, (error) => (error ? reject(error) : resolve()));
+      const entry = pack.entry(
+        { name: `blobs/sha256/${layer.digest}`, mode: 0o644, mtime: MTIME, size: layer.size },
+        (error) => (error ? reject(error) : resolve()),
+      );
       createReadStream(layer.path).on('error', reject).pipe(entry);
     });
   }

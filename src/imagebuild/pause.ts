@@ -11,25 +11,48 @@ function codeFor(arch: string, structAddress: (codeLength: number) => number): U
   switch (arch) {
     case 'x64': {
       const make = (address: number) => [
-        0xb8, ...le32(13), // mov eax, rt_sigaction
-        0xbf, ...le32(17), // mov edi, SIGCHLD
-        0xbe, ...le32(address), // mov esi, action
-        0x31, 0xd2, // xor edx, edx
-        0x41, 0xba, ...le32(8), // mov r10d, 8
-        0x0f, 0x05, // syscall
-        0xb8, ...le32(34), // mov eax, pause
-        0x0f, 0x05, // syscall
-        0xeb, 0xf7, // jmp back to mov eax, pause
+        0xb8,
+        ...le32(13), // mov eax, rt_sigaction
+        0xbf,
+        ...le32(17), // mov edi, SIGCHLD
+        0xbe,
+        ...le32(address), // mov esi, action
+        0x31,
+        0xd2, // xor edx, edx
+        0x41,
+        0xba,
+        ...le32(8), // mov r10d, 8
+        0x0f,
+        0x05, // syscall
+        0xb8,
+        ...le32(34), // mov eax, pause
+        0x0f,
+        0x05, // syscall
+        0xeb,
+        0xf7, // jmp back to mov eax, pause
       ];
       return Uint8Array.from(make(structAddress(make(0).length)));
     }
     case 'arm64': {
       // movz xN, #imm16 (optionally << 16); svc #0; b back. ppoll(NULL, 0, NULL, NULL) stands in for pause.
-      const movz = (register: number, value: number, shift = 0) => (0xd2800000 | (shift << 21) | (value << 5) | register) >>> 0;
+      const movz = (register: number, value: number, shift = 0) =>
+        (0xd2800000 | (shift << 21) | (value << 5) | register) >>> 0;
       const movk16 = (register: number, value: number) => (0xf2a00000 | (value << 5) | register) >>> 0;
       const make = (address: number) => [
-        movz(8, 134), movz(0, 17), movz(1, address & 0xffff), movk16(1, address >>> 16), movz(2, 0), movz(3, 8), 0xd4000001,
-        movz(8, 73), movz(0, 0), movz(1, 0), movz(2, 0), movz(3, 0), 0xd4000001, (0x14000000 | ((-6 & 0x3ffffff) >>> 0)) >>> 0,
+        movz(8, 134),
+        movz(0, 17),
+        movz(1, address & 0xffff),
+        movk16(1, address >>> 16),
+        movz(2, 0),
+        movz(3, 8),
+        0xd4000001,
+        movz(8, 73),
+        movz(0, 0),
+        movz(1, 0),
+        movz(2, 0),
+        movz(3, 0),
+        0xd4000001,
+        (0x14000000 | ((-6 & 0x3ffffff) >>> 0)) >>> 0,
       ];
       return Uint8Array.from(make(structAddress(make(0).length * 4)).flatMap((word) => le32(word | 0)));
     }

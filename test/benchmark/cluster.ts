@@ -31,7 +31,13 @@ export class BenchCluster {
   /** A client with the administrator's certificate; the server need not answer yet. */
   get client(): Client {
     this.#client ??= createClient({
-      transport: createHttpsTransport({ server: `https://127.0.0.1:${this.port}`, ca: read(this.paths, 'ca.crt'), cert: read(this.paths, 'admin.crt'), key: read(this.paths, 'admin.key'), clock }),
+      transport: createHttpsTransport({
+        server: `https://127.0.0.1:${this.port}`,
+        ca: read(this.paths, 'ca.crt'),
+        cert: read(this.paths, 'admin.crt'),
+        key: read(this.paths, 'admin.key'),
+        clock,
+      }),
       clock,
       userAgent: 'benchmark',
     });
@@ -48,11 +54,18 @@ export class BenchCluster {
   }
 
   coracle(...args: string[]): string {
-    return execFileSync(join(root, 'coracle'), args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, KUBECONFIG: join(this.dir, 'user-kubeconfig') } });
+    return execFileSync(join(root, 'coracle'), args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, KUBECONFIG: join(this.dir, 'user-kubeconfig') },
+    });
   }
 
   down(): void {
-    spawnSync(join(root, 'coracle'), ['down', '--name', this.name, '--delete', '--yes', '--timeout', '2'], { stdio: 'inherit', env: { ...process.env, KUBECONFIG: join(this.dir, 'user-kubeconfig') } });
+    spawnSync(join(root, 'coracle'), ['down', '--name', this.name, '--delete', '--yes', '--timeout', '2'], {
+      stdio: 'inherit',
+      env: { ...process.env, KUBECONFIG: join(this.dir, 'user-kubeconfig') },
+    });
   }
 
   initPid(node: string): number {
@@ -62,7 +75,8 @@ export class BenchCluster {
 
 const read = (paths: ClusterPaths, file: string): Buffer => readFileSync(join(paths.pki, file));
 
-export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 export const row = (what: string, ...values: string[]): void => console.log(`${what.padEnd(44)} ${values.join('  ')}`);
 export const ms = (value: number): string => `${value.toFixed(0)} ms`;
 

@@ -32,7 +32,11 @@ export async function measurePods(cluster: BenchCluster): Promise<void> {
     gone.push(clock.monotonic() - from);
   }
   row('one by one: bare CRI, median', ms(median(bareTimes)));
-  row('one by one: create → Running, median', ms(median(ours)), `ratio ${(median(ours) / median(bareTimes)).toFixed(2)}`);
+  row(
+    'one by one: create → Running, median',
+    ms(median(ours)),
+    `ratio ${(median(ours) / median(bareTimes)).toFixed(2)}`,
+  );
   row('one by one: delete with 1 s grace → gone', ms(median(gone)));
 
   let from = clock.monotonic();
@@ -45,8 +49,12 @@ export async function measurePods(cluster: BenchCluster): Promise<void> {
   row(`${AT_ONCE} at once: bare CRI, last`, ms(bareAll));
   row(`${AT_ONCE} at once: create → Running, last`, ms(all), `ratio ${(all / bareAll).toFixed(2)}`);
   from = clock.monotonic();
-  await cluster.client.resource(pods).deleteCollection({ namespace: 'default', labelSelector: 'bench=pods' }, { gracePeriodSeconds: 1 });
-  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => seen.when(`bench-many-${i}`, (pod) => pod === undefined)));
+  await cluster.client
+    .resource(pods)
+    .deleteCollection({ namespace: 'default', labelSelector: 'bench=pods' }, { gracePeriodSeconds: 1 });
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, (_, i) => seen.when(`bench-many-${i}`, (pod) => pod === undefined)),
+  );
   row(`${AT_ONCE} at once: delete → gone, last`, ms(clock.monotonic() - from));
   seen.stop();
   bare.close();
@@ -56,7 +64,11 @@ async function createAndWait(cluster: BenchCluster, seen: PodWatch, name: string
   const from = clock.monotonic();
   await cluster.client.resource(pods).create({
     metadata: { name, namespace: 'default', labels: { bench: 'pods' } },
-    spec: { nodeSelector: { 'kubernetes.io/hostname': NODE }, automountServiceAccountToken: false, containers: [{ name: 'main', image: IMAGE, command: ['sleep', '3600'] }] },
+    spec: {
+      nodeSelector: { 'kubernetes.io/hostname': NODE },
+      automountServiceAccountToken: false,
+      containers: [{ name: 'main', image: IMAGE, command: ['sleep', '3600'] }],
+    },
   });
   await seen.when(name, (pod) => pod?.status?.phase === 'Running');
   return clock.monotonic() - from;
@@ -76,7 +88,9 @@ class PodWatch {
   async start(): Promise<void> {
     const list = await this.#cluster.client.resource(pods).list({ namespace: 'default' });
     void (async () => {
-      for await (const event of this.#cluster.client.resource(pods).watch({ namespace: 'default', resourceVersion: list.metadata.resourceVersion! }, this.#stop.signal)) {
+      for await (const event of this.#cluster.client
+        .resource(pods)
+        .watch({ namespace: 'default', resourceVersion: list.metadata.resourceVersion! }, this.#stop.signal)) {
         if (event.type === 'BOOKMARK') continue;
         if (event.type === 'DELETED') this.#pods.delete(event.object.metadata.name!);
         else this.#pods.set(event.object.metadata.name!, event.object);
@@ -130,7 +144,30 @@ class BareCri {
     this.#sandboxes.push(id);
     const container = await this.#runtime.createContainer(
       id,
-      { metadata: { name: 'main', attempt: 0 }, image: { image: IMAGE }, command: ['sleep', '3600'], args: [], envs: [], mounts: [], labels: {}, annotations: {}, logPath: `${name}.log`, stdin: false, stdinOnce: false, tty: false, linux: { resources: {}, securityContext: { privileged: false, namespaceOptions: namespaces, readonlyRootfs: false, supplementalGroups: [], noNewPrivs: false } } } as never,
+      {
+        metadata: { name: 'main', attempt: 0 },
+        image: { image: IMAGE },
+        command: ['sleep', '3600'],
+        args: [],
+        envs: [],
+        mounts: [],
+        labels: {},
+        annotations: {},
+        logPath: `${name}.log`,
+        stdin: false,
+        stdinOnce: false,
+        tty: false,
+        linux: {
+          resources: {},
+          securityContext: {
+            privileged: false,
+            namespaceOptions: namespaces,
+            readonlyRootfs: false,
+            supplementalGroups: [],
+            noNewPrivs: false,
+          },
+        },
+      } as never,
       sandbox,
     );
     await this.#runtime.startContainer(container);
@@ -150,4 +187,3 @@ class BareCri {
     this.#runtime.close();
   }
 }
-

@@ -13,25 +13,34 @@ const NODE = 'node-2';
 
 export async function measureServices(cluster: BenchCluster): Promise<void> {
   const addresses = await Promise.all(['a', 'b'].map((name) => serve(cluster, name)));
-  const target = await cluster.client.resource(services).create({ metadata: { name: 'bench-target', namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
+  const target = await cluster.client
+    .resource(services)
+    .create({ metadata: { name: 'bench-target', namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
   const ip = target.spec!.clusterIP!;
   let slice = await cluster.client.resource(endpointslices).create(sliceOf('bench-target', addresses[0]!));
   const asker = new Asker(cluster.initPid(NODE), ip);
   await until('the service', async () => (await asker.ask()) === 'a');
 
-  for (const [count, label] of [[0, 'few services'], [SERVICES, `${SERVICES} services`]] as const) {
+  for (const [count, label] of [
+    [0, 'few services'],
+    [SERVICES, `${SERVICES} services`],
+  ] as const) {
     if (count > 0) await fill(cluster, count);
     await until('quiet', async () => (await asker.ask()) !== '');
     const times: number[] = [];
     for (let i = 0; i < ROUNDS; i++) {
       const next = i % 2 === 0 ? 1 : 0;
       const from = clock.monotonic();
-      slice = await cluster.client.resource(endpointslices).update({ ...slice, endpoints: [{ addresses: [addresses[next]!], conditions: { ready: true } }] });
+      slice = await cluster.client
+        .resource(endpointslices)
+        .update({ ...slice, endpoints: [{ addresses: [addresses[next]!], conditions: { ready: true } }] });
       await until('the change', async () => (await asker.ask()) === 'ab'[next]);
       times.push(clock.monotonic() - from);
       // Back to 'a' for the next even round.
       if (i % 2 === 0 && i === ROUNDS - 1) {
-        slice = await cluster.client.resource(endpointslices).update({ ...slice, endpoints: [{ addresses: [addresses[0]!], conditions: { ready: true } }] });
+        slice = await cluster.client
+          .resource(endpointslices)
+          .update({ ...slice, endpoints: [{ addresses: [addresses[0]!], conditions: { ready: true } }] });
         await until('the change', async () => (await asker.ask()) === 'a');
       }
     }
@@ -52,7 +61,15 @@ async function serve(cluster: BenchCluster, letter: string): Promise<string> {
   const name = `bench-serve-${letter}`;
   await cluster.client.resource(pods).create({
     metadata: { name, namespace: 'default' },
-    spec: { containers: [{ name: 'web', image: 'busybox:1.35', command: ['sh', '-c', `mkdir /w && printf ${letter} >/w/index.html && exec httpd -f -p 80 -h /w`] }] },
+    spec: {
+      containers: [
+        {
+          name: 'web',
+          image: 'busybox:1.35',
+          command: ['sh', '-c', `mkdir /w && printf ${letter} >/w/index.html && exec httpd -f -p 80 -h /w`],
+        },
+      ],
+    },
   });
   let ip = '';
   await until(name, async () => {
@@ -70,7 +87,9 @@ async function fill(cluster: BenchCluster, count: number): Promise<void> {
     Array.from({ length: IN_FLIGHT }, async () => {
       while (next < count) {
         const name = `bench-fill-${next++}`;
-        await cluster.client.resource(services).create({ metadata: { name, namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
+        await cluster.client
+          .resource(services)
+          .create({ metadata: { name, namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
         await cluster.client.resource(endpointslices).create(sliceOf(name, '10.244.0.250'));
       }
     }),
@@ -91,7 +110,9 @@ class Asker {
         const s = net.connect(80, '${ip}', () => s.write('GET / HTTP/1.0\\r\\n\\r\\n'));
         s.setTimeout(500, () => s.destroy()).on('data', (d) => (text += d)).on('error', say).on('close', say);
       });`;
-    this.#child = spawn('nsenter', [`--net=/proc/${initPid}/ns/net`, '--', process.execPath, '-e', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn('nsenter', [`--net=/proc/${initPid}/ns/net`, '--', process.execPath, '-e', program], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 

@@ -12,11 +12,26 @@ export async function measureStart(cluster: BenchCluster): Promise<void> {
   await cluster.choosePort();
   const from = clock.monotonic();
   const since = () => `${((clock.monotonic() - from) / 1000).toFixed(2)} s`;
-  cluster.coracle('up', '--name', cluster.name, '--data-dir', cluster.dir, '--port', String(cluster.port), '--no-examples', '--no-wait');
+  cluster.coracle(
+    'up',
+    '--name',
+    cluster.name,
+    '--data-dir',
+    cluster.dir,
+    '--port',
+    String(cluster.port),
+    '--no-examples',
+    '--no-wait',
+  );
   await until('the keys', async () => existsSync(join(cluster.paths.pki, 'admin.crt')));
   await until('the API server', async () => (await cluster.client.raw('GET', '/readyz')).status === 200);
   row('up, new → API ready', since());
-  await until('the nodes', async () => (await cluster.client.resource(nodes).list()).items.filter((n) => isConditionTrue(n.status?.conditions, 'Ready')).length === 3);
+  await until(
+    'the nodes',
+    async () =>
+      (await cluster.client.resource(nodes).list()).items.filter((n) => isConditionTrue(n.status?.conditions, 'Ready'))
+        .length === 3,
+  );
   row('up, new → three nodes Ready', since());
   cluster.coracle('image', 'load', '--name', cluster.name, ...(await exampleArchives()));
   row('… images loaded (not counted below)', since());
@@ -27,19 +42,62 @@ export async function measureStart(cluster: BenchCluster): Promise<void> {
   cluster.coracle('up', '--name', cluster.name, '--no-examples', '--no-wait');
   await until('the API server', async () => (await cluster.client.raw('GET', '/readyz')).status === 200);
   row('up, again (warm) → API ready', sinceAgain());
-  await until('the nodes', async () => (await cluster.client.resource(nodes).list()).items.filter((n) => isConditionTrue(n.status?.conditions, 'Ready') && Date.parse(n.status!.conditions!.find((c) => c.type === 'Ready')!.lastHeartbeatTime!) > Date.now() - (clock.monotonic() - again) - 1000).length === 3);
+  await until(
+    'the nodes',
+    async () =>
+      (await cluster.client.resource(nodes).list()).items.filter(
+        (n) =>
+          isConditionTrue(n.status?.conditions, 'Ready') &&
+          Date.parse(n.status!.conditions!.find((c) => c.type === 'Ready')!.lastHeartbeatTime!) >
+            Date.now() - (clock.monotonic() - again) - 1000,
+      ).length === 3,
+  );
   row('up, again → three nodes Ready', sinceAgain());
   const labels = { app: 'bench-web' };
   await cluster.client.resource(deployments).create({
     metadata: { name: 'bench-web', namespace: 'default' },
-    spec: { replicas: 2, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: 'web', image: 'busybox:1.35', command: ['sh', '-c', 'mkdir /w && echo hello >/w/index.html && exec httpd -f -p 80 -h /w'] }] } } },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          containers: [
+            {
+              name: 'web',
+              image: 'busybox:1.35',
+              command: ['sh', '-c', 'mkdir /w && echo hello >/w/index.html && exec httpd -f -p 80 -h /w'],
+            },
+          ],
+        },
+      },
+    },
   });
-  await cluster.client.resource(services).create({ metadata: { name: 'bench-web', namespace: 'default' }, spec: { selector: labels, ports: [{ port: 80 }] } });
+  await cluster.client.resource(services).create({
+    metadata: { name: 'bench-web', namespace: 'default' },
+    spec: { selector: labels, ports: [{ port: 80 }] },
+  });
   await cluster.client.resource(pods).create({
     metadata: { name: 'bench-asker', namespace: 'default' },
-    spec: { restartPolicy: 'Never', containers: [{ name: 'ask', image: 'busybox:1.35', command: ['sh', '-c', 'until timeout 2 wget -q -O- http://bench-web.default.svc.cluster.local; do sleep 0.1; done'] }] },
+    spec: {
+      restartPolicy: 'Never',
+      containers: [
+        {
+          name: 'ask',
+          image: 'busybox:1.35',
+          command: [
+            'sh',
+            '-c',
+            'until timeout 2 wget -q -O- http://bench-web.default.svc.cluster.local; do sleep 0.1; done',
+          ],
+        },
+      ],
+    },
   });
-  await until('the application', async () => (await cluster.client.resource(pods).get('default', 'bench-asker'))?.status?.phase === 'Succeeded');
+  await until(
+    'the application',
+    async () => (await cluster.client.resource(pods).get('default', 'bench-asker'))?.status?.phase === 'Succeeded',
+  );
   row('up, again → application answers through DNS', sinceAgain());
 }
 

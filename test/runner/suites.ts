@@ -47,6 +47,13 @@ export const SUITES: readonly Suite[] = [
     command: ['oxlint'],
   },
   {
+    kind: 'check',
+    name: 'format',
+    why: 'nobody argues about layout; `npm run format` puts it right',
+    timeoutMinutes: 2,
+    command: ['biome', 'format', '.'],
+  },
+  {
     kind: 'tests',
     name: 'tidy',
     why: 'the conventions: layers, import ownership, lists, names, generated files; a second to run, and it names the rule',

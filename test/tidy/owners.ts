@@ -61,7 +61,9 @@ export const BUILTIN_OWNERS: Readonly<Record<string, readonly Owner[]>> = {
     { at: 'host/', why: 'facts of the machine' },
     { at: 'cli/', why: 'facts of the machine for people' },
   ],
-  'node:perf_hooks': [{ at: 'apiserver/event-loop-metrics.ts', why: 'how late the event loop is: a metric, decides nothing' }],
+  'node:perf_hooks': [
+    { at: 'apiserver/event-loop-metrics.ts', why: 'how late the event loop is: a metric, decides nothing' },
+  ],
   'node:readline': [{ at: 'cli/', why: 'asks on a terminal' }],
   'node:readline/promises': [{ at: 'cli/', why: 'asks on a terminal' }],
   'node:crypto': [

@@ -121,7 +121,9 @@ export function createVolumeBinding(deps: VolumeBindingDeps): Plugin<Claims> {
     const labels = node.metadata.labels ?? {};
     return (
       topologies.length === 0 ||
-      topologies.some((t) => (t.matchLabelExpressions ?? []).every((e) => (e.values ?? []).includes(labels[e.key] ?? '')))
+      topologies.some((t) =>
+        (t.matchLabelExpressions ?? []).every((e) => (e.values ?? []).includes(labels[e.key] ?? '')),
+      )
     );
   };
 
