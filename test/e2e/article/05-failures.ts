@@ -19,16 +19,7 @@ const RATE_PER_SECOND = 110;
 
 export function failureTests(article: Article): void {
   describe('when something dies', () => {
-    it('postgres-0 deleted comes back with the same name, a new address and the same rows', async () => {
-      const { cluster, near } = article;
-      const rows = await query(cluster, near, PRIMARY_NAME, COUNT);
-      const old = await postgres(cluster, 0);
-      await cluster.kubectl(['-n', 'db', 'delete', 'pod', 'postgres-0'], { timeoutMs: 60_000 });
-      const now = await successor(article, 'postgres-0', old);
-      assert.notEqual(now.status!.podIP, old.status!.podIP);
-      assert.equal(await asked(article, COUNT), rows);
-    });
-
+    // Before anything happens to the database: without it the api is not ready, and its Service refuses for a good reason.
     it('each agent and the server killed and started again: no container is touched, no new connection is lost', async () => {
       const { cluster } = article;
       const nodes = await cluster.nodeAddresses();
@@ -54,6 +45,16 @@ export function failureTests(article: Article): void {
       }
       await until('the API', 15_000, async () => (await cluster.tryKubectl(['get', '--raw', '/readyz'])).code === 0);
       assert.deepEqual(await containers(), before);
+    });
+
+    it('postgres-0 deleted comes back with the same name, a new address and the same rows', async () => {
+      const { cluster, near } = article;
+      const rows = await query(cluster, near, PRIMARY_NAME, COUNT);
+      const old = await postgres(cluster, 0);
+      await cluster.kubectl(['-n', 'db', 'delete', 'pod', 'postgres-0'], { timeoutMs: 60_000 });
+      const now = await successor(article, 'postgres-0', old);
+      assert.notEqual(now.status!.podIP, old.status!.podIP);
+      assert.equal(await asked(article, COUNT), rows);
     });
 
     it('an agent killed with its containers alive: the volume is not attached elsewhere, not even after a forced delete', async () => {
