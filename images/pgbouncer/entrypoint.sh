@@ -19,6 +19,7 @@ pool_mode = ${POOL_MODE:-transaction}
 default_pool_size = ${POOL_SIZE:-10}
 server_tls_sslmode = ${SERVER_TLS:-require}
 server_connect_timeout = 5
+server_login_retry = 1
 dns_max_ttl = 5
 ignore_startup_parameters = extra_float_digits
 CONFIG
