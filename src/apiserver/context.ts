@@ -1,4 +1,5 @@
 // One request on its way through the pipeline: what is known of it, and what it gathers for its answer.
+import { formatTime } from '#machinery/time.ts';
 import type { ExchangeRequest, UserInfo } from '#machinery/exchange.ts';
 import type { RequestInfo } from './pipeline.ts';
 
@@ -58,7 +59,7 @@ export function rfc3339(ms: number): string {
   const second = Math.floor(ms / 1000);
   if (second !== lastSecond) {
     lastSecond = second;
-    lastText = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+    lastText = formatTime(ms);
   }
   return lastText;
 }

@@ -8,6 +8,7 @@ import type { Log } from '#base/log.ts';
 import { parseIP } from '#base/ip.ts';
 import { readTextIfExists } from '#host/files.ts';
 import { createAsk } from '#network/dns/sockets.ts';
+import { parseResolvConf } from '#node/pods/dns.ts';
 
 /** Not 53: a resolver of the machine may hold that port on every address. */
 export const DNS_RELAY_PORT = 10_053;
@@ -15,13 +16,9 @@ const RESOLV_CONF = '/etc/resolv.conf';
 const DNS_PORT = 53;
 
 /** `address:port` of the machine's resolvers. */
-export function parseResolvConf(text: string): readonly string[] {
-  return text.split('\n').flatMap((line) => {
-    const [word, address] = line.trim().split(/\s+/);
-    return word === 'nameserver' && address !== undefined && parseIP(address)?.family === 4
-      ? [`${address}:${DNS_PORT}`]
-      : [];
-  });
+export function upstreamsOf(resolvConf: string): readonly string[] {
+  const { servers } = parseResolvConf(resolvConf);
+  return servers.filter((address) => parseIP(address)?.family === 4).map((address) => `${address}:${DNS_PORT}`);
 }
 
 export class DnsRelay implements Component {
@@ -80,7 +77,7 @@ export class DnsRelay implements Component {
 
   /** Read at each question: laptops change networks. */
   #upstreams(): readonly string[] {
-    return parseResolvConf(readTextIfExists(RESOLV_CONF) ?? '');
+    return upstreamsOf(readTextIfExists(RESOLV_CONF) ?? '');
   }
 
   async #relay(query: Uint8Array): Promise<Uint8Array | undefined> {

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIP } from '#base/ip.ts';
 import type { Client } from '#client/client.ts';
-import { isConditionTrue } from '#machinery/conditions.ts';
+import { isNodeReady } from '#kinds/core/node.ts';
 import type { Node } from '#generated/api/core-v1.ts';
 import { nodes as nodeResource } from '#generated/resources.ts';
 import { type Run, startedAtMs } from '#host/process.ts';
@@ -483,5 +483,5 @@ function isReady(node: Node): boolean {
   const isTainted = (node.spec?.taints ?? []).some(
     (t) => t.key.startsWith('node.kubernetes.io/') && t.key !== 'node.kubernetes.io/unschedulable',
   );
-  return isConditionTrue(node.status?.conditions, 'Ready') && !isTainted;
+  return isNodeReady(node) && !isTainted;
 }

@@ -6,7 +6,7 @@ import type { VolumeAttachment } from '#generated/api/storage-v1.ts';
 import { nodes, persistentvolumeclaims, persistentvolumes, pods, volumeattachments } from '#generated/resources.ts';
 import type { Informer, ResourceClient } from '#client/client.ts';
 import { isPodTerminal } from '#kinds/core/pod/readiness.ts';
-import { isConditionTrue } from '#machinery/conditions.ts';
+import { isNodeReady } from '#kinds/core/node.ts';
 import { isStatus } from '#machinery/status.ts';
 import {
   type ControllerDefinition,
@@ -78,11 +78,10 @@ export function claimsOfPod(pod: Pod): readonly string[] {
 
 function bearsOnDetach(old: Node | undefined, node: Node | undefined): boolean {
   const view = (n: Node | undefined) =>
-    n === undefined ? '' : JSON.stringify([n.status?.volumesInUse, isReady(n), isOutOfService(n)]);
+    n === undefined ? '' : JSON.stringify([n.status?.volumesInUse, isNodeReady(n), isOutOfService(n)]);
   return view(old) !== view(node);
 }
 
-const isReady = (node: Node): boolean => isConditionTrue(node.status?.conditions, 'Ready');
 export const isOutOfService = (node: Node): boolean =>
   node.spec?.taints?.some((t) => t.key === OUT_OF_SERVICE) === true;
 
@@ -256,7 +255,7 @@ export function planAttachments(present: readonly VolumeAttachment[], users: rea
 export function mayDetach(node: Node | undefined, handle: string): boolean {
   if (node === undefined) return false;
   if (isOutOfService(node)) return true;
-  return isReady(node) && !(node.status?.volumesInUse ?? []).includes(attachedName(handle));
+  return isNodeReady(node) && !(node.status?.volumesInUse ?? []).includes(attachedName(handle));
 }
 
 /** Upstream's words. */

@@ -5,7 +5,8 @@ import { nodes, pods } from '#generated/resources.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Informer } from '#client/client.ts';
 import { isPodTerminal } from '#kinds/core/pod/readiness.ts';
-import { isConditionTrue, setCondition } from '#machinery/conditions.ts';
+import { isNodeReady } from '#kinds/core/node.ts';
+import { setCondition } from '#machinery/conditions.ts';
 import { isStatus } from '#machinery/status.ts';
 import { formatTime } from '#machinery/time.ts';
 import { isOutOfService } from './attachdetach.ts';
@@ -132,11 +133,7 @@ export function removals(
   gone: ReadonlySet<string>,
   terminatedMax: number,
 ): readonly Removal[] {
-  const dead = new Set(
-    nodeList
-      .filter((n) => isOutOfService(n) && !isConditionTrue(n.status?.conditions, 'Ready'))
-      .map((n) => n.metadata.name!),
-  );
+  const dead = new Set(nodeList.filter((n) => isOutOfService(n) && !isNodeReady(n)).map((n) => n.metadata.name!));
   const leaving = (pod: Pod) => pod.metadata.deletionTimestamp !== undefined;
   const ended = all
     .filter((pod) => isPodTerminal(pod) && !leaving(pod))

@@ -1,5 +1,6 @@
 // The `token` subresource of service accounts: makes a signed token for audiences, a time, and perhaps an object whose
 // deletion ends it. Messages and limits are upstream's.
+import { formatTime } from '#machinery/time.ts';
 import type { Node, Pod, Secret, ServiceAccount } from '#generated/api/core-v1.ts';
 import type { TokenRequest } from '#generated/api/authentication-v1.ts';
 import type { Clock } from '#base/clock.ts';
@@ -102,7 +103,7 @@ export class TokenIssuer {
       apiVersion: 'authentication.k8s.io/v1',
       metadata: { ...request.metadata, name: account.metadata.name!, namespace: account.metadata.namespace! },
       spec,
-      status: { token, expirationTimestamp: rfc3339((nowSeconds + wantedSeconds) * 1000) },
+      status: { token, expirationTimestamp: formatTime((nowSeconds + wantedSeconds) * 1000) },
     };
   }
 
@@ -186,5 +187,3 @@ const identityOf = (object: KubeObject): ObjectIdentity => ({
   name: object.metadata.name!,
   uid: object.metadata.uid ?? '',
 });
-
-const rfc3339 = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;

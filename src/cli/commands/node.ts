@@ -9,9 +9,9 @@ import { livePart } from '#cluster/parts.ts';
 import { enterNode } from '#host/namespaces.ts';
 import { runInteractive } from '#host/process.ts';
 import { findPrograms } from '#install/programs.ts';
-import { isConditionTrue } from '#machinery/conditions.ts';
 import { runtimeProgramsDir } from '#cluster/paths.ts';
 import { adminClient, env, home, openCluster } from '../context.ts';
+import { readinessOf } from '../readiness.ts';
 import { printTable } from '../table.ts';
 
 interface Flags {
@@ -65,8 +65,7 @@ async function list(flags: Flags): Promise<void> {
     .catch(() => undefined);
   const rows = cluster.config.nodes.map((n) => {
     const object = known?.items.find((o) => o.metadata.name === n.name);
-    const ready =
-      object === undefined ? 'Unknown' : isConditionTrue(object.status?.conditions, 'Ready') ? 'Ready' : 'NotReady';
+    const ready = readinessOf(object);
     return [n.name, n.ip, n.power, ready, object?.spec?.podCIDR ?? ''];
   });
   printTable(['NAME', 'ADDRESS', 'POWER', 'STATUS', 'PODS'], rows);

@@ -10,9 +10,9 @@ import { livePart } from '#cluster/parts.ts';
 import { clusterPaths } from '#cluster/paths.ts';
 import { readConfig } from '#cluster/config.ts';
 import { supervisedParts } from '#cluster/supervisor.ts';
-import { isConditionTrue } from '#machinery/conditions.ts';
 import { sleep } from '#base/clock.ts';
 import { adminClient, clock, index, openCluster, type OpenCluster } from '../context.ts';
+import { readinessOf } from '../readiness.ts';
 import { printTable } from '../table.ts';
 import { coracleVersion } from './version.ts';
 
@@ -112,8 +112,7 @@ async function collect(cluster: OpenCluster): Promise<Status> {
   give.abort();
   const nodeRows = config.nodes.map((n) => {
     const object = nodes?.items.find((o) => o.metadata.name === n.name);
-    const status =
-      object === undefined ? 'Unknown' : isConditionTrue(object.status?.conditions, 'Ready') ? 'Ready' : 'NotReady';
+    const status = readinessOf(object);
     return {
       name: n.name,
       address: n.ip,

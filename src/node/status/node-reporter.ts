@@ -7,7 +7,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import type { FileSystem, FilesystemFacts } from '#host/file-system.ts';
-import { isConditionTrue } from '#machinery/conditions.ts';
+import { isNodeReady } from '#kinds/core/node.ts';
 import { canonicalQuantity } from '#machinery/quantity.ts';
 import { formatMicroTime, formatTime } from '#machinery/time.ts';
 import { isStatus } from '#machinery/status.ts';
@@ -77,7 +77,7 @@ export class NodeReporter {
       try {
         const existing = await client.resource(nodes).get(undefined, options.nodeName);
         // Not ready for a moment would take all pods of the node out of their Services.
-        if (isReady(existing)) this.#adoptedUntilMs = clock.monotonic() + ADOPTION_MS;
+        if (existing !== undefined && isNodeReady(existing)) this.#adoptedUntilMs = clock.monotonic() + ADOPTION_MS;
         const status = await this.#status(existing);
         if (existing === undefined) {
           const node: Node = {
@@ -286,7 +286,7 @@ export class NodeReporter {
             ? `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${c.message}`
             : `container runtime not ready: ${c.type}=false: ${c.message}`,
         );
-    const adopted = clock.monotonic() < this.#adoptedUntilMs && isReady(node);
+    const adopted = clock.monotonic() < this.#adoptedUntilMs && node !== undefined && isNodeReady(node);
     if (!this.#networkReady && !adopted && problems.length === 0)
       problems.push(
         'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:the pod network is not set up yet',
@@ -385,8 +385,6 @@ export class NodeReporter {
     }
   }
 }
-
-const isReady = (node: Node | undefined): boolean => isConditionTrue(node?.status?.conditions, 'Ready');
 
 const condition = (type: string, on: boolean, reason: string, message: string) => ({
   type,
