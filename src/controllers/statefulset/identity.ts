@@ -6,7 +6,7 @@ import type { OwnerReference } from '#generated/api/meta-v1.ts';
 import { statefulsets } from '#generated/resources.ts';
 import { makeControllerRef } from '#machinery/object.ts';
 import { podFromTemplate } from '../runtime/pod-control.ts';
-import { POD_REVISION_LABEL } from './revisions.ts';
+import { POD_REVISION_LABEL } from '../runtime/revisions.ts';
 
 const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name';
 const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';

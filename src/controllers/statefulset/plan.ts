@@ -5,7 +5,7 @@ import type { Pod } from '#generated/api/core-v1.ts';
 import { isPodReady, isPodTerminal, msUntilAvailable } from '#kinds/core/pod/readiness.ts';
 import { scaledValue } from '#machinery/intstr.ts';
 import { firstOrdinal, hasIdentity, isWanted, ordinalOf, replicasOf } from './identity.ts';
-import { POD_REVISION_LABEL } from './revisions.ts';
+import { POD_REVISION_LABEL } from '../runtime/revisions.ts';
 
 export type Step =
   /** The ordinal has no pod. `current`: from the current revision, else from the update revision. */

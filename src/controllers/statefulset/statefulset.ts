@@ -18,10 +18,16 @@ import {
 import { sameValue } from '../runtime/equality.ts';
 import { candidatesOf, claim, indexByController, ownerKeys, planClaims } from '../runtime/ownership.ts';
 import { isNamespaceTerminating } from '../runtime/pod-control.ts';
+import {
+  REVISION_HASH_LABEL,
+  RevisionHistory,
+  type Revisions as AllRevisions,
+  surplusRevisions,
+  templateOf,
+} from '../runtime/revisions.ts';
 import { matchesLabelSelector } from '../runtime/selection.ts';
 import { claimOwners, identityLabels, makeClaims, makePod, ordinalOf } from './identity.ts';
 import { nextSteps, type RevisionNames, revisionNameOf, statefulSetStatus, type Step } from './plan.ts';
-import { byNumber, holdsTemplate, makeRevision, surplusRevisions, templateOf } from './revisions.ts';
 
 export const statefulSetController: ControllerDefinition = {
   name: 'statefulset-controller',
@@ -61,10 +67,8 @@ interface StatefulSetDeps extends Pick<ControllerDeps, 'client' | 'events' | 'cl
   readonly claims: Informer<PersistentVolumeClaim>;
 }
 
-interface Revisions {
+interface Revisions extends AllRevisions {
   readonly current: ControllerRevision;
-  readonly update: ControllerRevision;
-  readonly all: readonly ControllerRevision[];
 }
 
 export class StatefulSetReconciler {
@@ -72,14 +76,19 @@ export class StatefulSetReconciler {
   readonly #sets: ResourceClient<StatefulSet>;
   readonly #pods: ResourceClient<Pod>;
   readonly #claims: ResourceClient<PersistentVolumeClaim>;
-  readonly #revisionClient: ResourceClient<ControllerRevision>;
+  readonly #history: RevisionHistory<StatefulSet>;
 
   constructor(deps: StatefulSetDeps) {
     this.#deps = deps;
     this.#sets = deps.client.resource(statefulsets);
     this.#pods = deps.client.resource(pods);
     this.#claims = deps.client.resource(persistentvolumeclaims);
-    this.#revisionClient = deps.client.resource(controllerrevisions);
+    this.#history = new RevisionHistory({
+      owners: this.#sets,
+      client: deps.client.resource(controllerrevisions),
+      informer: deps.revisions,
+      hashLabel: REVISION_HASH_LABEL,
+    });
   }
 
   async reconcile(key: ObjectKey): Promise<Outcome> {
@@ -93,12 +102,7 @@ export class StatefulSetReconciler {
       owners,
       objects: this.#pods,
     });
-    const revisionPlan = planClaims(set, candidatesOf(this.#deps.revisions, set), (r) =>
-      matchesLabelSelector(selector, r.metadata.labels),
-    );
-    const history = await claim(set, revisionPlan, { owners, objects: this.#revisionClient });
-
-    const revisions = await this.#revisions(set, history);
+    const revisions = await this.#revisions(set);
     const names: RevisionNames = { current: revisions.current.metadata.name!, update: revisions.update.metadata.name! };
     let failure: unknown;
     if (set.metadata.deletionTimestamp === undefined) {
@@ -116,43 +120,10 @@ export class StatefulSetReconciler {
     return waits.length === 0 ? done : { requeueAfterMs: Math.min(...waits) };
   }
 
-  /** Finds or makes the revision of the present template, and finds the one that pods still have. */
-  async #revisions(set: StatefulSet, history: readonly ControllerRevision[]): Promise<Revisions> {
-    const sorted = history.toSorted(byNumber);
-    const next = (sorted.at(-1)?.revision ?? 0) + 1;
-    const equal = sorted.findLast((r) => holdsTemplate(r, set.spec!.template));
-    let update: ControllerRevision;
-    if (equal === undefined) update = await this.#createRevision(set, next);
-    else if (equal === sorted.at(-1)) update = equal;
-    // A roll-back: the old revision becomes the newest.
-    else update = await this.#revisionClient.update({ ...equal, revision: next });
-    const all = [...sorted.filter((r) => r.metadata.uid !== update.metadata.uid), update];
+  /** The revision of the present template, and the one that pods still have. */
+  async #revisions(set: StatefulSet): Promise<Revisions> {
+    const { update, all } = await this.#history.sync(set);
     return { update, current: all.find((r) => r.metadata.name === set.status?.currentRevision) ?? update, all };
-  }
-
-  async #createRevision(set: StatefulSet, number: number): Promise<ControllerRevision> {
-    const wanted = makeRevision(set, statefulsets, number, set.status?.collisionCount);
-    try {
-      return await this.#revisionClient.create(wanted);
-    } catch (error) {
-      if (!isStatus(error, 'AlreadyExists')) throw error;
-      const present = await this.#revisionClient.get(wanted.metadata.namespace, wanted.metadata.name!);
-      if (
-        present !== undefined &&
-        controllerOf(present)?.uid === set.metadata.uid &&
-        holdsTemplate(present, set.spec!.template)
-      )
-        return present;
-      await this.#sets.updateStatus({
-        ...set,
-        status: {
-          ...set.status!,
-          replicas: set.status?.replicas ?? 0,
-          collisionCount: (set.status?.collisionCount ?? 0) + 1,
-        },
-      });
-      throw error;
-    }
   }
 
   /** Carries steps out; returns the first failure, after trying the rest. */
@@ -265,11 +236,8 @@ export class StatefulSetReconciler {
 
   async #forget(set: StatefulSet, { current, update, all }: Revisions, owned: readonly Pod[]): Promise<void> {
     const inUse = new Set([current.metadata.name!, update.metadata.name!, ...owned.map(revisionNameOf)]);
-    for (const revision of surplusRevisions(all, inUse, set.spec!.revisionHistoryLimit ?? 10)) {
-      await this.#revisionClient.delete(revision.metadata.namespace, revision.metadata.name!, {
-        preconditions: { uid: revision.metadata.uid },
-      });
-    }
+    for (const revision of surplusRevisions(all, inUse, set.spec!.revisionHistoryLimit ?? 10))
+      await this.#history.delete(revision);
   }
 
   #event(set: StatefulSet, type: 'Normal' | 'Warning', reason: string, message: string): void {
