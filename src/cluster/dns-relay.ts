@@ -8,7 +8,7 @@ import type { Log } from '#base/log.ts';
 import { parseIP } from '#base/ip.ts';
 import { readTextIfExists } from '#host/files.ts';
 import { createAsk } from '#network/dns/sockets.ts';
-import { parseResolvConf } from '#node/pods/dns.ts';
+import { parseResolvConf } from '#netmodel/resolv-conf.ts';
 
 /** Not 53: a resolver of the machine may hold that port on every address. */
 export const DNS_RELAY_PORT = 10_053;

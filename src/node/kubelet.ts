@@ -30,7 +30,7 @@ import { createNodeServer, type NodeServer } from './server/node-server.ts';
 import { LogReader } from './logs/log-reader.ts';
 import { rotateLogs } from './logs/log-rotation.ts';
 import { ObjectCache } from './object-cache.ts';
-import { parseResolvConf } from './pods/dns.ts';
+import { parseResolvConf } from '#netmodel/resolv-conf.ts';
 import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts';
 import { podCgroup } from './pods/resources.ts';
 import { Probes } from './probes/probes.ts';

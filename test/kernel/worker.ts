@@ -15,7 +15,7 @@ import { run } from '#host/process.ts';
 import type { KubeObject } from '#machinery/object.ts';
 import type { LocalPod, NodeNetwork } from '#netmodel/node-network.ts';
 import { createAsk } from '#network/dns/sockets.ts';
-import { decodeAnswer, encodeQuery, TYPES } from '#network/dns/wire.ts';
+import { decodeAnswer, encodeQuery, TYPES } from '#netmodel/dns-wire.ts';
 import { createNodeNetwork, type NodeNetworkOptions } from '#network/node-network.ts';
 import * as resources from '#generated/resources.ts';
 

@@ -3,7 +3,7 @@
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type { NameRecord } from '#netmodel/names.ts';
-import { type Answer, decodeAnswer, encodeQuery, type Query, RCODES } from './wire.ts';
+import { type Answer, decodeAnswer, encodeQuery, type Query, RCODES } from '#netmodel/dns-wire.ts';
 
 /** One exchange with an upstream; rejects when nothing came in time. */
 export type Ask = (upstream: string, query: Uint8Array, transport: 'udp' | 'tcp') => Promise<Uint8Array>;

@@ -6,7 +6,7 @@ import { SeededRandom } from '#base/random.ts';
 import { Names } from '#netmodel/names.ts';
 import { type Ask, Forwarder } from './forwarder.ts';
 import { Resolver } from './resolver.ts';
-import { decodeAnswer, decodeQuery, encodeQuery, encodeResponse, TYPES } from './wire.ts';
+import { decodeAnswer, decodeQuery, encodeQuery, encodeResponse, TYPES } from '#netmodel/dns-wire.ts';
 
 /** An upstream that knows example.org and counts what it is asked. */
 function setUp(options: { upstreams?: readonly string[]; dead?: readonly string[]; synced?: boolean } = {}) {

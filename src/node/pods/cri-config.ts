@@ -9,7 +9,7 @@ import type {
   PodSandboxConfig,
 } from '../cri/messages.ts';
 import { type AnyContainer, isHostNetwork } from './containers.ts';
-import type { ResolverConfig } from './dns.ts';
+import type { ResolverConfig } from '#netmodel/resolv-conf.ts';
 import { expand } from './expansion.ts';
 import { podHostname } from './hosts-file.ts';
 import { ANNOTATIONS, LABELS } from './runtime-pod.ts';

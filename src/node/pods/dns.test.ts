@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pod } from '#generated/api/core-v1.ts';
-import { parseResolvConf, podResolver } from './dns.ts';
+import { parseResolvConf } from '#netmodel/resolv-conf.ts';
+import { podResolver } from './dns.ts';
 
 const node = parseResolvConf('# of the node\nnameserver 192.0.2.53\nsearch corp.example .\noptions timeout:1\n');
 const cluster = { dnsIPs: ['10.96.0.10'], domain: 'cluster.local' };

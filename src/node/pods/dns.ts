@@ -1,29 +1,11 @@
 // A pod's resolver configuration from its dnsPolicy, dnsConfig and the node's own resolv.conf.
 import type { Pod } from '#generated/api/core-v1.ts';
+import type { ResolverConfig } from '#netmodel/resolv-conf.ts';
 import { isHostNetwork } from './containers.ts';
-
-export interface ResolverConfig {
-  readonly servers: readonly string[];
-  readonly searches: readonly string[];
-  readonly options: readonly string[];
-}
 
 /** glibc's limits since 2.26, and upstream's. */
 const NAMESERVERS_MAX = 3;
 const SEARCHES_MAX = 32;
-
-export function parseResolvConf(text: string): ResolverConfig {
-  const servers: string[] = [];
-  let searches: string[] = [];
-  let options: string[] = [];
-  for (const line of text.split('\n')) {
-    const [word, ...rest] = line.trim().split(/\s+/);
-    if (word === 'nameserver' && rest[0] !== undefined) servers.push(rest[0]);
-    else if (word === 'search') searches = rest.filter((s) => s !== '.');
-    else if (word === 'options') options = rest;
-  }
-  return { servers, searches, options };
-}
 
 export function podResolver(
   pod: Pod,

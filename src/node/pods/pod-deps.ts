@@ -14,7 +14,7 @@ import type { ObjectCache } from '../object-cache.ts';
 import type { Probes } from '../probes/probes.ts';
 import type { StatusWriter } from '../status/status-writer.ts';
 import type { Volumes } from '../volumes/volumes.ts';
-import type { ResolverConfig } from './dns.ts';
+import type { ResolverConfig } from '#netmodel/resolv-conf.ts';
 import type { NodeFacts } from './field-ref.ts';
 
 export interface PodPaths {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { NameRecord, RecordData } from '#netmodel/names.ts';
+import type { NameRecord, RecordData } from './names.ts';
 import {
   decodeAnswer,
   decodeQuery,
@@ -11,7 +11,7 @@ import {
   encodeResponse,
   type Response,
   TYPES,
-} from './wire.ts';
+} from './dns-wire.ts';
 
 const rec = (data: RecordData, name = 'postgres.db.svc.cluster.local'): NameRecord => ({ name, ttl: 5, data });
 const makeResponse = (parts: Partial<Response> = {}): Response => ({

@@ -1,7 +1,7 @@
 // DNS messages as bytes (RFC 1035, 2782, 6891): queries read, answers written with compressed names, and foreign answers
 // read far enough to age them. What is not understood is kept as bytes or refused, never guessed.
 import { formatIP, parseIP } from '#base/ip.ts';
-import type { NameRecord, RecordData } from '#netmodel/names.ts';
+import type { NameRecord, RecordData } from './names.ts';
 
 export const TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, OPT: 41, ANY: 255 } as const;
 export const RCODES = { ok: 0, formatError: 1, serverFailure: 2, noName: 3, notImplemented: 4, refused: 5 } as const;
