@@ -55,7 +55,7 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
     parts.push(
       createControllers({
         clientFor: serviceAccount,
-        eventsFor: (identity) => recorderOf(serviceAccount(identity), identity),
+        eventsFor: (identity, source = identity) => recorderOf(serviceAccount(identity), source),
         informers,
         clock,
         random,

@@ -15,6 +15,7 @@ import { pvProtectionController } from './pv-protection.ts';
 import { pvcProtectionController } from './pvc-protection.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 import { volumeProvisioner } from './volume-provisioner.ts';
+import { daemonSetController } from './daemonset/daemonset.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption.ts';
 import { endpointsController } from './endpoints.ts';
@@ -43,6 +44,7 @@ export const controllers: readonly ControllerDefinition[] = [
   deploymentController,
   replicaSetController,
   statefulSetController,
+  daemonSetController,
   disruptionController,
   // What makes pods reachable.
   endpointSliceController,
@@ -64,7 +66,7 @@ export interface ControllersDeps {
   /** A client that acts as `system:serviceaccount:kube-system:<identity>`. */
   readonly clientFor: (identity: string) => Client;
   /** Records events with the controller's name as their source. */
-  readonly eventsFor: (identity: string) => EventRecorder;
+  readonly eventsFor: (identity: string, source?: string) => EventRecorder;
   readonly informers: Informers;
   readonly clock: Clock;
   readonly random: Random;
@@ -88,7 +90,7 @@ export function createControllers(deps: ControllersDeps): Component {
       running = controllers
         .filter((c) => !deps.disabled?.has(c.name))
         .map(
-          (c) => new Controller(c, { ...deps, client: deps.clientFor(c.identity), events: deps.eventsFor(c.identity) }),
+          (c) => new Controller(c, { ...deps, client: deps.clientFor(c.identity), events: deps.eventsFor(c.identity, c.eventSource) }),
         );
       await deps.informers.start(signal);
       await startAll(running, signal);

@@ -1,9 +1,10 @@
 // Objects for controllers' tests: each builder takes only what differs.
-import type { Deployment, ReplicaSet, StatefulSet } from '#generated/api/apps-v1.ts';
+import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from '#generated/api/apps-v1.ts';
 import type { Node, Pod, PodTemplateSpec, Taint } from '#generated/api/core-v1.ts';
 import { pods } from '#generated/resources.ts';
 import { keyOf } from '#machinery/object.ts';
 import { formatTime } from '#machinery/time.ts';
+import { targetNodeOf } from '../daemonset/placement.ts';
 import type { TestCluster } from './testing.ts';
 
 export function makeTemplate(
@@ -51,6 +52,19 @@ export function makeStatefulSet(spec: Partial<StatefulSet['spec']> = {}, name = 
   };
 }
 
+export function makeDaemonSet(spec: Partial<DaemonSet['spec']> = {}, name = 'web'): DaemonSet {
+  return {
+    metadata: { name, namespace: 'default' },
+    spec: {
+      selector: { matchLabels: { app: 'web' } },
+      template: makeTemplate(),
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
+      revisionHistoryLimit: 10,
+      ...spec,
+    },
+  };
+}
+
 export interface PodParts {
   readonly name?: string;
   readonly namespace?: string;
@@ -90,10 +104,14 @@ export function makePod(parts: PodParts = {}): Pod {
 
 export function makeNode(
   name: string,
-  parts: { readonly ready?: string; readonly taints?: readonly Taint[] } = {},
+  parts: {
+    readonly ready?: string;
+    readonly taints?: readonly Taint[];
+    readonly labels?: Readonly<Record<string, string>>;
+  } = {},
 ): Node {
   return {
-    metadata: { name },
+    metadata: { name, ...(parts.labels === undefined ? {} : { labels: parts.labels }) },
     spec: parts.taints === undefined ? {} : { taints: parts.taints },
     status: {
       conditions: [{ type: 'Ready', status: parts.ready ?? 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
@@ -116,7 +134,7 @@ export function playNodes(cluster: TestCluster, options: { readonly ready?: (pod
     moved = true;
     cluster.edit(pods, keyOf(pod), (p) => ({
       ...p,
-      spec: { ...p.spec!, nodeName: p.spec!.nodeName ?? 'node-1' },
+      spec: { ...p.spec!, nodeName: targetNodeOf(p) ?? 'node-1' },
       status: {
         ...p.status,
         phase: 'Running',

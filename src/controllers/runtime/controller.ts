@@ -82,6 +82,8 @@ export interface ControllerDefinition {
   readonly name: string;
   /** ServiceAccount in kube-system it acts as; upstream's, so that the bootstrap roles fit. */
   readonly identity: string;
+  /** Source of its events where upstream's differs from the identity. */
+  readonly eventSource?: string;
   readonly build: (deps: ControllerDeps) => ControllerParts;
 }
 

@@ -34,12 +34,7 @@ export function templateOf(revision: ControllerRevision): PodTemplateSpec {
 export const holdsTemplate = (revision: ControllerRevision, template: PodTemplateSpec): boolean =>
   sameValue(templateOf(revision), template);
 
-export function makeRevision(
-  owner: Owner,
-  ref: ResourceRef,
-  number: number,
-  hashLabel: string,
-): ControllerRevision {
+export function makeRevision(owner: Owner, ref: ResourceRef, number: number, hashLabel: string): ControllerRevision {
   const data = dataOf(owner.spec!.template);
   const hash = revisionHash(data, owner.status?.collisionCount);
   return {

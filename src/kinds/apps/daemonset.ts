@@ -1,10 +1,11 @@
 // DaemonSet.
-import type { DaemonSet, DaemonSetUpdateStrategy } from '#generated/api/apps-v1.ts';
+import type { DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet } from '#generated/api/apps-v1.ts';
 import { formatLabelSelector } from '#machinery/selectors.ts';
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
-import { defineKind, statusStrategy } from '../define.ts';
-import { type Errors, type Row, checkRows, immutable } from '../rules.ts';
+import { parsePercent } from '#machinery/intstr.ts';
+import { defineKind, keepStatus, resetStatusOnCreate } from '../define.ts';
+import { type Errors, type Row, checkRows, immutable, sameJson } from '../rules.ts';
 import { AGE, NAME, ageOf, column, labelsText, nameOf, wide } from '../table.ts';
 import {
   containerImages,
@@ -53,7 +54,12 @@ export const daemonSet: ResourceDefinition<DaemonSet> = defineKind<DaemonSet>({
     ],
   },
   strategy: {
-    ...statusStrategy,
+    prepareForCreate: (ds) => withTemplateGeneration(resetStatusOnCreate(ds), 1),
+    prepareForUpdate: (ds, old) => {
+      const before = Number(old.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0);
+      const changed = !sameJson(ds.spec?.template, old.spec?.template);
+      return withTemplateGeneration(keepStatus(ds, old), changed ? before + 1 : before);
+    },
     default: (ds) =>
       ds.spec === undefined
         ? ds
@@ -74,6 +80,14 @@ export const daemonSet: ResourceDefinition<DaemonSet> = defineKind<DaemonSet>({
   },
 });
 
+/** Where apps/v1 keeps what older versions had as spec.templateGeneration. The server alone counts it. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+function withTemplateGeneration(ds: DaemonSet, generation: number): DaemonSet {
+  const annotations = { ...ds.metadata.annotations, [TEMPLATE_GENERATION]: String(generation) };
+  return { ...ds, metadata: { ...ds.metadata, annotations } };
+}
+
 function defaultUpdateStrategy(strategy: DaemonSetUpdateStrategy | undefined): DaemonSetUpdateStrategy {
   const type = strategy?.type ?? 'RollingUpdate';
   return type === 'RollingUpdate'
@@ -89,16 +103,30 @@ function validate(ds: DaemonSet): readonly FieldError[] {
   checkRows(spec, 'spec', SPEC_ROWS, errors);
   const strategy = spec.updateStrategy;
   if (strategy?.type === 'RollingUpdate') {
-    const path = 'spec.updateStrategy.rollingUpdate';
-    if (strategy.rollingUpdate === undefined) errors.push(fieldError.required(path));
-    validateIntOrPercent(strategy.rollingUpdate?.maxUnavailable, `${path}.maxUnavailable`, errors);
-    validateIntOrPercent(strategy.rollingUpdate?.maxSurge, `${path}.maxSurge`, errors);
-    const zero = (v: number | string | undefined): boolean => v === 0 || v === '0%';
-    if (zero(strategy.rollingUpdate?.maxUnavailable) && zero(strategy.rollingUpdate?.maxSurge)) {
-      errors.push(fieldError.required(`${path}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
-    }
+    validateRollingUpdate(strategy.rollingUpdate, 'spec.updateStrategy.rollingUpdate', errors);
   } else if (strategy?.type !== 'OnDelete') {
-    errors.push(fieldError.notSupported('spec.updateStrategy.type', strategy?.type, ['RollingUpdate', 'OnDelete']));
+    errors.push(fieldError.notSupported('spec.updateStrategy', strategy, ['OnDelete', 'RollingUpdate']));
   }
   return errors;
+}
+
+function validateRollingUpdate(rolling: RollingUpdateDaemonSet | undefined, path: string, errors: Errors): void {
+  if (rolling === undefined) {
+    errors.push(fieldError.required(path));
+    return;
+  }
+  const { maxUnavailable, maxSurge } = rolling;
+  for (const [value, field] of [
+    [maxUnavailable, `${path}.maxUnavailable`],
+    [maxSurge, `${path}.maxSurge`],
+  ] as const) {
+    validateIntOrPercent(value, field, errors);
+    if (typeof value === 'string' && (parsePercent(value) ?? 0) > 100)
+      errors.push(fieldError.invalid(field, value, 'must not be greater than 100%'));
+  }
+  const isSet = (v: number | string | undefined): boolean => (typeof v === 'string' ? parsePercent(v) : v) !== 0;
+  if (isSet(maxUnavailable) && isSet(maxSurge))
+    errors.push(fieldError.invalid(`${path}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero'));
+  else if (!isSet(maxUnavailable) && !isSet(maxSurge))
+    errors.push(fieldError.required(`${path}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
 }
