@@ -32,8 +32,6 @@ export interface AgentProgramDeps {
 /** Inside the node's own /run. */
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 const IPAM_FOLDER = '/run/coracle/ipam';
-/** Ethernet; the switch is as wide as the machine's veth. */
-const MTU = 1500;
 
 export async function startAgent(
   config: ClusterConfig,
@@ -65,6 +63,7 @@ export async function startAgent(
     {
       nodeName,
       nodeIPs: [node.ip],
+      podNetwork: config.podNetwork ?? 'routes',
       clusterCIDR: config.podCIDR,
       serviceCIDR: config.serviceCIDR,
       dns: {
@@ -77,7 +76,6 @@ export async function startAgent(
         ours: config.cniConfDir === undefined,
         confDir: config.cniConfDir ?? own.cniConf,
         dataDir: IPAM_FOLDER,
-        mtu: MTU,
       },
       nftPath: 'nft',
       folder: join(own.root, 'rules'),

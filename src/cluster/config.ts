@@ -1,6 +1,7 @@
 // What a cluster is made of, as `up` was told: written once, read by every later command.
 import { formatCIDR, parseCIDR } from '#base/ip.ts';
 import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
+import { POD_NETWORK_MODES, type PodNetworkMode } from '#netmodel/pod-network.ts';
 import { UsageError } from './errors.ts';
 
 /** Raised when the layout of the data directory changes; older ones are migrated or refused untouched. */
@@ -22,6 +23,8 @@ export interface ClusterConfig {
   readonly apiPort: number;
   readonly bindAddresses: readonly string[];
   readonly podCIDR: string;
+  /** How packets get to pods of other nodes; absent in clusters from before there was a choice: routes. */
+  readonly podNetwork?: PodNetworkMode;
   readonly serviceCIDR: string;
   readonly clusterDNS: string;
   readonly clusterDomain: string;
@@ -78,6 +81,12 @@ export function parseRange(option: string, text: string): string {
   if (cidr === undefined || cidr.family !== 4)
     throw new UsageError(`${option} wants an IPv4 range such as 10.244.0.0/16, not "${text}"`);
   return formatCIDR(cidr);
+}
+
+export function parsePodNetwork(text: string): PodNetworkMode {
+  const mode = POD_NETWORK_MODES.find((m) => m === text);
+  if (mode === undefined) throw new UsageError(`--pod-network knows ${POD_NETWORK_MODES.join(' and ')}; not "${text}"`);
+  return mode;
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;

@@ -46,18 +46,30 @@ export async function examineHost(run: Run, platform: string, uid: number): Prom
   return { isLinux: true, isRoot: uid === 0, canSetOomScore: has(CAP_SYS_RESOURCE), lacks };
 }
 
+/** Tries a script in a network namespace of its own. */
+async function attempt(run: Run, what: string, script: string): Promise<readonly string[]> {
+  const result = await run('unshare', ['--net', '--', '/bin/sh', '-c', script]);
+  return result.code === 0 ? [] : [`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`];
+}
+
+/** What `--pod-network vxlan` needs beyond the rest. */
+export const tryTunnel = (run: Run): Promise<readonly string[]> =>
+  attempt(
+    run,
+    'VXLAN links',
+    'ip link add name probe0 type vxlan id 1 dstport 4789 nolearning && bridge fdb append 0a:00:00:00:00:01 dev probe0 dst 192.0.2.1 self permanent',
+  );
+
 /** Asks the kernel for what only a try can tell: bridges, veth and nftables with sets, in a namespace of its own. */
 export async function tryNetworkFeatures(run: Run): Promise<readonly string[]> {
-  const attempt = async (what: string, script: string): Promise<readonly string[]> => {
-    const result = await run('unshare', ['--net', '--', '/bin/sh', '-c', script]);
-    return result.code === 0 ? [] : [`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`];
-  };
   const lacks = await Promise.all([
     attempt(
+      run,
       'bridge or veth links',
       'ip link add name probe0 type bridge && ip link add name probe1 type veth peer name probe2',
     ),
     attempt(
+      run,
       'nftables with maps and NAT',
       "nft add table ip probe && nft 'add map ip probe ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service ; }' && nft 'add chain ip probe nat0 { type nat hook prerouting priority 0 ; }'",
     ),

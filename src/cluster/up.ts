@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIP } from '#base/ip.ts';
 import type { Client } from '#client/client.ts';
+import type { PodNetworkMode } from '#netmodel/pod-network.ts';
 import { isNodeReady } from '#kinds/core/node.ts';
 import type { Node } from '#generated/api/core-v1.ts';
 import { nodes as nodeResource } from '#generated/resources.ts';
@@ -26,7 +27,7 @@ import { readIndex } from './clusters.ts';
 import { type ClusterConfig, DATA_FORMAT, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { callControl, MAX_SOCKET_PATH } from './control.ts';
 import { MissingError, UsageError, UserError } from './errors.ts';
-import { examineHost, tryNetworkFeatures } from './host-check.ts';
+import { examineHost, tryNetworkFeatures, tryTunnel } from './host-check.ts';
 import { agentPart, HOLLOW_AGENTS } from './local-node.ts';
 import { ensurePart, failures, livePart } from './parts.ts';
 import { clusterPaths, type ClusterPaths, indexFile, runtimeProgramsDir } from './paths.ts';
@@ -40,6 +41,7 @@ export interface UpOptions {
   readonly nodes?: number;
   readonly port?: number;
   readonly bindAddresses?: readonly string[];
+  readonly podNetwork?: PodNetworkMode;
   readonly podCIDR?: string;
   readonly serviceCIDR?: string;
   readonly runtimeDir?: string;
@@ -126,6 +128,10 @@ async function decideNodes(
     throw new UsageError(`cluster ${existing.name} has real nodes; --hollow is for new clusters. Use another --name`);
   if (options.hollow && options.requireContainers)
     throw new UsageError('--hollow and --require-containers contradict each other');
+  if (options.hollow && options.podNetwork === 'vxlan')
+    throw new UsageError(
+      '--pod-network vxlan needs a kernel network, which hollow nodes have not; leave one of the two out',
+    );
   if (options.hollow) return { hollow: true, programs: withoutNodes };
   if (livePart(paths, 'supervisor') !== undefined)
     return { hollow: false, programs: await bringPrograms(options, existing, deps) };
@@ -137,6 +143,11 @@ async function decideNodes(
     programs = await bringPrograms(options, existing, deps);
     process.env['PATH'] = programs.path;
     lacks = await tryNetworkFeatures(deps.run);
+    const noTunnel = (options.podNetwork ?? existing?.podNetwork) === 'vxlan' ? await tryTunnel(deps.run) : [];
+    if (lacks.length === 0 && noTunnel.length > 0)
+      throw new MissingError(
+        `--pod-network vxlan is not possible here: ${noTunnel.join('; ')}. Use --pod-network routes`,
+      );
   }
   if (lacks.length === 0) return { hollow: false, programs };
   const why = lacks.join('; ');
@@ -178,6 +189,7 @@ async function bringPrograms(
 async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Promise<ClusterConfig> {
   const podCIDR = options.podCIDR ?? DEFAULTS.podCIDR;
   const serviceCIDR = options.serviceCIDR ?? DEFAULTS.serviceCIDR;
+  refuseForeignTunnel(options);
   const count = options.nodes ?? DEFAULTS.nodes;
   const pod = parseCIDR(podCIDR)!;
   const service = parseCIDR(serviceCIDR)!;
@@ -203,6 +215,7 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     apiPort: options.port ?? DEFAULTS.port,
     bindAddresses: bindAddresses(options.bindAddresses ?? [], machineIP),
     podCIDR,
+    podNetwork: options.podNetwork ?? 'routes',
     serviceCIDR,
     clusterDNS: formatIP(ipAt(service, 10)),
     clusterDomain: 'cluster.local',
@@ -274,7 +287,12 @@ async function changedConfig(
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
+    // Nodes and pods are made anew by the next start, with links and sizes of that mode.
+    ...(options.podNetwork === undefined || options.podNetwork === (existing.podNetwork ?? 'routes')
+      ? {}
+      : { podNetwork: options.podNetwork }),
   };
+  refuseForeignTunnel({ ...existing, ...asked });
   const fixed = (
     [
       ['--pod-cidr', options.podCIDR, existing.podCIDR],
@@ -291,7 +309,7 @@ async function changedConfig(
   );
   if (isRunning && changed !== undefined) {
     throw new UsageError(
-      `cluster ${existing.name} runs with ${OPTION_OF[changed] ?? changed} ${said(existing[changed])}; to change it, run first: coracle down --name ${existing.name}`,
+      `cluster ${existing.name} runs with ${OPTION_OF[changed] ?? changed} ${said(existing[changed] ?? UNSAID[changed])}; to change it, run first: coracle down --name ${existing.name}`,
     );
   }
   if (!existing.hollow && livePart(paths, 'supervisor') === undefined) {
@@ -332,11 +350,21 @@ const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
   bindAddresses: '--bind-address',
   disabled: '--disable',
   publish: '--publish',
+  podNetwork: '--pod-network',
   runtimeDir: '--runtime-dir',
   cniConfDir: '--cni-conf-dir',
   nodeCpus: '--node-cpus',
   nodeMemory: '--node-memory',
 };
+
+/** What a configuration that does not say it means. */
+const UNSAID: Partial<ClusterConfig> = { podNetwork: 'routes' };
+
+/** A tunnel belongs to the built-in pod network. */
+function refuseForeignTunnel(config: Pick<ClusterConfig, 'podNetwork' | 'cniConfDir'>): void {
+  if (config.podNetwork === 'vxlan' && config.cniConfDir !== undefined)
+    throw new UsageError('--pod-network vxlan is for the built-in pod network; leave it out, or --cni-conf-dir');
+}
 
 function said(value: unknown): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '(none)';

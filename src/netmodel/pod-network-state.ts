@@ -1,5 +1,12 @@
 // Reads what iproute2 says of a node's links, routes, neighbours and forwarding entries into the words of pod-network.ts.
-import { type ForwardingEntry, type Neighbour, type Route, TUNNEL_DEVICE, type TunnelLink, type Underlay } from './pod-network.ts';
+import {
+  type ForwardingEntry,
+  type Neighbour,
+  type Route,
+  TUNNEL_DEVICE,
+  type TunnelLink,
+  type Underlay,
+} from './pod-network.ts';
 
 interface LinkRow {
   readonly ifname: string;

@@ -253,7 +253,10 @@ export interface WiringFault {
 /** The tunnel first: a device that is down has lost its routes too, which is a consequence. */
 export function wiringFaults(wanted: Wiring, present: Wiring): WiringFault[] {
   const changes = wiringChanges(wanted, present);
-  const repair = [...[...changes.link, ...changes.ip].map((l) => `ip ${l}`), ...changes.bridge.map((l) => `bridge ${l}`)];
+  const repair = [
+    ...[...changes.link, ...changes.ip].map((l) => `ip ${l}`),
+    ...changes.bridge.map((l) => `bridge ${l}`),
+  ];
   const tunnel = (what: WiringFault['what'], of?: string): WiringFault => ({ code: 'TunnelBroken', what, of, repair });
   if (wanted.link !== undefined) {
     if (present.link === undefined) return [tunnel('no tunnel device')];

@@ -25,7 +25,11 @@ export function tunnelTable(): Table {
         name: 'tunnel_out',
         base: { type: 'filter', hook: 'output', priority: -120 },
         rules: [
-          { match: [{ is: 'in', key: keyOf('ip daddr'), set: TUNNEL_SENT }], actions: [{ do: 'accept' }], why: 'to a node' },
+          {
+            match: [{ is: 'in', key: keyOf('ip daddr'), set: TUNNEL_SENT }],
+            actions: [{ do: 'accept' }],
+            why: 'to a node',
+          },
         ],
       },
       {
@@ -54,5 +58,9 @@ export const tunnelPortElement: Element = { set: 'tunnel_port', key: elementKey(
 export function tunnelElements(node: Node | undefined): Element[] {
   const address = node === undefined ? undefined : internalIP(node, 4);
   if (address === undefined) return [];
-  return [TUNNEL_SENT, TUNNEL_RECEIVED].map((set) => ({ set, key: elementKey(address, 'udp', TUNNEL_PORT), value: '' }));
+  return [TUNNEL_SENT, TUNNEL_RECEIVED].map((set) => ({
+    set,
+    key: elementKey(address, 'udp', TUNNEL_PORT),
+    value: '',
+  }));
 }

@@ -9,12 +9,16 @@ import type { Informers } from '#client/client.ts';
 import type { Run } from '#host/process.ts';
 import { ensureFolder } from '#host/files.ts';
 import type { LocalPod, NodeNetwork } from '#netmodel/node-network.ts';
+import type { PodNetworkMode } from '#netmodel/pod-network.ts';
 import { POLICY_TABLE } from '#netmodel/policy-rules.ts';
 import { SERVICE_TABLE } from '#netmodel/service-rules.ts';
+import { TUNNEL_TABLE } from '#netmodel/tunnel-rules.ts';
 import { endpointslices, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
 import { DnsServer } from './dns/dns-server.ts';
 import { type Nft, NftProgram } from './nftables/nft.ts';
+import { IprouteKernel } from './podnetwork/kernel.ts';
 import { PodNetwork } from './podnetwork/pod-network.ts';
+import { TunnelGuard } from './podnetwork/tunnel-guard.ts';
 import { PolicyEnforcer } from './policy/policy-enforcer.ts';
 import { ServiceProxy } from './proxy/service-proxy.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -32,12 +36,15 @@ export interface NodeNetworkDeps {
 
 export interface NodeNetworkOptions {
   readonly nodeName: string;
+  /** The primary one first. */
   readonly nodeIPs: readonly string[];
+  /** How packets get to pods of other nodes. */
+  readonly podNetwork: PodNetworkMode;
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
   readonly dns: { readonly address: string; readonly domain: string; readonly upstreams: readonly string[] };
   /** `ours` false: the folder holds a configuration given by the user, which is left alone, and so are routes. */
-  readonly cni: { readonly ours: boolean; readonly confDir: string; readonly dataDir: string; readonly mtu: number };
+  readonly cni: { readonly ours: boolean; readonly confDir: string; readonly dataDir: string };
   readonly nftPath: string;
   /** A private folder for rule scripts. */
   readonly folder: string;
@@ -59,8 +66,18 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
     policies: informers.informer(networkpolicies),
   };
   const { ours, ...cni } = options.cni;
-  const podNetwork = new PodNetwork({ nodes: of.nodes, run, clock, log, nodeName, cni: ours ? cni : undefined });
+  const podNetwork = new PodNetwork({
+    nodes: of.nodes,
+    kernel: new IprouteKernel(run, nodeIPs),
+    clock,
+    log,
+    nodeName,
+    nodeIPs,
+    mode: options.podNetwork,
+    cni: ours ? cni : undefined,
+  });
   const common = { nft, clock, log, metrics, nodeName };
+  const guard = ours && options.podNetwork === 'vxlan' ? new TunnelGuard({ ...common, nodes: of.nodes }) : undefined;
   const proxy = parts.proxy
     ? new ServiceProxy({
         ...common,
@@ -97,8 +114,9 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
         metrics,
       })
     : undefined;
-  // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection.
-  const components: Component[] = [dnsServer, policy, proxy, podNetwork].filter((c) => c !== undefined);
+  // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection; and no
+  // tunnel stands that anybody could send into.
+  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork].filter((c) => c !== undefined);
   let markStarted = (): void => {};
   const started = new Promise<void>((resolve) => {
     markStarted = resolve;
@@ -109,6 +127,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
       // A part that is switched off leaves no rules of an earlier run behind.
       if (proxy === undefined) await nft.remove(SERVICE_TABLE);
       if (policy === undefined) await nft.remove(POLICY_TABLE);
+      if (guard === undefined) await nft.remove(TUNNEL_TABLE);
       await startAll(components, signal);
       markStarted();
     },

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { mustRun, run } from '#host/process.ts';
+import type { PodNetworkMode } from '#netmodel/pod-network.ts';
 import type { Put, Reply } from './worker.ts';
 
 export const CLUSTER_CIDR = '10.244.0.0/16';
@@ -176,15 +177,21 @@ export class Lab {
   }
 
   /** Starts the node network on a node with these objects in the API. */
-  async startNetwork(node: LabNode, objects: readonly Put[], upstreams: readonly string[] = []): Promise<void> {
+  async startNetwork(
+    node: LabNode,
+    objects: readonly Put[],
+    upstreams: readonly string[] = [],
+    podNetwork: PodNetworkMode = 'routes',
+  ): Promise<void> {
     const folder = join(this.folder, node.name);
     const options = {
       nodeName: node.name,
       nodeIPs: [node.ip],
+      podNetwork,
       clusterCIDR: CLUSTER_CIDR,
       serviceCIDR: SERVICE_CIDR,
       dns: { address: DNS_ADDRESS, domain: 'cluster.local', upstreams },
-      cni: { ours: true, confDir: join(folder, 'cni'), dataDir: join(folder, 'addresses'), mtu: 1500 },
+      cni: { ours: true, confDir: join(folder, 'cni'), dataDir: join(folder, 'addresses') },
       nftPath: 'nft',
       folder: join(folder, 'rules'),
       parts: { proxy: true, policy: true, dns: true },

@@ -10,6 +10,7 @@ import { livePart } from '#cluster/parts.ts';
 import { clusterPaths } from '#cluster/paths.ts';
 import { readConfig } from '#cluster/config.ts';
 import { supervisedParts } from '#cluster/supervisor.ts';
+import type { PodNetworkMode } from '#netmodel/pod-network.ts';
 import { sleep } from '#base/clock.ts';
 import { adminClient, clock, index, openCluster, type OpenCluster } from '../context.ts';
 import { readinessOf } from '../readiness.ts';
@@ -36,6 +37,7 @@ interface Status {
   readonly dataDir: string;
   readonly hollow: boolean;
   readonly podCIDR: string;
+  readonly podNetwork: PodNetworkMode;
   readonly serviceCIDR: string;
   readonly nodeCIDR: string;
   readonly parts: readonly PartStatus[];
@@ -134,6 +136,7 @@ async function collect(cluster: OpenCluster): Promise<Status> {
     dataDir: paths.data,
     hollow: config.hollow,
     podCIDR: config.podCIDR,
+    podNetwork: config.podNetwork ?? 'routes',
     serviceCIDR: config.serviceCIDR,
     nodeCIDR: config.nodeCIDR,
     parts,
@@ -156,7 +159,7 @@ function print(status: Status): void {
     `cluster ${status.name} is ${status.up ? 'up' : 'NOT up'} (Coracle ${status.version}, ${status.server}, API ${status.apiReady ? 'ready' : 'does not answer'})\n`,
   );
   out.write(
-    `data in ${status.dataDir}; pods ${status.podCIDR}, services ${status.serviceCIDR}, nodes ${status.nodeCIDR}${status.hollow ? '; hollow nodes' : ''}\n\n`,
+    `data in ${status.dataDir}; pods ${status.podCIDR} by ${status.podNetwork}, services ${status.serviceCIDR}, nodes ${status.nodeCIDR}${status.hollow ? '; hollow nodes' : ''}\n\n`,
   );
   printTable(
     ['PART', 'STATE', 'PID', 'MEMORY', 'LOG'],

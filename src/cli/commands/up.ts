@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
-import { parseDisabled, parseMemory, parseRange } from '#cluster/config.ts';
+import { parseDisabled, parseMemory, parsePodNetwork, parseRange } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
 import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
@@ -31,6 +31,7 @@ interface Flags {
   readonly dataDir?: string;
   readonly port?: string;
   readonly bindAddress?: string[];
+  readonly podNetwork?: string;
   readonly podCidr?: string;
   readonly serviceCidr?: string;
   readonly runtimeDir?: string;
@@ -63,6 +64,7 @@ export function addUp(program: Command): void {
       'address the API server listens on (repeatable; default: loopback and the switch)',
       collect,
     )
+    .option('--pod-network <mode>', 'between nodes: routes or vxlan (default: routes)')
     .option('--pod-cidr <range>', 'addresses of pods (default: 10.244.0.0/16)')
     .option('--service-cidr <range>', 'addresses of services (default: 10.96.0.0/12)')
     .option('--runtime-dir <dir>', 'folder with containerd, runc and CNI plugins to use')
@@ -216,6 +218,7 @@ function makeOptions(flags: Flags, name: string): UpOptions {
     ...(nodes === undefined ? {} : { nodes }),
     ...(port === undefined ? {} : { port }),
     ...(flags.bindAddress === undefined ? {} : { bindAddresses: flags.bindAddress }),
+    ...(flags.podNetwork === undefined ? {} : { podNetwork: parsePodNetwork(flags.podNetwork) }),
     ...(flags.podCidr === undefined ? {} : { podCIDR: parseRange('--pod-cidr', flags.podCidr) }),
     ...(flags.serviceCidr === undefined ? {} : { serviceCIDR: parseRange('--service-cidr', flags.serviceCidr) }),
     ...(flags.runtimeDir === undefined ? {} : { runtimeDir: flags.runtimeDir }),

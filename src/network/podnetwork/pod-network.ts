@@ -1,23 +1,37 @@
-// The pod network of one node: the CNI configuration once the node has its range, the kernel settings routing needs,
-// and a route to every other node's pods.
+// The pod network of one node: the CNI configuration once the node has its range, the kernel settings routing needs, and
+// the way to every other node's pods, by routes or through a tunnel. What should be there follows from the Node objects;
+// the kernel is read at start, after a failure and once in a while, not at a change.
 import type { Node } from '#generated/api/core-v1.ts';
 import { backoffMs } from '#base/backoff.ts';
 import type { Clock, Timer } from '#base/clock.ts';
+import { parseIP } from '#base/ip.ts';
 import type { Log } from '#base/log.ts';
 import type { Informer } from '#client/client.ts';
 import { ensureFolder, readTextIfExists, writeFileAtomic } from '#host/files.ts';
-import { mustRun, type Run } from '#host/process.ts';
+import {
+  podCIDRsOf,
+  podMTU,
+  type PodNetworkMode,
+  TUNNEL_DEVICE,
+  type Wiring,
+  wiringChanges,
+  wiringFor,
+} from '#netmodel/pod-network.ts';
 import { unlessAborted } from '../unless-aborted.ts';
-import { cniConflist, parseRoutes, podCIDROf, ROUTE_PROTOCOL, routeChanges, routesFor } from './routes.ts';
+import { cniConflist, CONFLIST } from './cni.ts';
+import type { PresentWiring, WiringKernel } from './kernel.ts';
 
 export interface PodNetworkDeps {
   readonly nodes: Informer<Node>;
-  readonly run: Run;
+  readonly kernel: WiringKernel;
   readonly clock: Clock;
   readonly log: Log;
   readonly nodeName: string;
+  /** The primary one first. */
+  readonly nodeIPs: readonly string[];
+  readonly mode: PodNetworkMode;
   /** Undefined: the configuration is somebody else's, and so are addresses and routes. */
-  readonly cni: { readonly confDir: string; readonly dataDir: string; readonly mtu: number } | undefined;
+  readonly cni: { readonly confDir: string; readonly dataDir: string } | undefined;
 }
 
 /**
@@ -31,19 +45,26 @@ const SETTINGS: readonly (readonly [string, string])[] = [
   ['net/ipv4/conf/all/route_localnet', '1'],
   ['net/ipv4/conf/*/send_redirects', '0'],
 ];
+const IPV6_SETTINGS: readonly (readonly [string, string])[] = [['net/ipv6/conf/all/forwarding', '1']];
+/** What another node itself sends to our pods comes through the tunnel; what they answer goes straight to that node. */
+const TUNNEL_SETTINGS: readonly (readonly [string, string])[] = [[`net/ipv4/conf/${TUNNEL_DEVICE}/rp_filter`, '0']];
 
-const CONFLIST = '10-coracle.conflist';
 const RETRY = { baseMs: 200, maxMs: 10_000 } as const;
+/** How long a change that somebody else made to our links and routes may stay. */
+const RESYNC_MS = 300_000;
 
 export class PodNetwork {
   readonly name = 'pod-network';
   readonly #deps: PodNetworkDeps;
   #unsubscribe: (() => void) | undefined;
   #timer: Timer | undefined;
+  #resync: Timer | undefined;
   #running = false;
   #again = false;
   #stopped = false;
   #failures = 0;
+  /** What the kernel was found to hold, and told since; undefined: to be read. */
+  #present: PresentWiring | undefined;
   /** Resolves `#wired`; calling it again does nothing. */
   #markWired: () => void = () => {};
   readonly #wired = new Promise<void>((resolve) => {
@@ -55,14 +76,13 @@ export class PodNetwork {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { run, nodes } = this.#deps;
-    const script = SETTINGS.map(
-      ([key, value]) => `for f in /proc/sys/${key}; do echo ${value} > $f || exit 1; done`,
-    ).join('\n');
-    await mustRun(run, 'sh', ['-c', script]);
+    const { kernel, nodes, nodeIPs } = this.#deps;
+    const hasIPv6 = nodeIPs.some((ip) => parseIP(ip)?.family === 6);
+    await kernel.settings(hasIPv6 ? [...SETTINGS, ...IPV6_SETTINGS] : SETTINGS);
     await unlessAborted(nodes.whenSynced(), signal);
     this.#unsubscribe = nodes.subscribe(() => this.#schedule(0));
     this.#schedule(0);
+    this.#resyncLater();
   }
 
   /** Routes and configuration stay: pods go on while the agent is away. */
@@ -70,11 +90,20 @@ export class PodNetwork {
     this.#stopped = true;
     this.#unsubscribe?.();
     this.#timer?.cancel();
+    this.#resync?.cancel();
   }
 
   /** Resolves when the configuration is written and the routes known by then stand. */
   ready(signal: AbortSignal): Promise<void> {
     return unlessAborted(this.#wired, signal);
+  }
+
+  #resyncLater(): void {
+    this.#resync = this.#deps.clock.setTimer(RESYNC_MS, () => {
+      this.#present = undefined;
+      this.#schedule(0);
+      this.#resyncLater();
+    });
   }
 
   #schedule(delayMs: number): void {
@@ -98,6 +127,7 @@ export class PodNetwork {
       if (complete) this.#markWired();
     } catch (error) {
       this.#failures++;
+      this.#present = undefined;
       this.#deps.log.error('pod network not complete', { error });
     }
     this.#running = false;
@@ -108,21 +138,34 @@ export class PodNetwork {
 
   /** True when pods can be wired. */
   async #bringUp(): Promise<boolean> {
-    const { nodes, run, nodeName, cni } = this.#deps;
+    const { nodes, kernel, nodeName, nodeIPs, mode, cni } = this.#deps;
     if (cni === undefined) return true;
-    const all = nodes.list();
-    const podCIDR = podCIDROf(nodes.get(nodeName));
-    if (podCIDR === undefined) return false;
-    const present = parseRoutes(
-      await mustRun(run, 'ip', ['-j', '-4', 'route', 'show', 'proto', String(ROUTE_PROTOCOL)]),
-    );
-    const lines = routeChanges(routesFor(nodeName, all), present);
-    // -force: one node with a wrong address must not keep the others from being reached.
-    if (lines.length > 0) await mustRun(run, 'ip', ['-force', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    const self = nodes.get(nodeName);
+    const podCIDRs = self === undefined ? [] : podCIDRsOf(self);
+    if (podCIDRs.length === 0) return false;
+    const present = (this.#present ??= await kernel.read());
+    if (present.underlay === undefined) throw new Error(`no link has the node's address ${nodeIPs[0]}`);
+    const wanted = wiringFor({ mode, nodeName, nodeIPs, underlay: present.underlay }, nodes.list());
+    this.#present = { underlay: present.underlay, wiring: await this.#tell(wanted, present.wiring) };
     ensureFolder(cni.confDir);
-    const text = cniConflist({ podCIDR, mtu: cni.mtu, dataDir: cni.dataDir });
+    const text = cniConflist({ podCIDRs, mtu: podMTU(mode, present.underlay), dataDir: cni.dataDir });
     const path = `${cni.confDir}/${CONFLIST}`;
     if (readTextIfExists(path) !== text) writeFileAtomic(path, text);
     return true;
+  }
+
+  /** Brings the kernel from present to wanted; does nothing when they are equal. */
+  async #tell(wanted: Wiring, present: Wiring): Promise<Wiring> {
+    const { kernel } = this.#deps;
+    let changes = wiringChanges(wanted, present);
+    if (changes.link.length > 0) {
+      await kernel.ip(changes.link);
+      // What hung on a link that was remade or down is gone.
+      changes = wiringChanges(wanted, (await kernel.read()).wiring);
+      if (wanted.link !== undefined) await kernel.settings(TUNNEL_SETTINGS);
+    }
+    await kernel.bridge(changes.bridge);
+    await kernel.ip(changes.ip);
+    return wanted;
   }
 }
