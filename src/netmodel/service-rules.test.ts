@@ -24,6 +24,8 @@ function makePort(ips: readonly string[], affinitySeconds?: number): ServicePort
     port: 80,
     nodePort: 30080,
     externalIPs: ['192.0.2.80'],
+    loadBalancerIPs: [],
+    sourceRanges: undefined,
     affinitySeconds,
     internal: to,
     external: to,
@@ -32,7 +34,7 @@ function makePort(ips: readonly string[], affinitySeconds?: number): ServicePort
 }
 
 describe('ServiceElements', () => {
-  const facts = { dnsAddress: DNS, isLocalPod: () => false };
+  const facts = { dnsAddress: DNS, nodeIPs: ['192.168.77.1'], isLocalPod: () => false };
   const endpoints = fc.uniqueArray(
     fc.integer({ min: 1, max: 40 }).map((n) => `10.244.2.${n}`),
     { maxLength: 40 },

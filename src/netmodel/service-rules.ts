@@ -3,7 +3,22 @@
 // An entrance (cluster IP and port, node port, external address and port) gives the connection an id in `ct mark`; the
 // id chooses how many slots there are; a random slot chooses the endpoint. The id's top bit says that the client's
 // address is replaced. nft cannot draw a number below a variable, so there is one small chain per slot count.
-import { type Action, type Chain, type Element, elementKey, type Field, type Rule, type Table } from './rules.ts';
+//
+// A load balancer's address is on the network card of one node at a time, yet every node translates it, so clients within
+// the cluster never leave their node for it. It is no address of the node: node ports and host ports are not there, and
+// what is no port of its Service is refused.
+import {
+  type Action,
+  type Chain,
+  type Element,
+  elementKey,
+  type Field,
+  PROTOCOLS,
+  type Rule,
+  type Table,
+} from './rules.ts';
+import { cidrSize, parseCIDR, parseIP } from '#base/ip.ts';
+import { type AddressRange, formatRange } from './policies.ts';
 import type { Destination, ServicePortModel, Target } from './services.ts';
 
 export const SERVICE_TABLE = 'coracle_services';
@@ -42,6 +57,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
   const onNode: Rule['match'] = [
     { is: 'local', field: 'daddr' },
     { is: 'outside', field: 'ip daddr', cidr: serviceCIDR },
+    { is: 'not in', key: ['ip daddr'], set: 'load_balancer_addresses' },
   ];
   const enter = (map: string, key = TUPLE): Action[] => [
     { do: 'mark', mark: 'ct mark', key, map },
@@ -86,9 +102,18 @@ export function serviceTable(options: ServiceTableOptions): Table {
       ],
     },
     {
-      // A policy Local is for clients outside the cluster; those within reach all endpoints.
+      // A policy Local is for clients outside the cluster. The node's own pods reach all endpoints, their address kept too.
+      name: 'own_pod',
+      rules: [{ actions: enter('pod_addresses') }, { match: onNode, actions: enter('pod_node_ports', PORT) }],
+    },
+    {
+      // Other clients within the cluster reach all endpoints as under policy Cluster: their answers must come back this way.
       name: 'outside_client',
       rules: [
+        {
+          match: [{ is: 'in', key: ['ip saddr'], set: 'local_pods' }],
+          actions: [{ do: 'goto', chain: 'own_pod' }],
+        },
         { match: [{ is: 'within', field: 'ip saddr', cidr: clusterCIDR }], actions: [{ do: 'return' }] },
         { match: [{ is: 'local', field: 'saddr' }], actions: [{ do: 'return' }] },
         { actions: enter('local_addresses') },
@@ -107,6 +132,31 @@ export function serviceTable(options: ServiceTableOptions): Table {
       ],
     },
     {
+      // Before translation, for everybody: also clients within the cluster are let in by their address only.
+      name: 'source_ranges',
+      rules: [
+        {
+          match: [{ is: 'in', key: [...TUPLE, 'ip saddr'], set: 'allowed_sources' }],
+          actions: [{ do: 'return' }],
+        },
+        {
+          match: [{ is: 'in', key: TUPLE, set: 'denied_sources' }],
+          actions: [{ do: 'drop' }],
+          why: 'not in loadBalancerSourceRanges',
+        },
+      ],
+    },
+    {
+      name: 'sources_in',
+      base: { type: 'filter', hook: 'prerouting', priority: -110 },
+      rules: [{ match: [{ is: 'ct state', states: ['new'] }], actions: [{ do: 'jump', chain: 'source_ranges' }] }],
+    },
+    {
+      name: 'sources_out',
+      base: { type: 'filter', hook: 'output', priority: -110 },
+      rules: [{ match: [{ is: 'ct state', states: ['new'] }], actions: [{ do: 'jump', chain: 'source_ranges' }] }],
+    },
+    {
       name: 'refuse',
       rules: [
         { match: [{ is: 'ct state', states: ['established', 'related'] }], actions: [{ do: 'return' }] },
@@ -114,6 +164,14 @@ export function serviceTable(options: ServiceTableOptions): Table {
         { match: onNode, actions: [{ do: 'verdict', key: PORT, map: 'refused_node_ports' }] },
         {
           match: [{ is: 'in', key: ['ip daddr'], set: 'cluster_ips' }],
+          actions: [{ do: 'goto', chain: 'reject_it' }],
+          why: 'no such port',
+        },
+        {
+          match: [
+            { is: 'in', key: ['ip daddr'], set: 'load_balancer_addresses' },
+            { is: 'proto', protocols: PROTOCOLS },
+          ],
           actions: [{ do: 'goto', chain: 'reject_it' }],
           why: 'no such port',
         },
@@ -154,6 +212,11 @@ export function serviceTable(options: ServiceTableOptions): Table {
           match: [{ is: 'dnatted' }, { is: 'within', field: 'ip saddr', cidr: '127.0.0.0/8' }],
           actions: [{ do: 'masquerade' }],
           why: 'loopback client',
+        },
+        {
+          match: [{ is: 'dnatted' }, { is: 'in', key: ['ip saddr'], set: 'load_balancer_addresses' }],
+          actions: [{ do: 'masquerade' }],
+          why: 'the node to an address it holds',
         },
         {
           match: [
@@ -206,6 +269,11 @@ export function serviceTable(options: ServiceTableOptions): Table {
       { name: 'local_addresses', key: tuple, value: ['mark'] },
       { name: 'node_ports', key: port, value: ['mark'] },
       { name: 'local_node_ports', key: port, value: ['mark'] },
+      { name: 'pod_addresses', key: tuple, value: ['mark'] },
+      { name: 'pod_node_ports', key: port, value: ['mark'] },
+      { name: 'load_balancer_addresses', key: ['ipv4_addr'] },
+      { name: 'allowed_sources', key: [...tuple, 'ipv4_addr'], interval: true },
+      { name: 'denied_sources', key: tuple, counter: true },
       { name: 'pick', key: ['mark'], value: 'verdict' },
       { name: 'endpoints', key: ['mark', 'mark'], value: target },
       { name: 'sticky_services', key: ['mark'] },
@@ -234,7 +302,15 @@ interface SlotTable {
   readonly numbers: Map<string, number>;
 }
 
-type Entrance = 'internal' | 'external' | 'external-local';
+const ENTRANCES = ['internal', 'external', 'external-local', 'external-pods'] as const;
+type Entrance = (typeof ENTRANCES)[number];
+
+export interface ElementFacts {
+  readonly dnsAddress: string;
+  /** The node's own. */
+  readonly nodeIPs: readonly string[];
+  readonly isLocalPod: (ip: string) => boolean;
+}
 
 /** Turns service ports into elements. Holds the ids; calls for one port cost the size of that port. */
 export class ServiceElements {
@@ -244,10 +320,7 @@ export class ServiceElements {
   readonly #slots = new Map<string, SlotTable>();
 
   /** The elements of a port as it is now. `isLocalPod` tells which targets may reach themselves through the service. */
-  elementsOf(
-    port: ServicePortModel,
-    facts: { readonly dnsAddress: string; readonly isLocalPod: (ip: string) => boolean },
-  ): Element[] {
+  elementsOf(port: ServicePortModel, facts: ElementFacts): Element[] {
     const out: Element[] = [];
     const put = (set: string, key: string, value: string | number = '') => out.push({ set, key, value: String(value) });
     const enter = (
@@ -260,6 +333,8 @@ export class ServiceElements {
       if (tuples.length === 0 && !nodePort) return;
       const portKey = elementKey(port.protocol, port.nodePort ?? 0);
       if (destination.to !== 'targets') {
+        // What is refused for all is refused at the general entrance.
+        if (entrance === 'external-pods') return;
         // An outside client's Local entrance is decided before the general one, by dropping in the nat chain.
         if (entrance === 'external-local') {
           if (destination.to === 'reject') return;
@@ -308,14 +383,25 @@ export class ServiceElements {
         tuple: 'local_addresses',
         port: 'local_node_ports',
       });
+      enter('external-pods', port.external, tuplesOf(port.externalIPs), hasNodePort, {
+        tuple: 'pod_addresses',
+        port: 'pod_node_ports',
+      });
+    }
+    for (const ip of port.loadBalancerIPs) {
+      put('load_balancer_addresses', ip);
+      if (port.sourceRanges === undefined) continue;
+      const tuple = elementKey(ip, port.protocol, port.port);
+      put('denied_sources', tuple);
+      for (const range of allowedSources(port.sourceRanges, ip, facts.nodeIPs))
+        put('allowed_sources', elementKey(tuple, formatRange(range)));
     }
     return out;
   }
 
   /** The port is gone: its ids may be used no more. */
   forget(port: ServicePortModel): void {
-    for (const entrance of ['internal', 'external', 'external-local'] as const)
-      this.#slots.delete(slotKey(port, entrance));
+    for (const entrance of ENTRANCES) this.#slots.delete(slotKey(port, entrance));
   }
 
   #tableOf(port: ServicePortModel, entrance: Entrance): SlotTable {
@@ -361,6 +447,27 @@ export class ServiceElements {
     homeless.push(...wanted.values());
     table.slots = slots.map((t) => t ?? homeless.shift()!);
   }
+}
+
+/**
+ * The ranges as the kernel takes them: sorted, without overlap. A node that is let in is let in, too, when it holds the
+ * address itself, which its packets then come from.
+ */
+function allowedSources(cidrs: readonly string[], address: string, nodeIPs: readonly string[]): AddressRange[] {
+  const range = (text: string): AddressRange => {
+    const cidr = parseCIDR(text)!;
+    return { from: cidr.base, to: cidr.base + cidrSize(cidr) - 1n };
+  };
+  const ranges = cidrs.map(range);
+  const nodes = nodeIPs.map((ip) => parseIP(ip)!.value);
+  if (ranges.some((r) => nodes.some((n) => n >= r.from && n <= r.to))) ranges.push(range(`${address}/32`));
+  const out: AddressRange[] = [];
+  for (const r of ranges.sort((a, b) => (a.from < b.from ? -1 : 1))) {
+    const last = out.at(-1);
+    if (last === undefined || r.from > last.to + 1n) out.push(r);
+    else if (r.to > last.to) out[out.length - 1] = { from: last.from, to: r.to };
+  }
+  return out;
 }
 
 function slotKey(port: ServicePortModel, entrance: Entrance): string {

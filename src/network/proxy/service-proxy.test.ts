@@ -148,6 +148,123 @@ describe('ServiceProxy', () => {
     assert.equal(trace(node, CLIENT, PLAN.dnsAddress, 53), `delivered ${CLIENT} > ${PLAN.dnsAddress}:53`);
   });
 
+  const VIP = '192.168.77.201';
+  /** A service of type LoadBalancer that has its address. */
+  async function makeBalanced(spec: Service['spec'], options: { holds?: boolean } = {}, ...ips: string[]) {
+    const service = {
+      ...makeService({ type: 'LoadBalancer', ...spec }),
+      status: { loadBalancer: { ingress: [{ ip: VIP, ipMode: 'VIP' }] } },
+    };
+    const node = await makeFakeNode([
+      nodeOne,
+      nodeTwo,
+      { ref: services, object: service },
+      { ref: endpointslices, object: makeSlice(...ips) },
+    ]);
+    const view = node.view();
+    const localAddresses = [...view.localAddresses, ...(options.holds === false ? [] : [VIP])];
+    return { ...node, view: () => ({ ...node.view(), localAddresses }) };
+  }
+
+  it('serves the load balancer address where it is held and where a client within the cluster asks', async () => {
+    const holder = await makeBalanced({}, {}, REMOTE);
+    assert.equal(trace(holder, PLAN.outside, VIP, 5432), `sent ${PLAN.nodeOne} > ${REMOTE}:15432`);
+    const other = await makeBalanced({}, { holds: false }, REMOTE);
+    assert.equal(trace(other, CLIENT, VIP, 5432), `sent ${PLAN.nodeOne} > ${REMOTE}:15432`);
+    assert.equal(
+      trace(other, PLAN.nodeOne, VIP, 5432, { from: 'node' }),
+      `sent ${PLAN.nodeOne} > ${REMOTE}:15432`,
+      'entered at an external address, so masqueraded like all such',
+    );
+  });
+
+  it('has nothing but the ports of its service on a load balancer address', async () => {
+    const node = await makeBalanced({}, {}, LOCAL);
+    for (const port of [30432, 22, 10250]) assert.equal(trace(node, PLAN.outside, VIP, port), 'rejected', String(port));
+    assert.equal(trace(node, CLIENT, VIP, 80), 'rejected');
+    assert.match(trace(node, PLAN.outside, PLAN.nodeOne, 30432), /^sent/, 'the node port is on the node');
+  });
+
+  it('refuses a load balancer address without endpoints at once', async () => {
+    for (const spec of [{}, { externalTrafficPolicy: 'Local' }])
+      for (const src of [PLAN.outside, CLIENT])
+        assert.equal(trace(await makeBalanced(spec, {}), src, VIP, 5432), 'rejected');
+  });
+
+  it('keeps the client of a load balancer address under policy Local, and the own pods of the node', async () => {
+    const near = await makeBalanced({ externalTrafficPolicy: 'Local' }, {}, LOCAL, REMOTE);
+    for (const draw of [0, 1])
+      assert.equal(
+        trace(near, PLAN.outside, VIP, 5432, { random: (below) => draw % below }),
+        `sent ${PLAN.outside} > ${LOCAL}:15432`,
+      );
+    const far = await makeBalanced({ externalTrafficPolicy: 'Local' }, {}, REMOTE);
+    assert.equal(trace(far, PLAN.outside, VIP, 5432), 'dropped');
+    assert.equal(trace(far, CLIENT, VIP, 5432), `sent ${CLIENT} > ${REMOTE}:15432`, 'short cut, address kept');
+    assert.equal(
+      trace(far, '10.244.2.9', PLAN.nodeOne, 30432),
+      `sent ${PLAN.nodeOne} > ${REMOTE}:15432`,
+      'the answer to another node’s pod must come back this way',
+    );
+    assert.equal(
+      trace(far, VIP, VIP, 5432, { from: 'node' }),
+      `sent ${PLAN.nodeOne} > ${REMOTE}:15432`,
+      'a node that talks to an address it holds comes from that address',
+    );
+  });
+
+  it('lets in only what loadBalancerSourceRanges name, at the load balancer address only', async () => {
+    const ranges = ['192.168.77.96/28', ' 203.0.113.0/24', '203.0.113.128/25'];
+    const node = await makeBalanced({ loadBalancerSourceRanges: ranges }, {}, LOCAL);
+    for (const src of [PLAN.outside, '203.0.113.200'])
+      assert.match(trace(node, src, VIP, 5432), new RegExp(`> ${LOCAL}:15432`), src);
+    for (const src of ['192.168.77.95', '198.51.100.1', CLIENT])
+      assert.equal(trace(node, src, VIP, 5432), 'dropped', src);
+    assert.equal(trace(node, PLAN.nodeOne, VIP, 5432, { from: 'node' }), 'dropped');
+    assert.equal(
+      trace(node, '198.51.100.1', VIP, 5432, { state: 'established' }),
+      `delivered 198.51.100.1 > ${VIP}:5432`,
+    );
+    for (const [dst, port] of [
+      [PLAN.nodeOne, 30432],
+      ['10.96.42.7', 5432],
+    ] as const)
+      assert.match(trace(node, '198.51.100.1', dst, port), /^sent/, 'node ports and cluster IPs have no such list');
+    const nodesToo = await makeBalanced({ loadBalancerSourceRanges: ['192.168.77.0/28'] }, {}, LOCAL);
+    assert.match(trace(nodesToo, VIP, VIP, 5432, { from: 'node' }), /^sent/);
+    const v6 = await makeBalanced({ loadBalancerSourceRanges: ['2001:db8::/32'] }, {}, LOCAL);
+    assert.equal(trace(v6, PLAN.outside, VIP, 5432), 'dropped', 'nobody of this family is named');
+    node.put(services, {
+      ...makeService({ type: 'LoadBalancer' }),
+      status: { loadBalancer: { ingress: [{ ip: VIP }] } },
+    });
+    await node.pass();
+    assert.match(trace(node, '198.51.100.1', VIP, 5432), /^sent/, 'the list was taken away');
+  });
+
+  it('goes by the hints for its node and zone, and by none when the node moves out of them', async () => {
+    const hinted = (ip: string, zone: string) => ({
+      ...makeSlice(ip).endpoints![0]!,
+      hints: { forZones: [{ name: zone }] },
+    });
+    const zoned = (zone: string) => ({
+      ...nodeOne.object,
+      metadata: { name: 'one', labels: { 'topology.kubernetes.io/zone': zone } },
+    });
+    const node = await makeNode({ type: 'ClusterIP' }, LOCAL);
+    node.put(nodes, zoned('a'));
+    node.put(endpointslices, { ...makeSlice(), endpoints: [hinted(LOCAL, 'b'), hinted(REMOTE, 'a')] });
+    await node.pass();
+    const reached = () =>
+      new Set(
+        [0, 1].map((d) => trace(node, CLIENT, '10.96.42.7', 5432, { random: (below) => d % below }).split('> ')[1]),
+      );
+    assert.deepEqual([...reached()], [`${REMOTE}:15432`]);
+    node.put(nodes, zoned('c'));
+    await node.pass();
+    assert.equal(reached().size, 2);
+  });
+
   it('uses every endpoint', async () => {
     const ips = Array.from({ length: 5 }, (_, i) => `10.244.2.${i + 10}`);
     const node = await makeNode({}, ...ips);

@@ -11,7 +11,7 @@ import { serviceKeyOf } from '#netmodel/names.ts';
 import type { HostPort, LocalPod } from '#netmodel/node-network.ts';
 import { type Element, elementKey } from '#netmodel/rules.ts';
 import { SERVICE_TABLE, ServiceElements, serviceTable } from '#netmodel/service-rules.ts';
-import { type ServicePortModel, servicePorts, type Target } from '#netmodel/services.ts';
+import { type ServicePortModel, servicePorts, type Target, ZONE_LABEL } from '#netmodel/services.ts';
 import type { Run } from '#host/process.ts';
 import type { Nft } from '../nftables/nft.ts';
 import { TableSync } from '../nftables/table-sync.ts';
@@ -50,6 +50,8 @@ export class ServiceProxy {
   /** Affinity times that have a chain. */
   readonly #times = new Set<number>();
   #podRange: CIDR | undefined;
+  /** The node's zone, which hints speak of. */
+  #zone: string | undefined;
   /** Pods whose host ports the kubelet announced; the API's view does not change them. */
   readonly #announced = new Set<string>();
   readonly #conntrack: Conntrack;
@@ -91,9 +93,7 @@ export class ServiceProxy {
     );
     this.#elements.replace(
       'own addresses',
-      this.#deps.nodeIPs
-        .filter((ip) => parseIP(ip)?.family === 4)
-        .map((ip) => ({ set: 'node_addresses', key: ip, value: '' })),
+      this.#deps.nodeIPs.filter(isIPv4).map((ip) => ({ set: 'node_addresses', key: ip, value: '' })),
     );
     await this.#sync.start(signal);
   }
@@ -131,8 +131,18 @@ export class ServiceProxy {
       `node ${key}`,
       addresses.map((a) => ({ set: 'node_addresses', key: a.address, value: '' })),
     );
-    if (key === this.#deps.nodeName && node !== undefined) this.#setPodRange(node);
+    if (key === this.#deps.nodeName && node !== undefined) {
+      this.#setPodRange(node);
+      this.#setZone(node);
+    }
     this.#sync.poke();
+  }
+
+  #setZone(node: Node): void {
+    const zone = node.metadata.labels?.[ZONE_LABEL];
+    if (zone === this.#zone) return;
+    this.#zone = zone;
+    for (const service of this.#ports.keys()) this.#dirty.add(service);
   }
 
   #setPodRange(node: Node): void {
@@ -175,9 +185,10 @@ export class ServiceProxy {
   }
 
   #compute(key: string): void {
-    const { services, slices, nodeName, dnsAddress, log } = this.#deps;
+    const { services, slices, dnsAddress, log } = this.#deps;
+    const node = { name: this.#deps.nodeName, zone: this.#zone };
     const service = services.get(key);
-    const ports = service === undefined ? [] : servicePorts(service, slices.byIndex(SLICES_OF_SERVICE, key), nodeName);
+    const ports = service === undefined ? [] : servicePorts(service, slices.byIndex(SLICES_OF_SERVICE, key), node);
     const present = new Set(ports.map(portIdentity));
     const before = this.#ports.get(key) ?? [];
     for (const port of before) if (!present.has(portIdentity(port))) this.#model.forget(port);
@@ -190,7 +201,11 @@ export class ServiceProxy {
       this.#times.add(affinitySeconds);
       this.#sync.reload();
     }
-    const facts = { dnsAddress, isLocalPod: (ip: string) => this.#isLocalPod(ip) };
+    const facts = {
+      dnsAddress,
+      nodeIPs: this.#deps.nodeIPs.filter(isIPv4),
+      isLocalPod: (ip: string) => this.#isLocalPod(ip),
+    };
     this.#elements.replace(
       `service ${key}`,
       ports.flatMap((port) => this.#model.elementsOf(port, facts)),
@@ -203,6 +218,8 @@ export class ServiceProxy {
     return ip !== undefined && this.#podRange !== undefined && cidrContains(this.#podRange, ip);
   }
 }
+
+const isIPv4 = (ip: string): boolean => parseIP(ip)?.family === 4;
 
 function udpTargets(ports: readonly ServicePortModel[]): Target[] {
   return ports
