@@ -1,5 +1,5 @@
 // /metrics/resource: what the metrics API is fed with, in the words of upstream's kubelet.
-import type { StatsSummary } from './node-server.ts';
+import type { StatsSummary } from './stats.ts';
 
 export function resourceMetrics(summary: StatsSummary): string {
   const out: string[] = [];
@@ -14,10 +14,8 @@ export function resourceMetrics(summary: StatsSummary): string {
     })),
   );
   const pods = summary.pods.map((pod) => ({
+    ...pod,
     labels: `{namespace=${quote(pod.podRef.namespace)},pod=${quote(pod.podRef.name)}}`,
-    cpu: pod.containers.reduce((sum, c) => sum + c.cpu.usageCoreNanoSeconds, 0),
-    memory: pod.containers.reduce((sum, c) => sum + c.memory.workingSetBytes, 0),
-    at: Date.parse(pod.containers[0]?.cpu.time ?? summary.node.cpu.time),
   }));
   family(
     'container_cpu_usage_seconds_total',
@@ -52,13 +50,17 @@ export function resourceMetrics(summary: StatsSummary): string {
     'pod_cpu_usage_seconds_total',
     'counter',
     'Cumulative cpu time consumed by the pod in core-seconds',
-    pods.map((p) => `pod_cpu_usage_seconds_total${p.labels} ${nanos(p.cpu)} ${p.at}\n`),
+    pods.map(
+      (p) => `pod_cpu_usage_seconds_total${p.labels} ${nanos(p.cpu.usageCoreNanoSeconds)} ${Date.parse(p.cpu.time)}\n`,
+    ),
   );
   family(
     'pod_memory_working_set_bytes',
     'gauge',
     'Current working set of the pod in bytes',
-    pods.map((p) => `pod_memory_working_set_bytes${p.labels} ${p.memory} ${p.at}\n`),
+    pods.map(
+      (p) => `pod_memory_working_set_bytes${p.labels} ${p.memory.workingSetBytes} ${Date.parse(p.memory.time)}\n`,
+    ),
   );
   family('resource_scrape_error', 'gauge', '1 if there was an error while getting container metrics, 0 otherwise', [
     'resource_scrape_error 0\n',

@@ -4,7 +4,6 @@ import type { Clock } from '#base/clock.ts';
 import type { Cgroups } from '#host/cgroups.ts';
 import type { FileSystem } from '#host/file-system.ts';
 import { StatusError } from '#machinery/status.ts';
-import { formatTime } from '#machinery/time.ts';
 import type { PodCache } from '../cri/pod-cache.ts';
 import type { Runtime } from '../cri/runtime.ts';
 import type { KubeletOptions } from '../kubelet.ts';
@@ -12,6 +11,7 @@ import type { LogOptions, LogReader } from '../logs/log-reader.ts';
 import { findContainer, findContainerStatus } from '../pods/containers.ts';
 import { readySandbox, type RuntimeContainer, type RuntimePod } from '../pods/runtime-pod.ts';
 import type { MachineFacts } from '../status/machine.ts';
+import { StatsSource, type StatsSummary } from './stats.ts';
 
 export interface ContainerLogOptions extends LogOptions {
   readonly previous?: boolean;
@@ -60,33 +60,6 @@ export interface NodeServer {
   podNetns(namespace: string, pod: string): Promise<string | undefined>;
   /** The kubelet's /stats/summary. */
   statsSummary(): Promise<StatsSummary>;
-}
-
-export interface StatsSummary {
-  readonly node: { readonly nodeName: string; readonly cpu: CpuStats; readonly memory: MemoryStats };
-  readonly pods: readonly {
-    readonly podRef: { readonly name: string; readonly namespace: string; readonly uid: string };
-    readonly containers: readonly {
-      readonly name: string;
-      readonly startTime: string;
-      readonly cpu: CpuStats;
-      readonly memory: MemoryStats;
-    }[];
-  }[];
-}
-
-export interface CpuStats {
-  readonly time: string;
-  readonly usageNanoCores?: number;
-  readonly usageCoreNanoSeconds: number;
-}
-
-export interface MemoryStats {
-  readonly time: string;
-  readonly workingSetBytes: number;
-  readonly usageBytes?: number;
-  readonly rssBytes?: number;
-  readonly availableBytes?: number;
 }
 
 export interface NodeServerDeps {
@@ -187,67 +160,4 @@ function findLog(
   throw StatusError.badRequest(
     `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${why}`,
   );
-}
-
-/** CPU rates need two readings; the last one is kept for each id. */
-class StatsSource {
-  readonly #deps: NodeServerDeps;
-  readonly #last = new Map<string, { readonly atMs: number; readonly nanos: number }>();
-
-  constructor(deps: NodeServerDeps) {
-    this.#deps = deps;
-  }
-
-  async summary(): Promise<StatsSummary> {
-    const { runtime, cache, options, cgroups, machine, clock } = this.#deps;
-    const stats = new Map((await runtime.listContainerStats()).map((s) => [s.attributes.id, s]));
-    const now = formatTime(clock.now());
-    const node = cgroups.usage(options.cgroupRoot);
-    const seen = new Set([...stats.keys(), '']);
-    for (const id of this.#last.keys()) if (!seen.has(id)) this.#last.delete(id);
-    return {
-      node: {
-        nodeName: options.nodeName,
-        cpu: { time: now, ...this.#rate('', node.cpuNanos), usageCoreNanoSeconds: node.cpuNanos },
-        memory: {
-          time: now,
-          workingSetBytes: node.workingSetBytes,
-          usageBytes: node.memoryBytes,
-          availableBytes: Math.max(0, machine.memoryBytes - node.workingSetBytes),
-        },
-      },
-      pods: cache.all().map((pod) => ({
-        podRef: { name: pod.name, namespace: pod.namespace, uid: pod.uid },
-        containers: pod.containers
-          .filter((c) => c.state === 'running')
-          .flatMap((c) => {
-            const s = stats.get(c.id);
-            if (s === undefined) return [];
-            const nanos = s.cpu?.usageCoreNanoSeconds?.value ?? 0;
-            return [
-              {
-                name: c.name,
-                startTime: formatTime(c.startedAtMs),
-                cpu: { time: now, ...this.#rate(c.id, nanos), usageCoreNanoSeconds: nanos },
-                memory: {
-                  time: now,
-                  workingSetBytes: s.memory?.workingSetBytes?.value ?? 0,
-                  ...(s.memory?.usageBytes === undefined ? {} : { usageBytes: s.memory.usageBytes.value }),
-                  ...(s.memory?.rssBytes === undefined ? {} : { rssBytes: s.memory.rssBytes.value }),
-                },
-              },
-            ];
-          }),
-      })),
-    };
-  }
-
-  #rate(id: string, nanos: number): { usageNanoCores?: number } {
-    const nowMs = this.#deps.clock.now();
-    const last = this.#last.get(id);
-    this.#last.set(id, { atMs: nowMs, nanos });
-    return last === undefined || nowMs <= last.atMs
-      ? {}
-      : { usageNanoCores: Math.max(0, Math.round(((nanos - last.nanos) / (nowMs - last.atMs)) * 1000)) };
-  }
 }
