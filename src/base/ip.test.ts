@@ -3,14 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   cidrContains,
-  cidrsOverlap,
   cidrSize,
+  cidrsOverlap,
   formatCIDR,
   formatIP,
   ipAt,
   isCanonicalCIDR,
   parseCIDR,
   parseIP,
+  parseIPRange,
   subnetAt,
 } from './ip.ts';
 
@@ -89,4 +90,25 @@ describe('ranges', () => {
     assert.throws(() => subnetAt(pods, 24, 256), RangeError);
     assert.throws(() => ipAt(parseCIDR('10.0.0.0/30')!, 4), RangeError);
   });
+});
+
+describe('parseIPRange', () => {
+  const texts: readonly [string, string | undefined][] = [
+    ['10.0.0.1-10.0.0.9', '10.0.0.1-10.0.0.9'],
+    ['10.0.0.1 - 10.0.0.1', '10.0.0.1-10.0.0.1'],
+    ['10.0.0.8/30', '10.0.0.8-10.0.0.11'],
+    ['fd00::1-fd00::ff', 'fd00::1-fd00::ff'],
+    ['10.0.0.7', '10.0.0.7-10.0.0.7'],
+    ['10.0.0.9-10.0.0.1', undefined],
+    ['10.0.0.9-fd00::1', undefined],
+    ['10.0.0.1-10.0.0.2-10.0.0.3', undefined],
+    ['10.0.0.1-', undefined],
+    ['all', undefined],
+  ];
+  for (const [text, want] of texts)
+    it(`reads ${text}`, () => {
+      const range = parseIPRange(text);
+      const text4 = (value: bigint) => formatIP({ family: range!.family, value });
+      assert.equal(range === undefined ? undefined : `${text4(range.first)}-${text4(range.last)}`, want);
+    });
 });

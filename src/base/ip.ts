@@ -119,3 +119,24 @@ export function subnetAt(cidr: CIDR, prefix: number, index: number): CIDR {
   }
   return { family: cidr.family, base, prefix };
 }
+
+/** Addresses from first to last, both included. */
+export interface IPRange {
+  readonly family: 4 | 6;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** `a-b`, a CIDR range, or one address; undefined when `text` is none of these. */
+export function parseIPRange(text: string): IPRange | undefined {
+  const cidr = parseCIDR(text);
+  if (cidr !== undefined) return { family: cidr.family, first: cidr.base, last: cidr.base + cidrSize(cidr) - 1n };
+  const [from, to, ...more] = text.split('-').map((t) => parseIP(t.trim()));
+  const end = text.includes('-') ? to : from;
+  if (from === undefined || end === undefined || more.length > 0) return undefined;
+  if (from.family !== end.family || from.value > end.value) return undefined;
+  return { family: from.family, first: from.value, last: end.value };
+}
+
+export const rangeContains = (range: IPRange, ip: IP): boolean =>
+  range.family === ip.family && ip.value >= range.first && ip.value <= range.last;

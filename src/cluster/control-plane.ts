@@ -16,6 +16,8 @@ export interface ControlOptions {
   readonly podCIDR: string;
   /** PEM, published to every namespace. */
   readonly rootCa: string;
+  /** Where addresses of load balancers are taken from, one range a family. */
+  readonly loadBalancerRanges?: readonly string[];
   /** `scheduler`, `controllers`. */
   readonly disabled: readonly string[];
 }
@@ -61,7 +63,12 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
         random,
         log,
         metrics,
-        options: { clusterCidrs: [options.podCIDR], nodeCidrMaskSize: NODE_CIDR_BITS, rootCa: options.rootCa },
+        options: {
+          clusterCidrs: [options.podCIDR],
+          nodeCidrMaskSize: NODE_CIDR_BITS,
+          rootCa: options.rootCa,
+          loadBalancerRanges: options.loadBalancerRanges ?? [],
+        },
       }),
     );
   }

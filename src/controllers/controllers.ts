@@ -26,6 +26,7 @@ import { namespaceController } from './namespace.ts';
 import { replicaSetController } from './replicaset.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { Controller, type ControllerDefinition, type ControllerOptions } from './runtime/controller.ts';
+import { serviceLoadBalancerController } from './service-lb.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { statefulSetController } from './statefulset/statefulset.ts';
 
@@ -50,6 +51,7 @@ export const controllers: readonly ControllerDefinition[] = [
   endpointSliceController,
   endpointSliceMirroringController,
   endpointsController,
+  serviceLoadBalancerController,
   // Volumes, in the order a claim meets them.
   persistentVolumeBinder,
   volumeProvisioner,

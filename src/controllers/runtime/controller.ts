@@ -61,6 +61,8 @@ export interface ControllerOptions {
   readonly nodeCidrMaskSize: number;
   /** PEM of the certificate authority published as `kube-root-ca.crt`; undefined publishes none. */
   readonly rootCa: string | undefined;
+  /** Where addresses of load balancers are taken from, one range a family; without any nobody here gives them. */
+  readonly loadBalancerRanges?: readonly string[];
 }
 
 /** What every controller is handed. `client` and `events` carry the controller's own identity. */

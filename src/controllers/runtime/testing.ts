@@ -40,7 +40,12 @@ export class TestCluster {
   refuse: (verb: string, resource: string, object: KubeObject | undefined) => StatusError | undefined = () => undefined;
   /** Pods with a node stay, with deletionTimestamp, until `remove` is called: as a kubelet would do it. */
   gracefulPods = true;
-  readonly options: ControllerOptions = { clusterCidrs: ['10.244.0.0/16'], nodeCidrMaskSize: 24, rootCa: 'CA' };
+  readonly options: ControllerOptions = {
+    clusterCidrs: ['10.244.0.0/16'],
+    nodeCidrMaskSize: 24,
+    rootCa: 'CA',
+    loadBalancerRanges: ['192.0.2.201-192.0.2.203'],
+  };
   /** Resource id → its objects by key. */
   readonly #stores = new Map<string, Map<ObjectKey, Anything>>();
   readonly #informers = new Map<string, TestInformer>();
@@ -277,7 +282,12 @@ export class TestCluster {
         ) as unknown as T;
       },
       update: async (object) => write('update', object, keepStatus),
-      updateStatus: async (object) => write('updateStatus', object, (next, old) => ({ ...old, status: next.status })),
+      // As the API: labels, annotations and finalizers may be written with the status.
+      updateStatus: async (object) =>
+        write('updateStatus', object, (next, old) => {
+          const { labels, annotations, finalizers } = next.metadata;
+          return { ...old, metadata: { ...old.metadata, labels, annotations, finalizers }, status: next.status };
+        }),
       patch: async (namespace, name, type, patch, options = {}) => {
         if (type !== 'application/merge-patch+json')
           throw new Error(`the test cluster knows merge patches only, not ${type}`);
