@@ -122,6 +122,10 @@ async function decideNodes(
   if (existing?.hollow === true) {
     if (options.requireContainers)
       throw new UsageError(`cluster ${existing.name} has hollow nodes; make one with containers under another --name`);
+    if (options.podNetwork === 'vxlan')
+      throw new UsageError(
+        `cluster ${existing.name} has hollow nodes without a kernel network; leave out --pod-network`,
+      );
     return { hollow: true, programs: withoutNodes };
   }
   if (existing !== undefined && options.hollow)

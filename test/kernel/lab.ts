@@ -66,7 +66,7 @@ export class Worker {
   async reach(
     host: string,
     port: number,
-    options: { protocol?: 'tcp' | 'udp'; timeoutMs?: number } = {},
+    options: { protocol?: 'tcp' | 'udp'; timeoutMs?: number; bytes?: number } = {},
   ): Promise<string> {
     const reply = await this.do({
       do: 'connect',
@@ -74,6 +74,7 @@ export class Worker {
       port,
       protocol: options.protocol ?? 'tcp',
       timeoutMs: options.timeoutMs ?? 700,
+      ...(options.bytes === undefined ? {} : { bytes: options.bytes }),
     });
     if ('reached' in reply) return `${reply.reached} from ${reply.sawClient}`;
     return 'failed' in reply ? reply.failed : JSON.stringify(reply);
@@ -208,6 +209,11 @@ export class Lab {
 
   run(node: LabNode, command: string, ...args: string[]): Promise<string> {
     return mustRun(run, 'nsenter', [`--net=/var/run/netns/${this.#prefix}-${node.name}`, '--', command, ...args]);
+  }
+
+  /** A program in a namespace that is no node: `switch`, a machine, a pod. */
+  runIn(name: string, command: string, ...args: string[]): Promise<string> {
+    return mustRun(run, 'nsenter', [`--net=/var/run/netns/${this.#prefix}-${name}`, '--', command, ...args]);
   }
 
   async close(): Promise<void> {

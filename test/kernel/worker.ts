@@ -33,6 +33,8 @@ type Command =
       readonly port: number;
       readonly protocol: 'tcp' | 'udp';
       readonly timeoutMs: number;
+      /** Size of the datagram (UDP). */
+      readonly bytes?: number;
     }
   | {
       readonly do: 'resolve';
@@ -41,6 +43,9 @@ type Command =
       readonly type: keyof typeof TYPES;
       readonly transport: 'udp' | 'tcp';
     }
+  /** Takes bytes until the other side has no more, then says how many. */
+  | { readonly do: 'sink'; readonly port: number }
+  | { readonly do: 'pour'; readonly host: string; readonly port: number; readonly bytes: number }
   | { readonly do: 'network'; readonly options: NodeNetworkOptions; readonly objects: readonly Put[] }
   | { readonly do: 'put'; readonly objects: readonly Put[] }
   | { readonly do: 'remove'; readonly resource: keyof typeof resources; readonly key: string }
@@ -54,6 +59,7 @@ export interface Put {
 /** `reached` says which listener answered and which address it saw. */
 export type Reply =
   | { readonly reached: string; readonly sawClient: string }
+  | { readonly poured: number; readonly sawClient: string }
   | { readonly failed: string }
   | { readonly rcode: number; readonly answers: readonly string[] }
   | { readonly done: true };
@@ -78,6 +84,11 @@ async function perform(command: Command): Promise<Reply> {
       const answer = decodeAnswer(bytes);
       return { rcode: answer.rcode, answers: answer.answers.map((r) => JSON.stringify(r.data)) };
     }
+    case 'sink':
+      await sink(command.port);
+      return { done: true };
+    case 'pour':
+      return pour(command);
     case 'network': {
       for (const { resource, object } of command.objects) api.put(resources[resource], object);
       const client = createClient({
@@ -134,6 +145,37 @@ function listen(command: Extract<Command, { do: 'listen' }>): Promise<void> {
   });
 }
 
+function sink(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      let poured = 0;
+      socket.on('data', (chunk) => (poured += chunk.length));
+      socket.on('end', () => socket.end(JSON.stringify({ poured, sawClient: socket.remoteAddress })));
+      socket.on('error', () => socket.destroy());
+    });
+    server.on('error', reject);
+    server.listen(port, () => resolve());
+  });
+}
+
+/** Longest silence: a transfer whose full packets are swallowed stands still. */
+const POUR_SILENCE_MS = 3_000;
+
+function pour({ host, port, bytes }: Extract<Command, { do: 'pour' }>): Promise<Reply> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, allowHalfOpen: true });
+    let text = '';
+    socket.setTimeout(POUR_SILENCE_MS, () => {
+      socket.destroy();
+      resolve({ failed: 'stands still' });
+    });
+    socket.on('data', (chunk) => (text += chunk.toString()));
+    socket.on('end', () => resolve(JSON.parse(text) as Reply));
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve({ failed: error.code ?? error.message }));
+    socket.end(Buffer.alloc(bytes));
+  });
+}
+
 function connectTcp({
   host,
   port,
@@ -162,10 +204,12 @@ function sendUdp({
   host,
   port,
   timeoutMs,
+  bytes = 1,
 }: {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
+  readonly bytes?: number;
 }): Promise<Reply> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
@@ -177,7 +221,7 @@ function sendUdp({
     };
     socket.on('message', (message) => end(JSON.parse(message.toString()) as Reply));
     socket.on('error', (error: NodeJS.ErrnoException) => end({ failed: error.code ?? error.message }));
-    socket.connect(port, host, () => socket.send('?'));
+    socket.connect(port, host, () => socket.send('?'.repeat(bytes)));
   });
 }
 
