@@ -3,7 +3,10 @@ import { describe, it } from 'node:test';
 import { formatCIDR, parseCIDR } from '#base/ip.ts';
 import type { Run } from '#host/process.ts';
 import {
+  checkLoadBalancerRange,
+  loadBalancerRange,
   machineAddress,
+  MAX_NODES,
   machineRanges,
   nodeAddress,
   pickNodeNetwork,
@@ -80,4 +83,17 @@ describe('addresses on the node network', () => {
       ['192.168.10.1', '192.168.10.11', '192.168.10.13', '192.168.10.254'],
     );
   });
+});
+
+describe('checkLoadBalancerRange', () => {
+  const network = cidr('192.168.10.0/24');
+  it('leaves nodes, switch and machine their addresses', () => {
+    assert.equal(nodeAddress(network, MAX_NODES), '192.168.10.200');
+    assert.equal(loadBalancerRange(network), '192.168.10.201-192.168.10.253');
+  });
+  for (const good of ['192.168.10.201-192.168.10.253', '192.168.10.240/29', '192.168.10.253'])
+    it(`takes ${good}`, () => assert.equal(checkLoadBalancerRange(good, network), good));
+  for (const bad of ['192.168.10.200-192.168.10.210', '192.168.10.240-192.168.10.254', '192.168.11.210/32', 'x'])
+    it(`refuses ${bad}`, () =>
+      assert.throws(() => checkLoadBalancerRange(bad, network), /within 192\.168\.10\.201-192\.168\.10\.253/));
 });

@@ -1,5 +1,5 @@
 // Picks the node network and refuses ranges that collide with the machine's own.
-import { type CIDR, cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR } from '#base/ip.ts';
+import { type CIDR, cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIPRange } from '#base/ip.ts';
 import { mustRun, type Run } from '#host/process.ts';
 import { UsageError } from './errors.ts';
 
@@ -76,3 +76,20 @@ export const switchAddress = (network: CIDR): string => formatIP(ipAt(network, 2
 export const nodeAddress = (network: CIDR, number: number): string => formatIP(ipAt(network, 10 + number));
 /** .11 to .200; above are load balancer addresses. */
 export const MAX_NODES = 190;
+const LAST_LOAD_BALANCER = 253;
+
+/** What nodes leave of the node network: .201 to .253. */
+export const loadBalancerRange = (network: CIDR): string =>
+  `${formatIP(ipAt(network, 10 + MAX_NODES + 1))}-${formatIP(ipAt(network, LAST_LOAD_BALANCER))}`;
+
+/** The range as given; throws when it is not of the addresses that nodes leave. */
+export function checkLoadBalancerRange(text: string, network: CIDR): string {
+  const range = parseIPRange(text);
+  const whole = parseIPRange(loadBalancerRange(network))!;
+  const isInside = range?.family === 4 && range.first >= whole.first && range.last <= whole.last;
+  if (!isInside)
+    throw new UsageError(
+      `--load-balancer-range wants addresses of the node network that no node can have, within ${loadBalancerRange(network)}; not "${text}"`,
+    );
+  return text;
+}

@@ -17,7 +17,7 @@ import { GrpcRuntime } from '#node/cri/grpc.ts';
 import { createKubelet } from '#node/kubelet.ts';
 import { KUBELET_PORT } from '#node/server/http-server.ts';
 import { createDiskReclaimer } from '#node/volumes/disk-reclaimer.ts';
-import type { ClusterConfig } from './config.ts';
+import { type ClusterConfig, zoneLabel } from './config.ts';
 import { DNS_RELAY_PORT } from './dns-relay.ts';
 import { nodeApi } from './node-api.ts';
 import { nodeClient } from './node-client.ts';
@@ -135,6 +135,7 @@ export async function startAgent(
       clusterDomain: config.clusterDomain,
       resolvConf,
       port: KUBELET_PORT,
+      ...zoneLabel(config, config.nodes.indexOf(node)),
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),
       ...(config.nodeMemory === undefined ? {} : { memory: String(config.nodeMemory) }),
     },

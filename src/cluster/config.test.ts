@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { checkName, DATA_FORMAT, parseDisabled, parseMemory, parseRange, readConfig } from './config.ts';
+import { checkName, DATA_FORMAT, parseDisabled, parseMemory, parseRange, parseZones, readConfig } from './config.ts';
 import { UsageError } from './errors.ts';
 
 describe('readConfig', () => {
@@ -62,4 +62,11 @@ describe('parseDisabled', () => {
   it('takes a list', () => assert.deepEqual(parseDisabled('scheduler,dns,'), ['scheduler', 'dns']));
   it('refuses a part that cannot be left out, and says which can', () =>
     assert.throws(() => parseDisabled('etcd'), /knows scheduler, controllers, dns, proxy, policy; not "etcd"/));
+});
+
+describe('parseZones', () => {
+  it('takes names of zones, and refuses what no label can hold', () => {
+    assert.deepEqual(parseZones('east,west'), ['east', 'west']);
+    for (const bad of ['', ',', 'a b', '-a']) assert.throws(() => parseZones(bad), /--zones wants names/, bad);
+  });
 });

@@ -37,6 +37,10 @@ export interface ClusterConfig {
   readonly nodes: readonly NodeConfig[];
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
+  /** Where load balancers' addresses are taken from; the node network's upper end when absent. */
+  readonly loadBalancerRange?: string;
+  /** Zones of the nodes, in turn; nodes have none when absent. */
+  readonly zones?: readonly string[];
   readonly nodeCpus?: number;
   /** Bytes. */
   readonly nodeMemory?: number;
@@ -100,7 +104,7 @@ export function checkName(name: string): string {
   return name;
 }
 
-export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy'] as const;
+export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy', 'loadbalancer'] as const;
 
 export function parseDisabled(text: string): string[] {
   const parts = text.split(',').filter((p) => p !== '');
@@ -110,6 +114,24 @@ export function parseDisabled(text: string): string[] {
   }
   return parts;
 }
+
+/** A label's value, as zones become. */
+const ZONE = /^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$/;
+
+export function parseZones(text: string): string[] {
+  const zones = text.split(',').filter((z) => z !== '');
+  const wrong = zones.find((z) => !ZONE.test(z));
+  if (zones.length === 0 || wrong !== undefined)
+    throw new UsageError(`--zones wants names such as east,west, not "${wrong ?? text}"`);
+  return zones;
+}
+
+/** The label of the n-th node, counted from 0, as an option of its kubelet. */
+export const zoneLabel = (
+  { zones = [] }: ClusterConfig,
+  node: number,
+): { readonly labels?: Readonly<Record<string, string>> } =>
+  zones.length === 0 ? {} : { labels: { 'topology.kubernetes.io/zone': zones[node % zones.length]! } };
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,

@@ -14,7 +14,7 @@ import { nodes } from '#generated/resources.ts';
 import { realFileSystem } from '#host/file-system.ts';
 import { noNetwork } from '#netmodel/node-network.ts';
 import { createHollowKubelet, createHollowReclaimer } from '#node/hollow/hollow.ts';
-import type { ClusterConfig, NodeConfig } from './config.ts';
+import { type ClusterConfig, type NodeConfig, zoneLabel } from './config.ts';
 import { nodeApi } from './node-api.ts';
 import { nodeClient } from './node-client.ts';
 import type { ClusterPaths } from './paths.ts';
@@ -139,6 +139,10 @@ export class HollowNodes implements Component {
         cgroupRoot: `/${node.name}`,
         clusterDnsIPs: [config.clusterDNS],
         clusterDomain: config.clusterDomain,
+        ...zoneLabel(
+          config,
+          config.nodes.findIndex((n) => n.name === node.name),
+        ),
         ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),
         ...(config.nodeMemory === undefined ? {} : { memory: String(config.nodeMemory) }),
       },

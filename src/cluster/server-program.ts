@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '#base/clock.ts';
+import { parseCIDR } from '#base/ip.ts';
 import type { Component } from '#base/lifecycle.ts';
 import { startAll, stopAll } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
@@ -21,6 +22,7 @@ import { rbacSourceOf } from '#apiserver/authorization/rbac-source.ts';
 import { admissionPlugins } from '#apiserver/admission/plugins.ts';
 import { observeEventLoop } from '#apiserver/event-loop-metrics.ts';
 import { Listener } from '#apiserver/listener.ts';
+import { kubeletScrape, metricsApi } from '#apiserver/metricsapi/metricsapi.ts';
 import { jsonValue } from '#apiserver/responses.ts';
 import { type ApiServer, createApiServer } from '#apiserver/server.ts';
 import { createInformers } from '#client/informers.ts';
@@ -35,6 +37,7 @@ import type { Pki } from '#pki/ensure.ts';
 import { parsePublicKeys, TokenSigner, TokenVerifier } from '#pki/tokens.ts';
 import { createEmbeddedStore } from '#store/embedded/embedded.ts';
 import type { Store } from '#store/store.ts';
+import { loadBalancerRange } from './addresses.ts';
 import { clusterAccess } from './cluster-access.ts';
 import { clusterDefaults } from './cluster-defaults.ts';
 import type { ClusterConfig } from './config.ts';
@@ -162,6 +165,9 @@ export async function startServer(
       }),
       audit,
       connect: access.connect,
+      computed: config.disabled.includes('metrics')
+        ? []
+        : metricsApi({ informers, scrape: kubeletScrape(access.kubelets), clock, log }),
       upgrades: access.upgrades,
       routes: [
         {
@@ -218,7 +224,14 @@ const storeComponent = (store: Store): Component => ({
 /** Controllers and scheduler in a thread of their own; started again when it dies. */
 function controlThread(config: ClusterConfig, deps: ServerProgramDeps, exchange: Exchange): Component {
   const { log, clock, pki } = deps;
-  const options: ControlOptions = { podCIDR: config.podCIDR, rootCa: pki.ca.certificate, disabled: config.disabled };
+  const options: ControlOptions = {
+    podCIDR: config.podCIDR,
+    rootCa: pki.ca.certificate,
+    disabled: config.disabled,
+    loadBalancerRanges: config.disabled.includes('loadbalancer')
+      ? []
+      : [config.loadBalancerRange ?? loadBalancerRange(parseCIDR(config.nodeCIDR)!)],
+  };
   let worker: Worker | undefined;
   let stopServing: (() => void) | undefined;
   let stopped = false;

@@ -15,9 +15,10 @@ import { type Run, startedAtMs } from '#host/process.ts';
 import { installDebianPackages, isDebian } from '#install/debian.ts';
 import { findPrograms, type RuntimePrograms } from '#install/programs.ts';
 import {
-  MAX_NODES,
+  checkLoadBalancerRange,
   machineAddress,
   machineRanges,
+  MAX_NODES,
   nodeAddress,
   pickNodeNetwork,
   refuseCollisions,
@@ -46,6 +47,8 @@ export interface UpOptions {
   readonly serviceCIDR?: string;
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
+  readonly loadBalancerRange?: string;
+  readonly zones?: readonly string[];
   readonly nodeCpus?: number;
   readonly nodeMemory?: number;
   readonly publish?: readonly { readonly hostPort: number; readonly nodePort: number }[];
@@ -232,6 +235,10 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     publish: options.publish ?? [],
     ...(options.runtimeDir === undefined ? {} : { runtimeDir: resolve(options.runtimeDir) }),
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
+    ...(options.loadBalancerRange === undefined
+      ? {}
+      : { loadBalancerRange: checkLoadBalancerRange(options.loadBalancerRange, network) }),
+    ...(options.zones === undefined ? {} : { zones: options.zones }),
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
     ...(hollow ? {} : machineBefore(others)),
@@ -357,6 +364,8 @@ const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
   podNetwork: '--pod-network',
   runtimeDir: '--runtime-dir',
   cniConfDir: '--cni-conf-dir',
+  loadBalancerRange: '--load-balancer-range',
+  zones: '--zones',
   nodeCpus: '--node-cpus',
   nodeMemory: '--node-memory',
 };

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
-import { parseDisabled, parseMemory, parsePodNetwork, parseRange } from '#cluster/config.ts';
+import { parseDisabled, parseMemory, parsePodNetwork, parseRange, parseZones } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
 import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
@@ -34,6 +34,8 @@ interface Flags {
   readonly podNetwork?: string;
   readonly podCidr?: string;
   readonly serviceCidr?: string;
+  readonly loadBalancerRange?: string;
+  readonly zones?: string;
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
   readonly nodeCpus?: string;
@@ -67,6 +69,8 @@ export function addUp(program: Command): void {
     .option('--pod-network <mode>', 'between nodes: routes or vxlan (default: routes)')
     .option('--pod-cidr <range>', 'addresses of pods (default: 10.244.0.0/16)')
     .option('--service-cidr <range>', 'addresses of services (default: 10.96.0.0/12)')
+    .option('--load-balancer-range <range>', 'addresses of load balancers (default: .201 to .253 of the node network)')
+    .option('--zones <names>', 'zones of the nodes, in turn: east,west')
     .option('--runtime-dir <dir>', 'folder with containerd, runc and CNI plugins to use')
     .option('--cni-conf-dir <dir>', 'CNI configuration to use instead of the built-in pod network')
     .option('--node-cpus <n>', 'CPUs each node reports (default: the machine’s)')
@@ -74,7 +78,7 @@ export function addUp(program: Command): void {
     .option('--publish <host:nodeport>', 'make a node port reachable on a port of this machine (repeatable)', collect)
     .option(
       '--disable <parts>',
-      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy',
+      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy,loadbalancer',
     )
     .option('--hollow', 'nodes without containers and kernel network')
     .option('--require-containers', 'fail where real nodes are not possible')
@@ -221,6 +225,8 @@ function makeOptions(flags: Flags, name: string): UpOptions {
     ...(flags.podNetwork === undefined ? {} : { podNetwork: parsePodNetwork(flags.podNetwork) }),
     ...(flags.podCidr === undefined ? {} : { podCIDR: parseRange('--pod-cidr', flags.podCidr) }),
     ...(flags.serviceCidr === undefined ? {} : { serviceCIDR: parseRange('--service-cidr', flags.serviceCidr) }),
+    ...(flags.loadBalancerRange === undefined ? {} : { loadBalancerRange: flags.loadBalancerRange }),
+    ...(flags.zones === undefined ? {} : { zones: parseZones(flags.zones) }),
     ...(flags.runtimeDir === undefined ? {} : { runtimeDir: flags.runtimeDir }),
     ...(flags.cniConfDir === undefined ? {} : { cniConfDir: flags.cniConfDir }),
     ...(cpus === undefined ? {} : { nodeCpus: cpus }),
