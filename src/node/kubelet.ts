@@ -33,6 +33,7 @@ import { ObjectCache } from './object-cache.ts';
 import { parseResolvConf } from '#netmodel/resolv-conf.ts';
 import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts';
 import { podCgroup } from './pods/resources.ts';
+import { UserNamespaces, usesUserNamespace } from './pods/user-namespaces.ts';
 import { Probes } from './probes/probes.ts';
 import { NodeReporter } from './status/node-reporter.ts';
 import { type MachineFacts, readMachine } from './status/machine.ts';
@@ -62,6 +63,10 @@ export interface KubeletOptions {
   /** The node's resolv.conf. */
   readonly resolvConf?: string;
   readonly kubeletVersion?: string;
+  /** Sysctls that pods may set though they are risky; a `*` at the end stands for anything. */
+  readonly allowedUnsafeSysctls?: readonly string[];
+  /** Where the ids of user namespaces are claimed: one folder for all nodes of the machine. */
+  readonly userNamespacesDir?: string;
   /** Nothing runs: probes are not asked, and count as passed. */
   readonly hollow?: boolean;
 }
@@ -109,6 +114,7 @@ class RunningKubelet implements Kubelet {
   readonly #workerDeps: PodWorkerDeps;
   readonly #logs: LogReader;
   readonly #images: Images;
+  readonly #userNamespaces: Pick<UserNamespaces, 'of' | 'release' | 'sweep'>;
   readonly #stop = new AbortController();
   /** Pod uid → its worker. */
   readonly #workers = new Map<string, PodWorker>();
@@ -177,6 +183,14 @@ class RunningKubelet implements Kubelet {
         pullCredentials(pod, image, (namespace, name) => this.#objects.secret(pod.metadata.uid!, namespace, name)),
     });
     this.#images = images;
+    this.#userNamespaces =
+      options.hollow === true
+        ? { of: (pod) => ({ mode: usesUserNamespace(pod) ? 'POD' : 'NODE' }), release() {}, sweep() {} }
+        : new UserNamespaces({
+            files,
+            rootDir: options.rootDir,
+            claimsDir: options.userNamespacesDir ?? `${options.rootDir}/user-namespaces`,
+          });
     this.#workerDeps = {
       client,
       runtime,
@@ -198,6 +212,8 @@ class RunningKubelet implements Kubelet {
         logsRoot: `${options.rootDir}/log/pods`,
         seccompDir: `${options.rootDir}/seccomp`,
       },
+      userNamespaces: this.#userNamespaces,
+      allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
       cgroupRoot: options.cgroupRoot,
       cluster: { dnsIPs: options.clusterDnsIPs, domain: options.clusterDomain },
       nodeResolver: () => parseResolvConf(files.readText(options.resolvConf ?? '/etc/resolv.conf') ?? ''),
@@ -244,6 +260,7 @@ class RunningKubelet implements Kubelet {
     const { files, options, log } = this.#deps;
     signal.throwIfAborted();
     for (const dir of ['pods', 'log/pods', 'seccomp']) files.mkdir(`${options.rootDir}/${dir}`, 0o755);
+    this.#userNamespaces.sweep();
     await this.#cache.relist();
     await this.#reporter.register(signal);
     this.#background.push(this.#reporter.run(this.#stop.signal), this.#cache.follow(this.#stop.signal));

@@ -11,6 +11,7 @@ import type {
   PodSandboxConfig,
   PodSandboxStatus,
   RuntimeContainerStatus,
+  RuntimeStatus,
 } from './messages.ts';
 import { type Runtime, RuntimeError } from './runtime.ts';
 
@@ -60,11 +61,16 @@ export class FakeRuntime implements Runtime {
     return { runtimeName: 'hollow', runtimeVersion: '1.0.0' };
   }
 
-  async status() {
-    return [
-      { type: 'RuntimeReady', status: true, reason: '', message: '' },
-      { type: 'NetworkReady', status: true, reason: '', message: '' },
-    ];
+  /** Nothing runs, so nothing is refused either. */
+  async status(): Promise<RuntimeStatus> {
+    return {
+      conditions: [
+        { type: 'RuntimeReady', status: true, reason: '', message: '' },
+        { type: 'NetworkReady', status: true, reason: '', message: '' },
+      ],
+      runtimeHandlers: [{ name: '', features: { recursiveReadOnlyMounts: true, userNamespaces: true } }],
+      features: { supplementalGroupsPolicy: true },
+    };
   }
 
   async runPodSandbox(config: PodSandboxConfig): Promise<string> {

@@ -23,6 +23,7 @@ import type {
   PodSandboxConfig,
   PodSandboxStatus,
   RuntimeContainerStatus,
+  RuntimeStatus,
   StreamRequest,
 } from './messages.ts';
 import { type Runtime, RuntimeError, type RuntimeErrorCode } from './runtime.ts';
@@ -79,11 +80,21 @@ export class GrpcRuntime implements Runtime {
     return this.#runtime<{ runtimeName: string; runtimeVersion: string }>('Version', {});
   }
 
-  async status() {
-    const answer = await this.#runtime<{
-      status?: { conditions: { type: string; status: boolean; reason: string; message: string }[] };
+  async status(): Promise<RuntimeStatus> {
+    const { status, runtimeHandlers, features } = await this.#runtime<{
+      status?: Pick<RuntimeStatus, 'conditions'>;
+      runtimeHandlers: (Omit<RuntimeStatus['runtimeHandlers'][number], 'features'> & {
+        features?: RuntimeStatus['runtimeHandlers'][number]['features'] | null;
+      })[];
+      features?: RuntimeStatus['features'] | null;
     }>('Status', {});
-    return answer.status?.conditions ?? [];
+    return {
+      conditions: status?.conditions ?? [],
+      runtimeHandlers: runtimeHandlers.map(({ name, features: own }) =>
+        own == null ? { name } : { name, features: own },
+      ),
+      ...(features == null ? {} : { features }),
+    };
   }
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {

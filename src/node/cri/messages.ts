@@ -15,12 +15,40 @@ export interface PodSandboxMetadata {
 
 export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
 
+/** `length` ids from `containerId` on are those from `hostId` on outside. */
+export interface IdMapping {
+  readonly hostId: number;
+  readonly containerId: number;
+  readonly length: number;
+}
+
+export interface UserNamespace {
+  readonly mode: 'POD' | 'NODE';
+  readonly uids?: readonly IdMapping[];
+  readonly gids?: readonly IdMapping[];
+}
+
 export interface NamespaceOption {
   readonly network: NamespaceMode;
   readonly pid: NamespaceMode;
   readonly ipc: NamespaceMode;
   readonly targetId?: string;
-  readonly usernsOptions?: { readonly mode: 'POD' | 'NODE' };
+  readonly usernsOptions?: UserNamespace;
+}
+
+/** What a runtime says of itself; one older than a feature says nothing of it. */
+export interface RuntimeStatus {
+  readonly conditions: readonly {
+    readonly type: string;
+    readonly status: boolean;
+    readonly reason: string;
+    readonly message: string;
+  }[];
+  readonly runtimeHandlers: readonly {
+    readonly name: string;
+    readonly features?: { readonly recursiveReadOnlyMounts: boolean; readonly userNamespaces: boolean };
+  }[];
+  readonly features?: { readonly supplementalGroupsPolicy: boolean };
 }
 
 export interface SecurityProfile {
@@ -38,6 +66,7 @@ export interface LinuxSandboxSecurityContext {
   readonly runAsGroup?: Int64Value;
   readonly readonlyRootfs?: boolean;
   readonly supplementalGroups?: readonly number[];
+  readonly supplementalGroupsPolicy?: 'Merge' | 'Strict';
   readonly privileged?: boolean;
   readonly seccomp?: SecurityProfile;
 }
@@ -80,6 +109,9 @@ export interface Mount {
   readonly hostPath: string;
   readonly readonly?: boolean;
   readonly propagation?: 'PROPAGATION_PRIVATE' | 'PROPAGATION_HOST_TO_CONTAINER' | 'PROPAGATION_BIDIRECTIONAL';
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
+  readonly recursiveReadOnly?: boolean;
 }
 
 export interface ContainerConfig {
@@ -108,8 +140,11 @@ export interface ContainerConfig {
       readonly namespaceOptions: NamespaceOption;
       readonly runAsUser?: Int64Value;
       readonly runAsGroup?: Int64Value;
+      /** Used when `runAsUser` is not set. */
+      readonly runAsUsername?: string;
       readonly readonlyRootfs: boolean;
       readonly supplementalGroups: readonly number[];
+      readonly supplementalGroupsPolicy?: 'Merge' | 'Strict';
       readonly noNewPrivs: boolean;
       readonly maskedPaths?: readonly string[];
       readonly readonlyPaths?: readonly string[];
@@ -163,6 +198,14 @@ export interface RuntimeContainerStatus {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly logPath: string;
+  /** Who its first process is; only newer runtimes say. */
+  readonly user?: { readonly linux?: ContainerUser | null } | null;
+}
+
+export interface ContainerUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly supplementalGroups: readonly number[];
 }
 
 export interface ContainerEvent {

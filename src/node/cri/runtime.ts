@@ -13,6 +13,7 @@ import type {
   PodSandboxConfig,
   PodSandboxStatus,
   RuntimeContainerStatus,
+  RuntimeStatus,
   StreamRequest,
 } from './messages.ts';
 
@@ -34,10 +35,8 @@ export const isRuntimeError = (error: unknown, code: RuntimeErrorCode): boolean 
 
 export interface Runtime {
   version(): Promise<{ readonly runtimeName: string; readonly runtimeVersion: string }>;
-  /** Conditions RuntimeReady and NetworkReady. */
-  status(): Promise<
-    readonly { readonly type: string; readonly status: boolean; readonly reason: string; readonly message: string }[]
-  >;
+  /** Conditions RuntimeReady, NetworkReady and the runtime's own; what its handlers can do. */
+  status(): Promise<RuntimeStatus>;
 
   runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;

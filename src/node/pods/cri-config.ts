@@ -7,6 +7,7 @@ import type {
   LinuxContainerResources,
   Mount,
   PodSandboxConfig,
+  UserNamespace,
 } from '../cri/messages.ts';
 import { type AnyContainer, isHostNetwork } from './containers.ts';
 import type { ResolverConfig } from '#netmodel/resolv-conf.ts';
@@ -14,8 +15,8 @@ import { expand } from './expansion.ts';
 import { podHostname } from './hosts-file.ts';
 import { ANNOTATIONS, LABELS } from './runtime-pod.ts';
 import { containerSecurity, sandboxSecurity } from './security.ts';
+import { dottedSysctl } from './sysctls.ts';
 
-/** Only sysctls of the pod's own namespaces are without risk; upstream's safe list plus what namespaces hold. */
 export const podLabels = (pod: Pod): Record<string, string> => ({
   ...pod.metadata.labels,
   [LABELS.podName]: pod.metadata.name!,
@@ -30,7 +31,7 @@ export const podLogDirectory = (logsRoot: string, namespace: string, name: strin
 export interface SandboxInputs {
   readonly attempt: number;
   readonly logsRoot: string;
-  readonly seccompDir: string;
+  readonly userNamespace: UserNamespace;
   readonly cgroupParent: string;
   readonly resolver: ResolverConfig;
 }
@@ -48,9 +49,9 @@ export function sandboxConfig(pod: Pod, inputs: SandboxInputs): PodSandboxConfig
     annotations: { ...pod.metadata.annotations },
     linux: {
       cgroupParent: inputs.cgroupParent,
-      securityContext: sandboxSecurity(pod, inputs.seccompDir),
+      securityContext: sandboxSecurity(pod, inputs.userNamespace),
       sysctls: Object.fromEntries(
-        (pod.spec?.securityContext?.sysctls ?? []).map((s) => [s.name.replaceAll('/', '.'), s.value]),
+        (pod.spec?.securityContext?.sysctls ?? []).map((s) => [dottedSysctl(s.name), s.value]),
       ),
     },
   };
@@ -65,6 +66,7 @@ export interface ContainerInputs {
   readonly imageRef: string;
   readonly resources: LinuxContainerResources;
   readonly seccompDir: string;
+  readonly userNamespace: UserNamespace;
   readonly terminationMessageFile: string;
   readonly targetId?: string;
 }
@@ -80,7 +82,7 @@ export function containerConfig(pod: Pod, container: AnyContainer, inputs: Conta
     args: expandAll(container.args),
     workingDir: container.workingDir ?? '',
     envs: inputs.envs,
-    mounts: inputs.mounts,
+    mounts: inputs.mounts.map((m) => idmapped(m, inputs.userNamespace)),
     labels: { ...podLabelsShort(pod), [LABELS.containerName]: container.name },
     annotations: {
       [ANNOTATIONS.hash]: inputs.hash,
@@ -98,12 +100,16 @@ export function containerConfig(pod: Pod, container: AnyContainer, inputs: Conta
       resources: inputs.resources,
       securityContext: containerSecurity(pod, container, inputs.image, {
         seccompDir: inputs.seccompDir,
-        groups: [],
+        userNamespace: inputs.userNamespace,
         ...(inputs.targetId === undefined ? {} : { targetId: inputs.targetId }),
       }),
     },
   };
 }
+
+/** What is root's outside is root's inside too: the kernel translates at the mount, and no file changes hands. */
+const idmapped = (mount: Mount, { uids, gids }: UserNamespace): Mount =>
+  uids === undefined || gids === undefined ? mount : { ...mount, uidMappings: uids, gidMappings: gids };
 
 const podLabelsShort = (pod: Pod): Record<string, string> => ({
   [LABELS.podName]: pod.metadata.name!,

@@ -16,6 +16,7 @@ import type { StatusWriter } from '../status/status-writer.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { ResolverConfig } from '#netmodel/resolv-conf.ts';
 import type { NodeFacts } from './field-ref.ts';
+import type { UserNamespaces } from './user-namespaces.ts';
 
 export interface PodPaths {
   readonly rootDir: string;
@@ -42,6 +43,9 @@ export interface PodDeps {
   /** Bounds sandbox starts and exec probes together. */
   readonly limiter: Limiter;
   readonly paths: PodPaths;
+  readonly userNamespaces: Pick<UserNamespaces, 'of' | 'release'>;
+  /** Sysctls that are risky and may be set all the same; a `*` at the end stands for anything. */
+  readonly allowedUnsafeSysctls: readonly string[];
   readonly cgroupRoot: string;
   readonly cluster: { readonly dnsIPs: readonly string[]; readonly domain: string };
   readonly nodeResolver: () => ResolverConfig;

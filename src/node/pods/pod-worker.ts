@@ -12,6 +12,7 @@ import { ImageError } from '../images/images.ts';
 import { computePodStatus, type WaitingReason } from '../status/pod-status.ts';
 import { NotAttachedError } from '../volumes/volume.ts';
 import { type PodVolumes, Volumes } from '../volumes/volumes.ts';
+import { admitPod } from './admission.ts';
 import { computeActions, finishedPhase, type KillAction, type PodActions, type StartAction } from './actions.ts';
 import {
   allContainers,
@@ -45,6 +46,7 @@ import {
   startSandbox,
 } from './start.ts';
 import { Deadline, graceOf, stopAllContainers, stopContainer } from './stop.ts';
+import { checkUserNamespaces } from './user-namespaces.ts';
 
 /** Upstream's crash back-off. */
 const CRASH_BACKOFF = { baseMs: 10_000, maxMs: 300_000 };
@@ -100,6 +102,8 @@ export class PodWorker {
   #attaching: { readonly tries: number; readonly sinceMs: number } | undefined;
   /** Sandbox id the network was told of, and when its policies stand. */
   #policies: { readonly sandboxId: string; readonly done: Promise<void> } | undefined;
+  /** The node has looked whether it takes the pod. */
+  #isAdmitted = false;
   #errors = 0;
   #dirty = false;
   #running: Promise<void> | undefined;
@@ -217,6 +221,7 @@ export class PodWorker {
       });
       return;
     }
+    if (!(await this.#admit(pod, runtime))) return;
     this.#watchProbes(pod, runtime);
     const actions = computeActions(pod, runtime, this.#inputs());
     this.#report(pod);
@@ -237,6 +242,17 @@ export class PodWorker {
       started: (id: string) => probes.isStarted(id),
       hashOf: containerHash,
     };
+  }
+
+  /** False when the node does not take the pod. One that has run here was taken. */
+  async #admit(pod: Pod, runtime: RuntimePod): Promise<boolean> {
+    if (this.#isAdmitted || runtime.sandboxes.length > 0) return true;
+    const refusal = await admitPod(pod, this.#deps);
+    this.#isAdmitted = refusal === undefined;
+    if (refusal === undefined) return true;
+    this.#deps.events.event(pod, podsRef, 'Warning', refusal.reason, refusal.message);
+    this.end({ reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` });
+    return false;
   }
 
   #pastDeadline(pod: Pod): boolean {
@@ -377,7 +393,7 @@ export class PodWorker {
     const { deps } = { deps: this.#deps };
     await this.#clearOldSandboxes(pod);
     preparePlaces(pod, deps);
-    const config = makeSandboxConfig(pod, attempt, deps);
+    const config = await this.#newSandboxConfig(pod, attempt);
     await deps.network.ready(this.#starting.signal);
     const volumes = this.#volumes === undefined ? this.#setUpVolumes(pod) : Promise.resolve(this.#volumes);
     volumes.catch(() => {}); // awaited below
@@ -387,13 +403,7 @@ export class PodWorker {
     try {
       sandbox = await startSandbox(pod, config, deps);
     } catch (error) {
-      deps.events.event(
-        pod,
-        podsRef,
-        'Warning',
-        'FailedCreatePodSandBox',
-        `Failed to create pod sandbox: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#sayNoSandbox(pod, error);
       throw error;
     }
     this.#announce(pod, sandbox);
@@ -401,6 +411,21 @@ export class PodWorker {
     await volumes;
     const actions = computeActions(pod, this.#runtime(), this.#inputs());
     await this.#startContainers(pod, sandbox, actions.start, config, images);
+  }
+
+  async #newSandboxConfig(pod: Pod, attempt: number): Promise<PodSandboxConfig> {
+    try {
+      await checkUserNamespaces(pod, this.#deps.runtime);
+      return makeSandboxConfig(pod, attempt, this.#deps);
+    } catch (error) {
+      this.#sayNoSandbox(pod, error);
+      throw error;
+    }
+  }
+
+  #sayNoSandbox(pod: Pod, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#deps.events.event(pod, podsRef, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${why}`);
   }
 
   async #clearOldSandboxes(pod: Pod): Promise<void> {
@@ -550,6 +575,7 @@ export class PodWorker {
     await volumes.tearDown(this.uid);
     this.#volumes = undefined;
     this.#deps.objects.release(this.uid);
+    this.#deps.userNamespaces.release(this.uid);
     if (pod !== undefined) cgroups.remove(podCgroup(cgroupRoot, pod));
   }
 

@@ -6,6 +6,7 @@ import type {
   LinuxSandboxSecurityContext,
   NamespaceOption,
   SecurityProfile,
+  UserNamespace,
 } from '../cri/messages.ts';
 import { type AnyContainer, isHostNetwork, podText } from './containers.ts';
 import { ContainerConfigError } from './environment.ts';
@@ -27,7 +28,7 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-export function namespaceOptions(pod: Pod, targetId?: string): NamespaceOption {
+function namespaceOptions(pod: Pod, usernsOptions: UserNamespace, targetId?: string): NamespaceOption {
   const spec = pod.spec!;
   return {
     network: isHostNetwork(pod) ? 'NODE' : 'POD',
@@ -41,7 +42,7 @@ export function namespaceOptions(pod: Pod, targetId?: string): NamespaceOption {
             ? 'POD'
             : 'CONTAINER',
     ...(targetId === undefined ? {} : { targetId }),
-    ...(spec.hostUsers === false ? { usernsOptions: { mode: 'POD' as const } } : {}),
+    usernsOptions,
   };
 }
 
@@ -54,23 +55,26 @@ function seccompOf(profile: SeccompProfile | undefined, seccompDir: string): Sec
 const isPrivileged = (container: AnyContainer): boolean => container.securityContext?.privileged === true;
 
 /** Groups every container of the pod joins. */
-export function supplementalGroups(pod: Pod, extra: readonly number[]): readonly number[] {
+function supplementalGroups(pod: Pod): readonly number[] {
   const own = pod.spec?.securityContext;
-  return [
-    ...new Set([...(own?.supplementalGroups ?? []), ...(own?.fsGroup === undefined ? [] : [own.fsGroup]), ...extra]),
-  ];
+  return [...new Set([...(own?.fsGroup === undefined ? [] : [own.fsGroup]), ...(own?.supplementalGroups ?? [])])];
 }
 
-export function sandboxSecurity(pod: Pod, seccompDir: string): LinuxSandboxSecurityContext {
+const groupsPolicy = (pod: Pod): 'Merge' | 'Strict' =>
+  pod.spec?.securityContext?.supplementalGroupsPolicy === 'Strict' ? 'Strict' : 'Merge';
+
+export function sandboxSecurity(pod: Pod, userNamespace: UserNamespace): LinuxSandboxSecurityContext {
   const own = pod.spec?.securityContext;
   const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
   return {
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespaceOptions(pod, userNamespace),
     ...(own?.runAsUser === undefined ? {} : { runAsUser: { value: own.runAsUser } }),
     ...(own?.runAsGroup === undefined || own.runAsUser === undefined ? {} : { runAsGroup: { value: own.runAsGroup } }),
-    supplementalGroups: supplementalGroups(pod, []),
+    supplementalGroups: supplementalGroups(pod),
+    supplementalGroupsPolicy: groupsPolicy(pod),
     privileged: containers.some(isPrivileged),
-    seccomp: seccompOf(own?.seccompProfile ?? { type: 'RuntimeDefault' }, seccompDir),
+    // Never the pod's own: a profile made for its containers may forbid what the sandbox does.
+    seccomp: { profileType: 'RuntimeDefault' },
   };
 }
 
@@ -78,29 +82,39 @@ export function containerSecurity(
   pod: Pod,
   container: AnyContainer,
   image: Image,
-  options: { readonly seccompDir: string; readonly groups: readonly number[]; readonly targetId?: string },
+  options: { readonly seccompDir: string; readonly userNamespace: UserNamespace; readonly targetId?: string },
 ): ContainerConfig['linux']['securityContext'] {
   const own = container.securityContext;
   const podWide = pod.spec?.securityContext;
   const runAsUser = own?.runAsUser ?? podWide?.runAsUser;
   const runAsGroup = own?.runAsGroup ?? podWide?.runAsGroup;
   if ((own?.runAsNonRoot ?? podWide?.runAsNonRoot) === true) checkNonRoot(pod, container, runAsUser, image);
-  const user = runAsUser ?? (runAsGroup === undefined && image.uid === undefined ? undefined : (image.uid?.value ?? 0));
   const masked = own?.procMount !== 'Unmasked' && !isPrivileged(container);
   return {
     privileged: isPrivileged(container),
-    namespaceOptions: namespaceOptions(pod, options.targetId),
+    namespaceOptions: namespaceOptions(pod, options.userNamespace, options.targetId),
     capabilities: { addCapabilities: own?.capabilities?.add ?? [], dropCapabilities: own?.capabilities?.drop ?? [] },
-    ...(runAsUser === undefined && runAsGroup === undefined ? {} : { runAsUser: { value: user ?? 0 } }),
+    ...userOf(runAsUser, image),
     ...(runAsGroup === undefined ? {} : { runAsGroup: { value: runAsGroup } }),
     readonlyRootfs: own?.readOnlyRootFilesystem === true,
-    supplementalGroups: supplementalGroups(pod, options.groups),
+    supplementalGroups: supplementalGroups(pod),
+    supplementalGroupsPolicy: groupsPolicy(pod),
     noNewPrivs: own?.allowPrivilegeEscalation === false,
     ...(masked ? { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS } : {}),
     seccomp: isPrivileged(container)
       ? { profileType: 'Unconfined' }
       : seccompOf(own?.seccompProfile ?? podWide?.seccompProfile, options.seccompDir),
   };
+}
+
+/** The spec's user, else the image's by number or by name; the group of `USER 1000:1000` is not taken over, as upstream has it. */
+function userOf(
+  runAsUser: number | undefined,
+  image: Image,
+): { readonly runAsUser: { readonly value: number } } | { readonly runAsUsername: string } {
+  if (runAsUser !== undefined) return { runAsUser: { value: runAsUser } };
+  if (image.uid != null) return { runAsUser: { value: image.uid.value } };
+  return image.username === '' ? { runAsUser: { value: 0 } } : { runAsUsername: image.username };
 }
 
 function checkNonRoot(pod: Pod, container: AnyContainer, runAsUser: number | undefined, image: Image): void {

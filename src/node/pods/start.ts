@@ -32,7 +32,7 @@ export function makeSandboxConfig(pod: Pod, attempt: number, deps: PodDeps): Pod
   return sandboxConfig(pod, {
     attempt,
     logsRoot: deps.paths.logsRoot,
-    seccompDir: deps.paths.seccompDir,
+    userNamespace: deps.userNamespaces.of(pod),
     cgroupParent: podCgroup(deps.cgroupRoot, pod),
     resolver: podResolver(pod, deps.cluster, deps.nodeResolver()),
   });
@@ -142,6 +142,7 @@ export async function startContainer(
     imageRef: image.id,
     resources: containerResources(pod, container, deps.memoryCapacityBytes()),
     seccompDir: deps.paths.seccompDir,
+    userNamespace: deps.userNamespaces.of(pod),
     terminationMessageFile: messageFile,
     ...(targetId === undefined ? {} : { targetId }),
   });

@@ -92,7 +92,7 @@ export function createNodeServer(deps: NodeServerDeps): NodeServer {
   return {
     nodeName: deps.options.nodeName,
     pods: () => deps.pods(),
-    healthy: async () => (await deps.runtime.status()).every((c) => c.type !== 'RuntimeReady' || c.status),
+    healthy: async () => (await deps.runtime.status()).conditions.every((c) => c.type !== 'RuntimeReady' || c.status),
 
     containerLogs(namespace, name, container, options, signal) {
       const pod = findPod(namespace, name);

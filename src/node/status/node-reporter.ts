@@ -1,7 +1,7 @@
 // Registers the node and keeps its status, its lease and its CSINode current.
 import { KUBERNETES_VERSION } from '#machinery/version.ts';
 import type { Lease } from '#generated/api/coordination-v1.ts';
-import type { ContainerImage, Node, NodeCondition, NodeStatus } from '#generated/api/core-v1.ts';
+import type { ContainerImage, Node, NodeCondition, NodeRuntimeHandler, NodeStatus } from '#generated/api/core-v1.ts';
 import { csinodes, leases, nodes } from '#generated/resources.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -13,6 +13,7 @@ import { formatMicroTime, formatTime } from '#machinery/time.ts';
 import { isStatus } from '#machinery/status.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { RELIST_THRESHOLD_MS } from '../cri/pod-cache.ts';
+import type { RuntimeStatus } from '../cri/messages.ts';
 import type { Runtime } from '../cri/runtime.ts';
 import type { KubeletOptions } from '../kubelet.ts';
 import { DISK_DRIVER } from '../volumes/disk.ts';
@@ -186,6 +187,9 @@ export class NodeReporter {
           ...own,
           addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])],
           volumesInUse: wantedInUse.length === 0 ? null : wantedInUse,
+          // An older runtime takes back what a newer one could do.
+          runtimeHandlers: status.runtimeHandlers ?? null,
+          features: status.features ?? null,
         },
       },
       { subresource: 'status' },
@@ -212,6 +216,8 @@ export class NodeReporter {
       .statfs(options.rootDir)
       .catch((): FilesystemFacts => ({ totalBytes: 0, availableBytes: 0, inodes: 0, inodesFree: 0 }));
     let conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] = [];
+    let handlers = node?.status?.runtimeHandlers;
+    let features: NodeStatus['features'] = node?.status?.features;
     let runtimeError = '';
     let images: readonly ContainerImage[] = node?.status?.images ?? [];
     try {
@@ -219,7 +225,10 @@ export class NodeReporter {
         const { runtimeName, runtimeVersion } = await runtime.version();
         this.#runtimeVersion = `${runtimeName}://${runtimeVersion.replace(/^v/, '')}`;
       }
-      conditions = await runtime.status();
+      const told = await runtime.status();
+      conditions = told.conditions;
+      handlers = handlersOf(told);
+      features = told.features;
       images = imageList(await runtime.listImages());
     } catch (error) {
       runtimeError = error instanceof Error ? error.message : String(error);
@@ -257,6 +266,8 @@ export class NodeReporter {
         architecture: machine.architecture,
       },
       images,
+      runtimeHandlers: handlers,
+      features,
       ...(inUse.length === 0 ? { volumesInUse: undefined } : { volumesInUse: inUse }),
     };
   }
@@ -279,7 +290,8 @@ export class NodeReporter {
     this.pressure = { memory, disk: full };
     const problems: string[] = [];
     if (runtimeError !== '') problems.push(`container runtime is down: ${runtimeError}`);
-    for (const c of runtime)
+    // Further conditions are the runtime's own business (containerd's warnings of deprecated things).
+    for (const c of runtime.filter((r) => r.type === 'RuntimeReady' || r.type === 'NetworkReady'))
       if (!c.status)
         problems.push(
           c.type === 'NetworkReady'
@@ -392,6 +404,16 @@ const condition = (type: string, on: boolean, reason: string, message: string) =
   reason,
   message,
 });
+
+function handlersOf({ runtimeHandlers }: RuntimeStatus): readonly NodeRuntimeHandler[] | undefined {
+  if (runtimeHandlers.length === 0) return undefined;
+  return runtimeHandlers
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, features }) => ({
+      ...(name === '' ? {} : { name }),
+      ...(features === undefined ? {} : { features }),
+    }));
+}
 
 function imageList(
   images: readonly {
