@@ -22,6 +22,7 @@ const listeners: readonly Owner[] = [
   { at: 'node/probes/', why: 'probes connect to pods' },
   { at: 'streams/', why: 'upgraded connections' },
   { at: 'tunnel/', why: 'the way into nodes' },
+  { at: 'why/probe/sockets.ts', why: 'probes are real connections' },
   { at: 'cluster/', why: 'control socket, locks by socket, the probe for a free port, the DNS relay' },
 ];
 
@@ -39,6 +40,7 @@ export const BUILTIN_OWNERS: Readonly<Record<string, readonly Owner[]>> = {
   'node:http2': listeners,
   'node:dgram': [
     { at: 'network/dns/sockets.ts', why: 'DNS over UDP' },
+    { at: 'why/probe/sockets.ts', why: 'probes of UDP, and their own questions to name servers' },
     { at: 'cluster/dns-relay.ts', why: 'names that are not the cluster’s go to the machine’s resolver' },
   ],
   'node:dns': [],

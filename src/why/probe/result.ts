@@ -23,6 +23,8 @@ export interface ProbeTls {
   readonly ca?: string;
   readonly certificate?: string;
   readonly privateKey?: string;
+  /** Postgres 17: `direct` begins with TLS instead of asking for it first (libpq's sslnegotiation). */
+  readonly negotiation?: 'direct' | 'postgres';
 }
 
 export interface ProbeRequest {
@@ -30,6 +32,7 @@ export interface ProbeRequest {
   readonly host: string;
   readonly port: number;
   readonly protocol: ProbeProtocol;
+  /** Absent: `prefer` for postgres and mysql, as their clients do; `require` for tls; else no TLS. */
   readonly tls?: ProbeTls;
   readonly user?: string;
   readonly password?: string;
@@ -39,11 +42,14 @@ export interface ProbeRequest {
   readonly hostHeader?: string;
   /** resolv.conf text to resolve by; absent: that of the place the probe runs in. */
   readonly resolvConf?: string;
+  /** /etc/hosts text, asked first; absent: that of the place the probe runs in. */
+  readonly hosts?: string;
   /** For each step: resolving, connecting, handshake. */
   readonly timeoutMs: number;
 }
 
 export interface DnsAttempt {
+  /** Address of the name server, or `/etc/hosts`. */
   readonly server: string;
   readonly question: string;
   readonly type: 'A' | 'AAAA';
@@ -100,6 +106,8 @@ export interface HandshakeAttempt {
   readonly looksLike?: string;
   /** First bytes received, hex, at most 64. */
   readonly bytes?: string;
+  /** What the server asks to log in by: `SCRAM-SHA-256`, `md5`, `password`, `caching_sha2_password`, `PLAIN AMQPLAIN`, … */
+  readonly authMethod?: string;
   /** Postgres: whether this server is read-only (a standby), when it said so without a login or the login was given. */
   readonly readOnly?: boolean;
   readonly serverVersion?: string;
