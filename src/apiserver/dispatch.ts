@@ -5,6 +5,7 @@ import type { ExchangeResponse, UpgradeRequest } from '#machinery/exchange.ts';
 import { StatusError } from '#machinery/status.ts';
 import type { AdmissionChain } from './admission-chain.ts';
 import { forbidden } from './authorization/forbidden.ts';
+import { readComputed } from './computed.ts';
 import type { RequestContext } from './context.ts';
 import type { Authorizer } from './pipeline.ts';
 import { attributesOf } from './handler.ts';
@@ -76,6 +77,7 @@ export class Dispatcher {
       return answer;
     }
     if (!served.verbs.has(info.verb)) throw methodNotAllowed();
+    if (served.source !== undefined) return readComputed(served, served.source, context);
     switch (info.verb) {
       case 'get':
         return get(served, context);

@@ -6,6 +6,7 @@ import { rebuild } from '#schema/rebuild.ts';
 import type { ResourceDefinition, VersionDefinition } from '#schema/resource.ts';
 import { CacheEntry, type EntryContext, type ParsedObjects } from '#watchcache/entry.ts';
 import type { ResourceCache } from '#watchcache/cache.ts';
+import type { ObjectSource } from './computed.ts';
 
 /** One resource in one version. */
 export interface Served {
@@ -18,6 +19,8 @@ export interface Served {
   readonly subject: StatusSubject;
   /** Undefined for kinds that are not stored (reviews). */
   readonly cache: ResourceCache | undefined;
+  /** For resources made when asked (computed.ts). */
+  readonly source?: ObjectSource;
   /** Key space in the store, with a slash at its end. */
   readonly prefix: string;
   readonly entryContext: EntryContext;

@@ -17,6 +17,7 @@ import type { TokenAuthenticator } from './authentication/token-authenticator.ts
 import type { TokenIssuer } from './authentication/token-request.ts';
 import { bootstrapObjects } from './bootstrap.ts';
 import { Codec, type FieldManager } from './codec.ts';
+import type { ComputedResource } from './computed.ts';
 import { Discovery } from './discovery.ts';
 import { Dispatcher, type UpgradeRoute } from './dispatch.ts';
 import { Handler } from './handler.ts';
@@ -84,6 +85,8 @@ export interface ApiServerDeps {
   readonly upgrades?: readonly UpgradeRoute[];
   readonly routes?: readonly PathRoute[];
   readonly hooks?: readonly PostStartHook[];
+  /** Resources that are made when asked (the metrics API). */
+  readonly computed?: readonly ComputedResource[];
 }
 
 export interface ApiServer extends Component {
@@ -125,6 +128,9 @@ class Server implements ApiServer {
     const parsed = new ParsedObjects(PARSED_LIMIT);
     for (const kind of deps.kinds)
       this.#serve(kind as unknown as ResourceDefinition, options.runtimeConfig ?? {}, parsed);
+    for (const { definition, source } of deps.computed ?? [])
+      for (const version of definition.versions)
+        this.resources.add({ ...makeServed(definition, version, undefined, parsed), source });
 
     const codec = new Codec(deps.fieldManager ?? fieldManager);
     const admission = new AdmissionChain(deps.admission);

@@ -5,6 +5,7 @@ import type { Random } from '#base/random.ts';
 import { endpointslices, nodes, pods, services } from '#generated/resources.ts';
 import { lookupOf } from '#apiserver/authentication/lookup.ts';
 import type { UpgradeRoute } from '#apiserver/dispatch.ts';
+import type { KubeletAccess } from '#apiserver/subresources/proxy-backend.ts';
 import { connectHandlers } from '#apiserver/subresources/proxy-connect.ts';
 import { serviceResolver } from '#apiserver/subresources/proxy-endpoints.ts';
 import { tunnelRoute } from '#apiserver/subresources/proxy-tunnel.ts';
@@ -28,6 +29,8 @@ export interface ClusterAccess {
   /** A component: stopping it ends all tunnels. */
   readonly tunnels: TunnelServer;
   readonly dialer: ClusterDialer;
+  /** For whoever reads from kubelets. */
+  readonly kubelets: KubeletAccess;
   readonly connect: readonly ConnectHandler[];
   readonly upgrades: readonly UpgradeRoute[];
 }
@@ -45,11 +48,11 @@ export function clusterAccess({ informers, client, pki, clock, random, log }: Cl
     certificate: pki.kubeletClient.certificate,
     privateKey: pki.kubeletClient.key,
   });
+  const kubelets = { backends, nodes: lookupOf(informers, client, nodes) };
   const connect = connectHandlers({
-    backends,
-    nodes: lookupOf(informers, client, nodes),
+    ...kubelets,
     pods: lookupOf(informers, client, pods),
     services: lookupOf(informers, client, services),
   });
-  return { tunnels, dialer, connect, upgrades: [tunnelRoute(tunnels)] };
+  return { tunnels, dialer, kubelets, connect, upgrades: [tunnelRoute(tunnels)] };
 }

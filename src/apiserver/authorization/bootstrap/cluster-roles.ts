@@ -310,4 +310,10 @@ export const BOOTSTRAP_CLUSTER_ROLES: readonly BootstrapRole[] = [
       rule('patch update', 'resource.k8s.io', 'resourceclaims/binding'),
     ],
   },
+  {
+    // Beyond upstream, where metrics-server brings it. What may view may edit and administer.
+    name: 'system:aggregated-metrics-reader',
+    aggregatesTo: 'view',
+    rules: [rule('get list watch', 'metrics.k8s.io', 'nodes pods')],
+  },
 ];
