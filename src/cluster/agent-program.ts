@@ -135,6 +135,8 @@ export async function startAgent(
       clusterDomain: config.clusterDomain,
       resolvConf,
       port: KUBELET_PORT,
+      userNamespacesDir: config.userNamespacesDir ?? join(paths.data, 'user-namespaces'),
+      ...(config.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: config.allowedUnsafeSysctls }),
       ...zoneLabel(config, config.nodes.indexOf(node)),
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),
       ...(config.nodeMemory === undefined ? {} : { memory: String(config.nodeMemory) }),

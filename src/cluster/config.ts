@@ -2,6 +2,7 @@
 import { formatCIDR, parseCIDR } from '#base/ip.ts';
 import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
 import { POD_NETWORK_MODES, type PodNetworkMode } from '#netmodel/pod-network.ts';
+import { whyNotAllowable } from '#node/pods/sysctls.ts';
 import { UsageError } from './errors.ts';
 
 /** Raised when the layout of the data directory changes; older ones are migrated or refused untouched. */
@@ -37,6 +38,10 @@ export interface ClusterConfig {
   readonly nodes: readonly NodeConfig[];
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
+  /** Where ids of pods' user namespaces are claimed, for all clusters of the machine; the cluster's own folder when absent. */
+  readonly userNamespacesDir?: string;
+  /** Risky sysctls that pods may set all the same. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** Where load balancers' addresses are taken from; the node network's upper end when absent. */
   readonly loadBalancerRange?: string;
   /** Zones of the nodes, in turn; nodes have none when absent. */
@@ -102,6 +107,15 @@ export function checkName(name: string): string {
     );
   }
   return name;
+}
+
+export function parseSysctls(text: string): string[] {
+  const patterns = text.split(',').filter((p) => p !== '');
+  for (const pattern of patterns) {
+    const why = whyNotAllowable(pattern);
+    if (why !== undefined) throw new UsageError(`--allowed-unsafe-sysctls: ${why}`);
+  }
+  return patterns;
 }
 
 export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy', 'loadbalancer'] as const;

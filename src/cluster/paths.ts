@@ -64,4 +64,6 @@ export function coracleHome(env: Readonly<Record<string, string | undefined>>, i
 
 export const defaultDataDir = (home: string, name: string): string => join(home, 'clusters', name);
 export const runtimeProgramsDir = (home: string): string => join(home, 'runtime');
+/** Ranges of ids that pods of all clusters of the machine have. */
+export const userNamespacesDir = (home: string): string => join(home, 'user-namespaces');
 export const indexFile = (home: string): string => join(home, 'clusters.json');

@@ -31,7 +31,7 @@ import { MissingError, UsageError, UserError } from './errors.ts';
 import { examineHost, tryNetworkFeatures, tryTunnel } from './host-check.ts';
 import { agentPart, HOLLOW_AGENTS } from './local-node.ts';
 import { ensurePart, failures, livePart } from './parts.ts';
-import { clusterPaths, type ClusterPaths, indexFile, runtimeProgramsDir } from './paths.ts';
+import { clusterPaths, type ClusterPaths, indexFile, runtimeProgramsDir, userNamespacesDir } from './paths.ts';
 import { isNetnsFolderThere, isSwitchThere, machineLink, readIpForward } from './switch.ts';
 
 export interface UpOptions {
@@ -47,6 +47,7 @@ export interface UpOptions {
   readonly serviceCIDR?: string;
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
+  readonly allowedUnsafeSysctls?: readonly string[];
   readonly loadBalancerRange?: string;
   readonly zones?: readonly string[];
   readonly nodeCpus?: number;
@@ -234,7 +235,9 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     nodes: Array.from({ length: count }, (_, i) => makeNode(network, i + 1)),
     publish: options.publish ?? [],
     ...(options.runtimeDir === undefined ? {} : { runtimeDir: resolve(options.runtimeDir) }),
+    userNamespacesDir: userNamespacesDir(options.home),
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
+    ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
     ...(options.loadBalancerRange === undefined
       ? {}
       : { loadBalancerRange: checkLoadBalancerRange(options.loadBalancerRange, network) }),
@@ -296,6 +299,7 @@ async function changedConfig(
     ...(options.publish === undefined ? {} : { publish: options.publish }),
     ...(options.runtimeDir === undefined ? {} : { runtimeDir: resolve(options.runtimeDir) }),
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
+    ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
     // Nodes and pods are made anew by the next start, with links and sizes of that mode.
@@ -364,6 +368,7 @@ const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
   podNetwork: '--pod-network',
   runtimeDir: '--runtime-dir',
   cniConfDir: '--cni-conf-dir',
+  allowedUnsafeSysctls: '--allowed-unsafe-sysctls',
   loadBalancerRange: '--load-balancer-range',
   zones: '--zones',
   nodeCpus: '--node-cpus',

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
-import { parseDisabled, parseMemory, parsePodNetwork, parseRange, parseZones } from '#cluster/config.ts';
+import { parseDisabled, parseMemory, parsePodNetwork, parseRange, parseSysctls, parseZones } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
 import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
@@ -37,6 +37,7 @@ interface Flags {
   readonly loadBalancerRange?: string;
   readonly zones?: string;
   readonly runtimeDir?: string;
+  readonly allowedUnsafeSysctls?: string;
   readonly cniConfDir?: string;
   readonly nodeCpus?: string;
   readonly nodeMemory?: string;
@@ -73,12 +74,16 @@ export function addUp(program: Command): void {
     .option('--zones <names>', 'zones of the nodes, in turn: east,west')
     .option('--runtime-dir <dir>', 'folder with containerd, runc and CNI plugins to use')
     .option('--cni-conf-dir <dir>', 'CNI configuration to use instead of the built-in pod network')
+    .option(
+      '--allowed-unsafe-sysctls <names>',
+      'sysctls that pods may set though they are risky: kernel.msg*,net.core.somaxconn',
+    )
     .option('--node-cpus <n>', 'CPUs each node reports (default: the machine’s)')
     .option('--node-memory <size>', 'memory each node reports (default: the machine’s)')
     .option('--publish <host:nodeport>', 'make a node port reachable on a port of this machine (repeatable)', collect)
     .option(
       '--disable <parts>',
-      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy,loadbalancer',
+      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy,loadbalancer,metrics',
     )
     .option('--hollow', 'nodes without containers and kernel network')
     .option('--require-containers', 'fail where real nodes are not possible')
@@ -229,6 +234,9 @@ function makeOptions(flags: Flags, name: string): UpOptions {
     ...(flags.zones === undefined ? {} : { zones: parseZones(flags.zones) }),
     ...(flags.runtimeDir === undefined ? {} : { runtimeDir: flags.runtimeDir }),
     ...(flags.cniConfDir === undefined ? {} : { cniConfDir: flags.cniConfDir }),
+    ...(flags.allowedUnsafeSysctls === undefined
+      ? {}
+      : { allowedUnsafeSysctls: parseSysctls(flags.allowedUnsafeSysctls) }),
     ...(cpus === undefined ? {} : { nodeCpus: cpus }),
     ...(flags.nodeMemory === undefined ? {} : { nodeMemory: parseMemory(flags.nodeMemory) }),
     ...(flags.publish === undefined ? {} : { publish: flags.publish.map(parsePublish) }),
