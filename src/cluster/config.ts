@@ -118,7 +118,7 @@ export function parseSysctls(text: string): string[] {
   return patterns;
 }
 
-export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy', 'loadbalancer'] as const;
+export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy', 'loadbalancer', 'ingress', 'metrics'] as const;
 
 export function parseDisabled(text: string): string[] {
   const parts = text.split(',').filter((p) => p !== '');

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
+import { describeError } from '#base/log.ts';
 import { cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIP } from '#base/ip.ts';
 import type { Client } from '#client/client.ts';
 import type { PodNetworkMode } from '#netmodel/pod-network.ts';
@@ -13,7 +14,7 @@ import type { Node } from '#generated/api/core-v1.ts';
 import { nodes as nodeResource } from '#generated/resources.ts';
 import { type Run, startedAtMs } from '#host/process.ts';
 import { installDebianPackages, isDebian } from '#install/debian.ts';
-import { findPrograms, type RuntimePrograms } from '#install/programs.ts';
+import { findPrograms, type Program, type RuntimePrograms, type SearchResult } from '#install/programs.ts';
 import {
   checkLoadBalancerRange,
   machineAddress,
@@ -177,7 +178,9 @@ async function bringPrograms(
   const search = () =>
     findPrograms({ ...(runtimeDir === undefined ? {} : { runtimeDir }), privateDir, path: deps.path });
   const first = search();
-  if (first.missing.length === 0) return first.programs;
+  const disabled = options.disabled ?? existing?.disabled ?? [];
+  const forParts = first.missingParts.filter((p) => !disabled.includes(p.part!));
+  if (first.missing.length === 0) return bringForParts(forParts, first.programs, search, options, deps);
   if (!options.install)
     throw new MissingError(
       `missing: ${first.missing.join(', ')}. Install ${first.missingPackages.join(', ')}, give --runtime-dir, or leave out --no-install`,
@@ -188,10 +191,38 @@ async function bringPrograms(
     );
   deps.say(`bringing ${first.missingPackages.join(', ')} into ${privateDir} (the system's packages stay as they are)`);
   mkdirSync(privateDir, { recursive: true });
-  await installDebianPackages(first.missingPackages, { run: deps.run, dir: privateDir, say: deps.say });
+  const packages = [...new Set([...first.missingPackages, ...forParts.map((p) => p.package)])];
+  await installDebianPackages(packages, { run: deps.run, dir: privateDir, say: deps.say });
   const second = search();
   if (second.missing.length > 0) throw new MissingError(`still missing after download: ${second.missing.join(', ')}`);
   return second.programs;
+}
+
+/** Programs that a part of the cluster can be without: when they do not come, that is said, and the cluster starts. */
+async function bringForParts(
+  missing: readonly Program[],
+  programs: RuntimePrograms,
+  search: () => SearchResult,
+  options: UpOptions,
+  deps: UpDeps,
+): Promise<RuntimePrograms> {
+  if (missing.length === 0) return programs;
+  const packages = [...new Set(missing.map((p) => p.package))];
+  const dir = runtimeProgramsDir(options.home);
+  let why = '--no-install';
+  if (options.install && isDebian()) {
+    deps.say(`bringing ${packages.join(', ')} into ${dir} (the system's packages stay as they are)`);
+    mkdirSync(dir, { recursive: true });
+    try {
+      await installDebianPackages(packages, { run: deps.run, dir, say: deps.say });
+      return search().programs;
+    } catch (error) {
+      why = describeError(error);
+    }
+  } else if (options.install) why = 'not a Debian-like system';
+  for (const { name, part, purpose } of missing)
+    deps.say(`without ${name}, which ${purpose}, ${part} does not work (${why})`);
+  return programs;
 }
 
 async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Promise<ClusterConfig> {

@@ -1,6 +1,6 @@
 // Brings programs as Debian packages into a private folder: downloaded and verified by apt with lists and cache of
 // our own, unpacked with dpkg-deb, never installed. The system's packages and services stay as they are.
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, type Run } from '#host/process.ts';
 import { isExecutable } from './programs.ts';
@@ -73,26 +73,28 @@ export async function downloadDebianPackages(
     .map((f) => join(cache, 'archives', f));
 }
 
-/** Every program of root/ appears in bin/. */
+/** Every program of root/ appears in bin/. Clusters may be running by what is there: each entry is replaced whole. */
 function linkPrograms(dir: string): void {
   const root = join(dir, 'root');
   const bin = join(dir, 'bin');
-  rmSync(bin, { recursive: true, force: true });
   mkdirSync(bin, { recursive: true });
   const libraries = libraryFolders(root).join(':');
+  const linked = new Set<string>();
   for (const folder of ['usr/bin', 'bin', 'usr/sbin', 'sbin']) {
     const from = join(root, folder);
     if (!existsSync(from)) continue;
     for (const name of readdirSync(from)) {
       const target = join(from, name);
-      const link = join(bin, name);
-      if (existsSync(link)) continue;
-      if (PLAIN.test(name) || libraries === '') {
-        symlinkSync(target, link);
-        continue;
+      if (linked.has(name)) continue;
+      linked.add(name);
+      const link = join(bin, `.${name}.new`);
+      rmSync(link, { force: true });
+      if (PLAIN.test(name) || libraries === '') symlinkSync(target, link);
+      else {
+        writeFileSync(link, `#!/bin/sh\nLD_LIBRARY_PATH='${libraries}' exec '${target}' "$@"\n`);
+        chmodSync(link, 0o755);
       }
-      writeFileSync(link, `#!/bin/sh\nLD_LIBRARY_PATH='${libraries}' exec '${target}' "$@"\n`);
-      chmodSync(link, 0o755);
+      renameSync(link, join(bin, name));
     }
   }
 }

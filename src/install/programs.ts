@@ -7,6 +7,8 @@ export interface Program {
   readonly package: string;
   /** What it is for, as `up` says it. */
   readonly purpose: string;
+  /** The part (as `--disable` names it) that is all that misses it: without it, nodes run and that part does not. */
+  readonly part?: string;
 }
 
 /** In the order in which a person would miss them. */
@@ -23,6 +25,7 @@ export const NODE_PROGRAMS: readonly Program[] = [
   { name: 'mount', package: 'mount', purpose: 'mounts volumes' },
   { name: 'unshare', package: 'util-linux', purpose: 'makes nodes' },
   { name: 'nsenter', package: 'util-linux', purpose: 'enters nodes' },
+  { name: 'haproxy', package: 'haproxy', purpose: 'serves Ingresses', part: 'ingress' },
 ];
 
 /** CNI plugins, looked for in the plugin folders. */
@@ -51,6 +54,8 @@ export interface SearchResult {
   /** Names of programs and CNI plugins that are nowhere. */
   readonly missing: readonly string[];
   readonly missingPackages: readonly string[];
+  /** Programs that only a part of the cluster misses; not in the lists above. */
+  readonly missingParts: readonly Program[];
 }
 
 /** Looks first in `runtimeDir` (flat or with usr/bin below), then in `privateDir`, then in PATH and the system's folders. */
@@ -69,9 +74,11 @@ export function findPrograms(options: { runtimeDir?: string; privateDir: string;
   const found: Record<string, string> = {};
   const missing: string[] = [];
   const missingPackages = new Set<string>();
+  const missingParts: Program[] = [];
   for (const program of NODE_PROGRAMS) {
     const folder = path.find((d) => isExecutable(join(d, program.name)));
-    if (folder === undefined) {
+    if (folder === undefined && program.part !== undefined) missingParts.push(program);
+    else if (folder === undefined) {
       missing.push(program.name);
       missingPackages.add(program.package);
     } else found[program.name] = join(folder, program.name);
@@ -96,6 +103,7 @@ export function findPrograms(options: { runtimeDir?: string; privateDir: string;
     programs: { path: path.join(':'), cniBinDirs: [...cniBinDirs], found },
     missing,
     missingPackages: [...missingPackages],
+    missingParts,
   };
 }
 

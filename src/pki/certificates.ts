@@ -137,6 +137,39 @@ export function readCertificate(certificate: string | Uint8Array): CertificateFa
   };
 }
 
+/** Shorter RSA keys are refused by today's TLS libraries. */
+const SHORTEST_RSA_BITS = 2048;
+
+/**
+ * A server's chain and key in clean PEM: certificates first, as TLS servers read them from one file. Throws an Error that says what is
+ * wrong: no certificate, a broken one, no usable key, a key of another certificate.
+ */
+export function readServerPair(chain: string, key: string): { pem: string; facts: CertificateFacts } {
+  const blocks = chain.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) throw new Error('there is no certificate in it');
+  const certificates = blocks.map((block) => {
+    try {
+      return new X509Certificate(block);
+    } catch (cause) {
+      throw new Error('a certificate in it cannot be read', { cause });
+    }
+  });
+  let privateKey: ReturnType<typeof createPrivateKey>;
+  try {
+    privateKey = createPrivateKey(key);
+  } catch (cause) {
+    throw new Error('its private key cannot be read', { cause });
+  }
+  const bits = privateKey.asymmetricKeyDetails?.modulusLength ?? SHORTEST_RSA_BITS;
+  if (bits < SHORTEST_RSA_BITS) throw new Error(`its RSA key has ${bits} bits, fewer than ${SHORTEST_RSA_BITS}`);
+  if (!certificates[0]!.checkPrivateKey(privateKey)) throw new Error('its private key belongs to another certificate');
+  const text = [
+    ...certificates.map((c) => c.toString()),
+    privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+  ];
+  return { pem: text.map((t) => `${t.trim()}\n`).join(''), facts: readCertificate(blocks[0]!) };
+}
+
 /** Whether `authority`'s key signed `certificate`. Says nothing of its dates. */
 export function isIssuedBy(certificate: string | Uint8Array, authorityCertificate: string): boolean {
   const authority = new X509Certificate(authorityCertificate);

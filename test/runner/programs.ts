@@ -40,7 +40,8 @@ export async function bringTestPrograms(
     const extra = EXTRA.filter((e) => !['', 'usr/'].some((p) => existsSync(join(unpacked, p, e.file)))).map(
       (e) => e.package,
     );
-    return [...new Set([...findPrograms({ privateDir, path }).missingPackages, ...extra])];
+    const { missingPackages, missingParts } = findPrograms({ privateDir, path });
+    return [...new Set([...missingPackages, ...missingParts.map((p) => p.package), ...extra])];
   };
   const packages = missing();
   if (packages.length > 0) {
