@@ -1,14 +1,10 @@
-// What every command starts from: which cluster is meant, where it lives, and how to talk to it and to the user.
-import { readFileSync } from 'node:fs';
+// What every command starts from: which cluster is meant, where it lives, and how to run this program again.
+// Every command and every part loads it: it imports nothing heavy.
 import { resolve } from 'node:path';
 import { SystemClock } from '#base/clock.ts';
-import { createClient } from '#client/rest-client.ts';
-import { createHttpsTransport } from '#client/transports/https.ts';
-import type { Client } from '#client/client.ts';
 import { readIndex } from '#cluster/clusters.ts';
 import { checkName, type ClusterConfig, readConfig } from '#cluster/config.ts';
 import { UserError } from '#cluster/errors.ts';
-import { machineEndpoint } from '#cluster/materials.ts';
 import { type ClusterPaths, clusterPaths, coracleHome, defaultDataDir, indexFile } from '#cluster/paths.ts';
 
 export const clock = new SystemClock();
@@ -50,19 +46,4 @@ export function openCluster(options: NameOption & { readonly dataDir?: string })
     );
   }
   return { name: config.name, config, paths };
-}
-
-/** A client with the administrator's certificate. */
-export function adminClient({ config, paths }: Pick<OpenCluster, 'config' | 'paths'>, userAgent = 'coracle'): Client {
-  return createClient({
-    transport: createHttpsTransport({
-      server: machineEndpoint(config),
-      ca: readFileSync(`${paths.pki}/ca.crt`),
-      cert: readFileSync(`${paths.pki}/admin.crt`),
-      key: readFileSync(`${paths.pki}/admin.key`),
-      clock,
-    }),
-    clock,
-    userAgent,
-  });
 }

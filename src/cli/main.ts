@@ -1,34 +1,25 @@
 // The command line: one explicit list of commands, and one place where errors become sentences and exit codes.
 import { Command, CommanderError } from 'commander';
 import { describeForUser, EXIT, UserError } from '#cluster/errors.ts';
-import { addDown } from './commands/down.ts';
-import { addImage } from './commands/image.ts';
-import { addKubectl } from './commands/kubectl.ts';
-import { addLogs } from './commands/logs.ts';
-import { addNode } from './commands/node.ts';
-import { addParts } from './commands/parts.ts';
-import { addStatus } from './commands/status.ts';
-import { addSupport } from './commands/support.ts';
-import { addTest } from './commands/test.ts';
-import { addUp } from './commands/up.ts';
-import { addVersion } from './commands/version.ts';
-import { addCompletion } from './commands/completion.ts';
 
-/** In the order of --help: what people use first stands first. */
-const COMMANDS = [
-  addUp,
-  addStatus,
-  addDown,
-  addKubectl,
-  addNode,
-  addImage,
-  addLogs,
-  addSupport,
-  addVersion,
-  addCompletion,
-  addParts,
-  addTest,
-] as const;
+type Add = (program: Command) => void;
+
+/** In the order of --help: what people use first stands first. A command that was asked for by name is loaded alone, so that a part of
+ * the cluster holds nothing in memory that it does not use. */
+const COMMANDS: readonly (readonly [names: string, load: () => Promise<Add>])[] = [
+  ['up', async () => (await import('./commands/up.ts')).addUp],
+  ['status list', async () => (await import('./commands/status.ts')).addStatus],
+  ['down', async () => (await import('./commands/down.ts')).addDown],
+  ['kubectl helm', async () => (await import('./commands/kubectl.ts')).addKubectl],
+  ['node', async () => (await import('./commands/node.ts')).addNode],
+  ['image', async () => (await import('./commands/image.ts')).addImage],
+  ['logs', async () => (await import('./commands/logs.ts')).addLogs],
+  ['support', async () => (await import('./commands/support.ts')).addSupport],
+  ['version', async () => (await import('./commands/version.ts')).addVersion],
+  ['completion', async () => (await import('./commands/completion.ts')).addCompletion],
+  ['server agent supervisor', async () => (await import('./commands/parts.ts')).addParts],
+  ['test', async () => (await import('./commands/test.ts')).addTest],
+];
 
 const program = new Command('coracle')
   .description('A complete Kubernetes 1.36 cluster, real down to the kernel.')
@@ -36,7 +27,7 @@ const program = new Command('coracle')
   .enablePositionalOptions()
   .showHelpAfterError('(add --help for what is allowed)')
   .exitOverride();
-for (const add of COMMANDS) add(program);
+for (const add of await commandsFor(process.argv[2])) add(program);
 // The name may stand before the command or after it.
 program.hook('preAction', (_program, command) => {
   const { name } = program.opts<{ name?: string }>();
@@ -51,6 +42,12 @@ try {
 
 // Connections that are kept open for reuse must not keep the command alive. What was printed goes out first.
 process.stdout.write('', () => process.stderr.write('', () => process.exit()));
+
+/** All of them when the first word is an option or no command: help and suggestions need them. */
+async function commandsFor(first = ''): Promise<readonly Add[]> {
+  const asked = first === 'completion' ? undefined : COMMANDS.find(([names]) => names.split(' ').includes(first));
+  return Promise.all((asked === undefined ? COMMANDS : [asked]).map(([, load]) => load()));
+}
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;

@@ -11,6 +11,7 @@ import type { ClusterConfig, NodeConfig } from './config.ts';
 import { containerdConfig } from './containerd-config.ts';
 import { UserError } from './errors.ts';
 import { ensureForkedPart, ensurePart, livePart, type PartRecord, recordPart, stopPart } from './parts.ts';
+import { partCommand } from './part-program.ts';
 import type { ClusterPaths } from './paths.ts';
 import { plugNode, type SwitchDeps } from './switch.ts';
 
@@ -161,13 +162,14 @@ export async function ensureAgent(
   paths: ClusterPaths,
   deps: LocalNodeDeps,
 ): Promise<void> {
-  const inside = enterNode(init.pid, [...deps.self, 'agent', '--data-dir', paths.data, '--node', node.name]);
+  const { command, args, env } = partCommand(deps.self, 'agent', paths, ['--node', node.name]);
+  const inside = enterNode(init.pid, [command, ...args]);
   await ensureForkedPart(
     paths,
     agentPart(node.name),
     inside.command,
     inside.args,
-    { env: { PATH: deps.programs.path } },
+    { env: { ...env, PATH: deps.programs.path } },
     deps.clock,
   );
 }

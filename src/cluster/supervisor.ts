@@ -29,6 +29,7 @@ import {
   type LocalNodeDeps,
 } from './local-node.ts';
 import { ensurePart, forgetFailure, livePart, recordFailure, stopPart } from './parts.ts';
+import { partCommand } from './part-program.ts';
 import type { ClusterPaths } from './paths.ts';
 import { ensureSwitch } from './switch.ts';
 
@@ -119,20 +120,18 @@ export class Supervisor implements Component {
 
   async #tendServer(): Promise<void> {
     if (livePart(this.#paths, 'server') !== undefined) return;
-    const [command, ...args] = this.#deps.self;
+    const { command, args, env } = partCommand(this.#deps.self, 'server', this.#paths);
     await this.#paced('server', async () => {
-      ensurePart(this.#paths, 'server', command!, [...args, 'server', '--data-dir', this.#paths.data], {
-        env: { PATH: this.#deps.programs.path },
-      });
+      ensurePart(this.#paths, 'server', command, args, { env: { ...env, PATH: this.#deps.programs.path } });
     });
   }
 
   /** Hollow nodes share one process; which of them are on it reads from the configuration. */
   async #tendHollow(): Promise<void> {
     if (livePart(this.#paths, HOLLOW_AGENTS) !== undefined) return;
-    const [command, ...args] = this.#deps.self;
+    const { command, args, env } = partCommand(this.#deps.self, HOLLOW_AGENTS, this.#paths);
     await this.#paced(HOLLOW_AGENTS, async () => {
-      ensurePart(this.#paths, HOLLOW_AGENTS, command!, [...args, 'agent', '--data-dir', this.#paths.data]);
+      ensurePart(this.#paths, HOLLOW_AGENTS, command, args, { env });
     });
   }
 

@@ -32,6 +32,7 @@ import { MissingError, UsageError, UserError } from './errors.ts';
 import { examineHost, tryNetworkFeatures, tryTunnel } from './host-check.ts';
 import { agentPart, HOLLOW_AGENTS } from './local-node.ts';
 import { ensurePart, failures, livePart } from './parts.ts';
+import { partCommand } from './part-program.ts';
 import { clusterPaths, type ClusterPaths, indexFile, runtimeProgramsDir, userNamespacesDir } from './paths.ts';
 import { isNetnsFolderThere, isSwitchThere, machineLink, readIpForward } from './switch.ts';
 
@@ -474,9 +475,9 @@ export async function ensureSupervisor({ config, paths, programs }: Prepared, de
     await callControl(join(paths.run, 'control.sock'), 'reload');
     return;
   }
-  const [command, ...args] = deps.self;
-  ensurePart(paths, 'supervisor', command!, [...args, 'supervisor', '--data-dir', paths.data], {
-    env: { PATH: programs.path, CORACLE_CLUSTER: config.name },
+  const { command, args, env } = partCommand(deps.self, 'supervisor', paths);
+  ensurePart(paths, 'supervisor', command, args, {
+    env: { ...env, PATH: programs.path, CORACLE_CLUSTER: config.name },
   });
 }
 

@@ -10,7 +10,8 @@ import { enterNode } from '#host/namespaces.ts';
 import { runInteractive } from '#host/process.ts';
 import { findPrograms } from '#install/programs.ts';
 import { runtimeProgramsDir } from '#cluster/paths.ts';
-import { adminClient, env, home, openCluster } from '../context.ts';
+import { adminClient } from '../admin-client.ts';
+import { env, home, openCluster } from '../context.ts';
 import { readinessOf } from '../readiness.ts';
 import { printTable } from '../table.ts';
 

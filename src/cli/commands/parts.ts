@@ -121,7 +121,7 @@ const startSupervisorPart: Start = async (config, flags, log, signal) => {
       import('#cluster/host-check.ts'),
       import('#install/programs.ts'),
       import('#host/process.ts'),
-      import('../context.ts'),
+      import('../admin-client.ts'),
     ]);
   const paths = clusterPaths(resolve(flags.dataDir));
   if ((await tryLock(paths.data)) === undefined)

@@ -7,7 +7,8 @@ import { createGzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { builtinKinds } from '#kinds/registry.ts';
 import type { KubeObject } from '#machinery/object.ts';
-import { adminClient, openCluster } from '../context.ts';
+import { adminClient } from '../admin-client.ts';
+import { openCluster } from '../context.ts';
 
 /** Log files are cut to their newest part. */
 const LOG_BYTES = 2 * 1024 * 1024;

@@ -20,7 +20,8 @@ import {
   waitForApi,
   waitForNodes,
 } from '#cluster/up.ts';
-import { adminClient, clock, clusterName, dataDirOf, env, home, index, self, uid } from '../context.ts';
+import { adminClient } from '../admin-client.ts';
+import { clock, clusterName, dataDirOf, env, home, index, self, uid } from '../context.ts';
 import { makeProgress, type Progress } from '../progress.ts';
 import { lockCommands, stopCluster } from '../stop-cluster.ts';
 import { follow } from './logs.ts';
