@@ -1,6 +1,7 @@
-// Bundles the programs: the command line and its parts (code split, so that each loads only what it needs) and the entry
-// points of worker threads. Every bundle gets a folder of its own below .build/, and .build/current names the newest: a
-// running cluster goes on loading from the one it started with. Run by the launcher when sources are newer.
+// Bundles the programs: the command line and its parts (code split, so that each loads only what it needs), the entry points of
+// worker threads, and the probe that is started inside a pod's network. Every bundle gets a folder of its own below .build/, and
+// .build/current names the newest: a running cluster goes on loading from the one it started with. Run by the launcher when sources
+// are newer.
 import {
   mkdirSync,
   readdirSync,
@@ -28,6 +29,7 @@ await build({
     coracle: 'src/cli/main.ts',
     'store-worker': 'src/store/embedded/worker.ts',
     'control-worker': 'src/cluster/control-worker.ts',
+    probe: 'src/cluster/probe-program.ts',
   },
   outdir: out,
   outExtension: { '.js': '.mjs' },

@@ -11,6 +11,7 @@ import type { NodeServer } from '#node/server/node-server.ts';
 import { TunnelAgent } from '#tunnel/tunnel-agent.ts';
 import type { ClusterConfig, NodeConfig } from './config.ts';
 import { nodeEndpoint } from './materials.ts';
+import { nodeSightHandlers } from './node-sight.ts';
 import type { ClusterPaths } from './paths.ts';
 
 export interface NodeApiDeps {
@@ -40,7 +41,7 @@ export function nodeApi(
       privateKey: read(join(own.root, 'kubelet-server.key')),
       clientCa: ca,
     },
-    { server, client, ...deps },
+    { server, client, ...deps, extra: nodeSightHandlers({ server, clock: deps.clock, hollow: config.hollow }) },
   );
   const tunnel = new TunnelAgent(
     {

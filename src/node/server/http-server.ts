@@ -28,6 +28,14 @@ export interface KubeletHttpOptions {
   readonly clientCa: string;
 }
 
+/** A path beside the kubelet's own that another part of the node serves, JSON out. Authorized as upstream does with what it does not
+ *  know: `nodes/proxy`. Failures are StatusError. */
+export interface ExtraHandler {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  handle(query: URLSearchParams, body: Uint8Array, signal: AbortSignal): Promise<unknown>;
+}
+
 export interface KubeletHttpDeps {
   readonly server: NodeServer;
   /** For TokenReview and SubjectAccessReview: the kubelet's own. */
@@ -35,8 +43,11 @@ export interface KubeletHttpDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
+  readonly extra?: readonly ExtraHandler[];
 }
 
+/** Bytes of a request body: what is served here takes a few kilobytes. */
+const MAX_BODY_BYTES = 1024 * 1024;
 /** Upstream's kubelet port. */
 export const KUBELET_PORT = 10250;
 /** Seconds that a command of /run may take. */
@@ -122,6 +133,12 @@ export class KubeletHttpServer implements Component {
     if (first === 'run' && message.method === 'POST') return this.#run(response, parts, url.searchParams);
     if (['exec', 'attach', 'portForward'].includes(first ?? ''))
       throw StatusError.badRequest('Upgrade request required');
+    const extra = this.#deps.extra?.find((e) => e.method === message.method && e.path === url.pathname);
+    if (extra !== undefined) {
+      const ending = new AbortController();
+      response.on('close', () => ending.abort());
+      return sendJson(response, await extra.handle(url.searchParams, await bodyOf(message), ending.signal));
+    }
     if (!reading) throw new StatusError(405, 'MethodNotAllowed', '405: Method Not Allowed');
     switch (`/${parts.join('/')}`) {
       case '/healthz':
@@ -229,6 +246,17 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 
 const sendJson = (response: ServerResponse, value: unknown): void =>
   send(response, 200, 'application/json', JSON.stringify(value));
+
+async function bodyOf(message: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of message) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_BODY_BYTES) throw StatusError.requestEntityTooLarge('the request body is too large');
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
 
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
