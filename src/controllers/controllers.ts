@@ -22,6 +22,7 @@ import { endpointsController } from './endpoints.ts';
 import { endpointSliceController } from './endpointslice/endpointslice.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts';
 import { garbageCollector } from './garbagecollector.ts';
+import { jobController } from './job/job.ts';
 import { namespaceController } from './namespace.ts';
 import { replicaSetController } from './replicaset.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
@@ -29,6 +30,7 @@ import { Controller, type ControllerDefinition, type ControllerOptions } from '.
 import { serviceLoadBalancerController } from './service-lb.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { statefulSetController } from './statefulset/statefulset.ts';
+import { ttlAfterFinishedController } from './ttl-after-finished.ts';
 
 /** What each row waits for stands above it. Level-triggered controllers need no order; it only makes a fresh cluster settle sooner. */
 export const controllers: readonly ControllerDefinition[] = [
@@ -45,6 +47,7 @@ export const controllers: readonly ControllerDefinition[] = [
   deploymentController,
   replicaSetController,
   statefulSetController,
+  jobController,
   daemonSetController,
   disruptionController,
   // What makes pods reachable.
@@ -59,6 +62,7 @@ export const controllers: readonly ControllerDefinition[] = [
   pvcProtectionController,
   pvProtectionController,
   // Clearing up last: it needs to know most.
+  ttlAfterFinishedController,
   podGarbageCollector,
   namespaceController,
   garbageCollector,

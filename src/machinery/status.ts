@@ -47,6 +47,8 @@ export interface FieldError {
   /** `spec.containers[0].name` */
   readonly field: string;
   readonly value?: unknown;
+  /** The message does not show the value (upstream's OmitValueType). */
+  readonly valueOmitted?: true;
   readonly detail: string;
 }
 
@@ -70,6 +72,13 @@ export const fieldError = {
     type: 'FieldValueInvalid',
     field,
     value,
+    detail,
+  }),
+  /** Invalid as a whole: the value is not shown. */
+  invalidWhole: (field: string, detail: string): FieldError => ({
+    type: 'FieldValueInvalid',
+    field,
+    valueOmitted: true,
     detail,
   }),
   forbidden: (field: string, detail: string): FieldError => ({ type: 'FieldValueForbidden', field, detail }),
@@ -99,6 +108,7 @@ export const fieldError = {
 export function fieldErrorBody(error: FieldError): string {
   const word = TYPE_WORDS[error.type];
   const bare =
+    error.valueOmitted === true ||
     error.type === 'FieldValueRequired' ||
     error.type === 'FieldValueForbidden' ||
     error.type === 'FieldValueTooLong' ||

@@ -62,6 +62,7 @@ export const staticDefaults: Readonly<Record<string, Readonly<Record<string, unk
     successfulJobsHistoryLimit: 3,
     failedJobsHistoryLimit: 1,
   },
+  'batch.v1.PodFailurePolicyOnPodConditionsPattern': { status: 'True' },
   'autoscaling.v1.HorizontalPodAutoscalerSpec': { minReplicas: 1 },
   'autoscaling.v2.HorizontalPodAutoscalerSpec': { minReplicas: 1 },
   'discovery.v1.EndpointPort': { name: '', protocol: 'TCP' },

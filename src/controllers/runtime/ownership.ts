@@ -4,6 +4,7 @@ import type { ResourceClient } from '#client/client.ts';
 import type { Informer } from '#client/client.ts';
 import { controllerOf, type KubeObject, makeControllerRef, type ResourceRef } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
+import { withFinalizer, withoutFinalizer } from './finalizers.ts';
 
 export interface ClaimPlan<T> {
   readonly keep: readonly T[];
@@ -34,15 +35,22 @@ export function planClaims<T extends KubeObject>(
   return { keep, adopt, release };
 }
 
-/** Carries a plan out and returns what the owner owns afterwards. An adoption that failed is not owned. */
+/**
+ * Carries a plan out and returns what the owner owns afterwards. An adoption that failed is not owned. With a finalizer, what is
+ * adopted gets it and what is released loses it.
+ */
 export async function claim<O extends KubeObject, T extends KubeObject>(
   owner: O,
   plan: ClaimPlan<T>,
-  deps: { readonly owners: ResourceClient<O>; readonly objects: ResourceClient<T> },
+  deps: { readonly owners: ResourceClient<O>; readonly objects: ResourceClient<T>; readonly finalizer?: string },
 ): Promise<readonly T[]> {
   for (const object of plan.release) {
     const left = (object.metadata.ownerReferences ?? []).filter((r) => r.uid !== owner.metadata.uid);
-    await patchOwners(deps.objects, object, left);
+    await patchOwners(
+      deps.objects,
+      deps.finalizer === undefined ? object : withoutFinalizer(object, deps.finalizer),
+      left,
+    );
   }
   if (plan.adopt.length === 0) return plan.keep;
   // The cached owner may be gone already: adopt only for one that lives.
@@ -56,22 +64,23 @@ export async function claim<O extends KubeObject, T extends KubeObject>(
   const adopted: T[] = [];
   for (const object of plan.adopt) {
     const refs = [...(object.metadata.ownerReferences ?? []), makeControllerRef(owner, deps.owners.ref)];
-    const now = await patchOwners(deps.objects, object, refs);
+    const held = deps.finalizer === undefined ? object : withFinalizer(object, deps.finalizer);
+    const now = await patchOwners(deps.objects, held, refs);
     if (now !== undefined) adopted.push(now);
   }
   return [...plan.keep, ...adopted];
 }
 
-/** Undefined when the object is gone or is another one by now. */
+/** Writes owners and finalizers. Undefined when the object is gone or is another one by now. */
 async function patchOwners<T extends KubeObject>(
   client: ResourceClient<T>,
   object: T,
   ownerReferences: readonly unknown[],
 ): Promise<T | undefined> {
-  const { namespace, name, uid, resourceVersion } = object.metadata;
+  const { namespace, name, uid, resourceVersion, finalizers } = object.metadata;
   try {
     return await client.patch(namespace, name!, 'application/merge-patch+json', {
-      metadata: { uid, resourceVersion, ownerReferences },
+      metadata: { uid, resourceVersion, ownerReferences, finalizers },
     });
   } catch (error) {
     if (isStatus(error, 'NotFound') || isStatus(error, 'Invalid')) return undefined;

@@ -289,9 +289,9 @@ export class TestCluster {
           return { ...old, metadata: { ...old.metadata, labels, annotations, finalizers }, status: next.status };
         }),
       patch: async (namespace, name, type, patch, options = {}) => {
-        if (type !== 'application/merge-patch+json')
-          throw new Error(`the test cluster knows merge patches only, not ${type}`);
         const old = need(makeKey(namespace, name));
+        if (type !== 'application/merge-patch+json' && type !== 'application/strategic-merge-patch+json')
+          throw new Error(`the test cluster knows merge patches only, not ${type}`);
         const merged = mergePatch(old, patch) as unknown as T;
         if (options.subresource === 'status')
           return write('patchStatus', merged, (next, before) => ({ ...before, status: next.status }));
@@ -435,7 +435,7 @@ function freeze<T>(value: T): T {
   return value;
 }
 
-/** RFC 7386. */
+/** RFC 7386, and of strategic merge patches the removal from a list of plain values. */
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
   const base =
@@ -443,7 +443,10 @@ function mergePatch(target: unknown, patch: unknown): unknown {
       ? { ...(target as Record<string, unknown>) }
       : {};
   for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete base[key];
+    const list = /^\$deleteFromPrimitiveList\/(.*)$/.exec(key)?.[1];
+    if (list !== undefined)
+      base[list] = ((base[list] ?? []) as readonly unknown[]).filter((v) => !(value as readonly unknown[]).includes(v));
+    else if (value === null) delete base[key];
     else if (value !== undefined) base[key] = mergePatch(base[key], value);
   }
   return base;

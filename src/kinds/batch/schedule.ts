@@ -195,6 +195,9 @@ class Search {
   }
 
   from(startMs: number): number | undefined {
+    const { minute, hour, dayOfMonth, month, dayOfWeek } = this.#schedule;
+    // A field of commas alone is accepted and never fits.
+    if ([minute, hour, dayOfMonth, month, dayOfWeek].some((field) => field.values.size === 0)) return undefined;
     this.#at = startMs;
     const lastYear = this.#now().year + YEARS_AHEAD;
     while (this.#now().year <= lastYear) {

@@ -62,7 +62,9 @@ function localMs(format: Intl.DateTimeFormat, atMs: number): number {
   const day = Date.UTC(2000, Number(parts['month']) - 1, Number(parts['day']));
   const date = new Date(day);
   date.setUTCFullYear(year, Number(parts['month']) - 1, Number(parts['day']));
-  return date.getTime() + ((Number(parts['hour']) * 60 + Number(parts['minute'])) * 60 + Number(parts['second'])) * 1000;
+  return (
+    date.getTime() + ((Number(parts['hour']) * 60 + Number(parts['minute'])) * 60 + Number(parts['second'])) * 1000
+  );
 }
 
 /** A moment as a zone's clocks and calendar show it. Months from 1; Sunday is 0. */
