@@ -62,7 +62,7 @@ export class Haproxy implements Proxy {
     const candidate = `${CONFIG_FILE}.new`;
     this.#writeFiles(configuration, candidate);
     const { run, program } = this.#deps;
-    const result = await run(program, ['-c', '-q', '-f', this.#path(candidate)], { timeoutMs: START_TIMEOUT_MS });
+    const result = await run(program, ['-c', '-f', this.#path(candidate)], { timeoutMs: START_TIMEOUT_MS });
     if (result.code === 127) throw new ProgramMissing(program);
     return result.code === 0 ? undefined : alerts(result.stderr);
   }
