@@ -243,6 +243,7 @@ class RunningKubelet implements Kubelet {
       maxPods: options.maxPods ?? MAX_PODS,
     });
     this.server = createNodeServer({
+      maxPods: options.maxPods ?? MAX_PODS,
       runtime,
       cache: this.#cache,
       logs,

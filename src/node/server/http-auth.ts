@@ -1,5 +1,6 @@
 // Who may use the kubelet's HTTPS API: client certificates of the cluster's authority or bearer tokens (TokenReview), each request
-// checked at the API server (SubjectAccessReview) for `nodes/<part>` of this node. Answers are kept for a while, as upstream does.
+// checked at the API server (SubjectAccessReview) for `nodes/<part>` of this node (KubeletFineGrainedAuthz). Answers are kept for a
+// while, as upstream does. Nobody is anonymous here.
 import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { IncomingMessage } from 'node:http';
@@ -46,7 +47,14 @@ export class NodeAuth {
     if (user.groups.includes(SUPERUSERS)) return user;
     const verb = verbOf(message.method ?? 'GET');
     const parts = partsOf(path);
-    for (const part of parts) if (await this.#allowed(user, verb, part)) return user;
+    for (const part of parts) {
+      try {
+        if (await this.#allowed(user, verb, part)) return user;
+      } catch (cause) {
+        const asked = `user=${user.name}, verb=${verb}, resource=nodes, subresource=${part}`;
+        throw new StatusError(500, 'InternalError', `Authorization error (${asked})`, undefined, { cause });
+      }
+    }
     throw new StatusError(
       403,
       'Forbidden',
@@ -57,22 +65,29 @@ export class NodeAuth {
   async #tokenUser(header: string | undefined): Promise<UserInfo | undefined> {
     const token = /^bearer +(\S+)$/i.exec(header ?? '')?.[1];
     if (token === undefined) return undefined;
-    return this.#tokens.get(createHash('sha256').update(token).digest('base64'), async () => {
-      const review = await this.#deps.client
-        .resource(tokenreviews)
-        .create({ metadata: {}, spec: { token } } as TokenReview);
-      const { status } = review;
-      if (status?.authenticated !== true || status.user === undefined)
-        return { value: undefined, ttlMs: DENIED_TTL_MS };
-      const { username, uid, groups, extra } = status.user;
-      const user: UserInfo = {
-        name: username ?? '',
-        groups: groups ?? [],
-        ...(uid === undefined ? {} : { uid }),
-        ...(extra === undefined ? {} : { extra }),
-      };
-      return { value: user, ttlMs: TOKEN_TTL_MS };
-    });
+    const key = createHash('sha256').update(token).digest('base64');
+    return this.#tokens
+      .get(key, () => this.#review(token))
+      .catch((error) => {
+        // Upstream's word for whatever came in between.
+        throw new StatusError(401, 'Unauthorized', 'Unauthorized', undefined, { cause: error });
+      });
+  }
+
+  async #review(token: string): Promise<{ readonly value: UserInfo | undefined; readonly ttlMs: number }> {
+    const review = await this.#deps.client
+      .resource(tokenreviews)
+      .create({ metadata: {}, spec: { token } } as TokenReview);
+    const { status } = review;
+    if (status?.authenticated !== true || status.user === undefined) return { value: undefined, ttlMs: DENIED_TTL_MS };
+    const { username, uid, groups, extra } = status.user;
+    const user: UserInfo = {
+      name: username ?? '',
+      groups: groups ?? [],
+      ...(uid === undefined ? {} : { uid }),
+      ...(extra === undefined ? {} : { extra }),
+    };
+    return { value: user, ttlMs: TOKEN_TTL_MS };
   }
 
   #allowed(user: UserInfo, verb: string, subresource: string): Promise<boolean> {
@@ -103,8 +118,11 @@ function certificateUser(socket: TLSSocket): UserInfo | undefined {
   return name === undefined ? undefined : { name, groups: [...many(subject['O']), 'system:authenticated'] };
 }
 
+/** HEAD and the like have no verb: only who may do everything may do them. */
 function verbOf(method: string): string {
   switch (method) {
+    case 'GET':
+      return 'get';
     case 'POST':
       return 'create';
     case 'PUT':
@@ -114,7 +132,7 @@ function verbOf(method: string): string {
     case 'DELETE':
       return 'delete';
     default:
-      return 'get';
+      return '';
   }
 }
 
@@ -125,7 +143,7 @@ export function partsOf(path: string): readonly string[] {
   if (under('/metrics')) return ['metrics'];
   if (under('/logs')) return ['log'];
   if (under('/checkpoint')) return ['checkpoint'];
-  if (under('/statusz')) return ['statusz'];
+  if (under('/statusz')) return ['statusz', 'proxy'];
   if (under('/pods') || under('/runningpods')) return ['pods', 'proxy'];
   if (under('/healthz')) return ['healthz', 'proxy'];
   if (under('/configz')) return ['configz', 'proxy'];

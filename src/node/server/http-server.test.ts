@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import https from 'node:https';
 import { after, before, describe, it } from 'node:test';
-import { SystemClock } from '#base/clock.ts';
+import { SteppedClock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import type { Client } from '#client/client.ts';
@@ -22,6 +22,16 @@ describe('partsOf', () => {
     ['/containerLogs/a/b/c', ['proxy']],
     ['/exec/a/b/c', ['proxy']],
     ['/logs/', ['log']],
+    ['/logs', ['log']],
+    ['/runningpods/', ['pods', 'proxy']],
+    ['/configz', ['configz', 'proxy']],
+    ['/statusz', ['statusz', 'proxy']],
+    ['/checkpoint/a/b/c', ['checkpoint']],
+    ['/spec/', ['proxy']],
+    ['/run/a/b/c', ['proxy']],
+    ['/attach/a/b/c', ['proxy']],
+    ['/portForward/a/b', ['proxy']],
+    ['/', ['proxy']],
   ];
   for (const [path, parts] of cases)
     it(`asks for ${parts.join(', then ')} at ${path}`, () => assert.deepEqual(partsOf(path), parts));
@@ -60,6 +70,8 @@ describe('KubeletHttpServer', () => {
       notAfterMs: now + 3_600_000,
     });
   };
+  let isApiDown = false;
+  const clock = new SteppedClock();
   const client = {
     resource: (ref: { kind: string }) => ({
       create: async (review: {
@@ -69,6 +81,7 @@ describe('KubeletHttpServer', () => {
           resourceAttributes?: { verb: string; subresource: string; name: string };
         };
       }) => {
+        if (isApiDown) throw StatusError.internal('connection refused');
         if (ref.kind === 'TokenReview') {
           reviews.push(`token ${review.spec.token}`);
           return {
@@ -120,7 +133,7 @@ describe('KubeletHttpServer', () => {
         privateKey: own.key,
         clientCa: authority.certificate,
       },
-      { server: node as NodeServer, client, clock: new SystemClock(), log: silentLog, metrics: new MetricsRegistry() },
+      { server: node as NodeServer, client, clock, log: silentLog, metrics: new MetricsRegistry() },
     );
     await server.start();
   });
@@ -181,6 +194,64 @@ describe('KubeletHttpServer', () => {
       status: 403,
       body: 'Forbidden (user=scraper, verb=get, resource=nodes, subresource(s)=[stats])\n',
     });
+  });
+
+  it('asks for the verb that the method stands for', async () => {
+    await clock.step(301_000);
+    allowed = [];
+    for (const [method, verb] of [
+      ['GET', 'get'],
+      ['POST', 'create'],
+      ['PUT', 'update'],
+      ['PATCH', 'patch'],
+      ['DELETE', 'delete'],
+      ['OPTIONS', ''],
+    ] as const) {
+      const { status, body } = await get('/run/d/p/c', { ...bearer('good'), method });
+      assert.deepEqual(
+        [status, body],
+        [403, `Forbidden (user=scraper, verb=${verb}, resource=nodes, subresource(s)=[proxy])\n`],
+      );
+    }
+  });
+
+  it('asks for get on nodes/proxy when a WebSocket is to be opened', async () => {
+    await clock.step(301_000);
+    const headers = { connection: 'Upgrade', upgrade: 'websocket', authorization: 'Bearer good' };
+    allowed = ['scraper create proxy'];
+    assert.match((await get('/exec/d/p/c?command=id&output=1', { headers })).body, /verb=get, .*\[proxy\]/);
+  });
+
+  it('believes a yes for five minutes and a no for half a minute', async () => {
+    await clock.step(301_000);
+    allowed = ['scraper get stats'];
+    reviews = [];
+    const asks = async (path: string) => [(await get(path, bearer('good'))).status, reviews.splice(0).at(-1)];
+    assert.deepEqual(await asks('/stats/summary'), [200, 'scraper get stats']);
+    assert.deepEqual(await asks('/logs/'), [403, 'scraper get log']);
+    allowed = ['scraper get log'];
+    assert.deepEqual(await asks('/stats/summary'), [200, undefined]);
+    assert.deepEqual(await asks('/logs/'), [403, undefined]);
+    await clock.step(30_001);
+    assert.deepEqual(await asks('/stats/summary'), [200, undefined]);
+    assert.deepEqual(await asks('/logs/'), [404, 'scraper get log']);
+    await clock.step(270_000);
+    assert.deepEqual(await asks('/stats/summary'), [403, 'scraper get stats']);
+  });
+
+  it('lets nobody in while the API server does not answer, and asks again', async () => {
+    await clock.step(301_000);
+    isApiDown = true;
+    assert.deepEqual(await get('/metrics', bearer('good')), { status: 401, body: 'Unauthorized' });
+    isApiDown = false;
+    allowed = ['scraper get metrics'];
+    assert.equal((await get('/metrics', bearer('good'))).status, 200);
+    isApiDown = true;
+    assert.deepEqual(await get('/checkpoint/', bearer('good')), {
+      status: 500,
+      body: 'Authorization error (user=scraper, verb=get, resource=nodes, subresource=checkpoint)',
+    });
+    isApiDown = false;
   });
 
   it('streams logs, and answers with the reason when there are none', async () => {

@@ -149,6 +149,8 @@ export class KubeletHttpServer implements Component {
       case '/pods':
       case '/runningpods':
         return sendJson(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: server.pods() });
+      case '/configz':
+        return sendJson(response, server.config());
       case '/stats/summary':
         return sendJson(response, await server.statsSummary());
       case '/metrics':

@@ -4,6 +4,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Cgroups } from '#host/cgroups.ts';
 import type { FileSystem } from '#host/file-system.ts';
 import { StatusError } from '#machinery/status.ts';
+import { configz } from './configz.ts';
 import type { PodCache } from '../cri/pod-cache.ts';
 import type { Runtime } from '../cri/runtime.ts';
 import type { KubeletOptions } from '../kubelet.ts';
@@ -58,6 +59,8 @@ export interface NodeServer {
   ): Promise<{ readonly stdout: Uint8Array; readonly stderr: Uint8Array; readonly exitCode: number }>;
   /** Where the pod's network namespace is, for dialling into it. */
   podNetns(namespace: string, pod: string): Promise<string | undefined>;
+  /** The kubelet's /configz. */
+  config(): object;
   /** The kubelet's /stats/summary. */
   statsSummary(): Promise<StatsSummary>;
 }
@@ -71,6 +74,7 @@ export interface NodeServerDeps {
   readonly files: FileSystem;
   readonly options: KubeletOptions;
   readonly machine: MachineFacts;
+  readonly maxPods: number;
   pods(): readonly Pod[];
   podCgroup(pod: Pod): string;
 }
@@ -131,6 +135,7 @@ export function createNodeServer(deps: NodeServerDeps): NodeServer {
       const sandbox = runtime === undefined ? undefined : readySandbox(runtime);
       return sandbox === undefined ? undefined : deps.runtime.sandboxNetns(sandbox.id);
     },
+    config: () => configz(deps.options, deps.maxPods),
     statsSummary: () => statsOf.summary(),
   };
 }

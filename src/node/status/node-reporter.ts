@@ -410,7 +410,7 @@ function handlersOf({ runtimeHandlers }: RuntimeStatus): readonly NodeRuntimeHan
   return runtimeHandlers
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, features }) => ({
-      ...(name === '' ? {} : { name }),
+      name,
       ...(features === undefined ? {} : { features }),
     }));
 }
