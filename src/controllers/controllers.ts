@@ -7,6 +7,7 @@ import type { Random } from '#base/random.ts';
 import type { Client, EventRecorder, Informers } from '#client/client.ts';
 import { attachDetachController } from './attachdetach.ts';
 import { clusterRoleAggregationController } from './clusterrole-aggregation.ts';
+import { cronJobController } from './cronjob/cronjob.ts';
 import { nodeIpamController } from './node-ipam.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { persistentVolumeBinder } from './persistentvolume/binder.ts';
@@ -47,6 +48,7 @@ export const controllers: readonly ControllerDefinition[] = [
   deploymentController,
   replicaSetController,
   statefulSetController,
+  cronJobController,
   jobController,
   daemonSetController,
   disruptionController,
