@@ -1,6 +1,7 @@
 // Picks the node network and refuses ranges that collide with the machine's own.
 import { type CIDR, cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIPRange } from '#base/ip.ts';
 import { mustRun, type Run } from '#host/process.ts';
+import type { ClusterConfig } from './config.ts';
 import { UsageError } from './errors.ts';
 
 /** A range the machine already routes, and through what. */
@@ -93,3 +94,11 @@ export function checkLoadBalancerRange(text: string, network: CIDR): string {
     );
   return text;
 }
+
+/** One range a family; none where somebody else is to give addresses. */
+export const loadBalancerRanges = (
+  config: Pick<ClusterConfig, 'disabled' | 'loadBalancerRange' | 'nodeCIDR'>,
+): readonly string[] =>
+  config.disabled.includes('loadbalancer')
+    ? []
+    : [config.loadBalancerRange ?? loadBalancerRange(parseCIDR(config.nodeCIDR)!)];

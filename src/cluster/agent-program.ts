@@ -17,6 +17,7 @@ import { GrpcRuntime } from '#node/cri/grpc.ts';
 import { createKubelet } from '#node/kubelet.ts';
 import { KUBELET_PORT } from '#node/server/http-server.ts';
 import { createDiskReclaimer } from '#node/volumes/disk-reclaimer.ts';
+import { loadBalancerRanges } from './addresses.ts';
 import { type ClusterConfig, zoneLabel } from './config.ts';
 import { DNS_RELAY_PORT } from './dns-relay.ts';
 import { nodeApi } from './node-api.ts';
@@ -77,6 +78,7 @@ export async function startAgent(
         confDir: config.cniConfDir ?? own.cniConf,
         dataDir: IPAM_FOLDER,
       },
+      loadBalancerRanges: loadBalancerRanges(config),
       nftPath: 'nft',
       folder: join(own.root, 'rules'),
       parts: {
@@ -85,7 +87,7 @@ export async function startAgent(
         dns: !config.disabled.includes('dns'),
       },
     },
-    { informers: agentInformers, clock, random, log, metrics, run },
+    { informers: agentInformers, client: agentClient, clock, random, log, metrics, run },
   );
   const reclaimer = createDiskReclaimer({
     client: agentClient,

@@ -1,13 +1,15 @@
 // Objects that every Coracle cluster has beyond Kubernetes' own: the default storage class and its driver, the DNS
 // Service, what the node's network may read. Made when missing; a user's changes stay.
 import type { Service } from '#generated/api/core-v1.ts';
-import type { ClusterRole, ClusterRoleBinding } from '#generated/api/rbac-v1.ts';
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#generated/api/rbac-v1.ts';
 import type { CSIDriver, StorageClass } from '#generated/api/storage-v1.ts';
 import {
   clusterrolebindings,
   clusterroles,
   configmaps,
   csidrivers,
+  rolebindings,
+  roles,
   services,
   storageclasses,
 } from '#generated/resources.ts';
@@ -15,6 +17,7 @@ import type { Client } from '#client/client.ts';
 import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
 import type { Pki } from '#pki/ensure.ts';
+import { SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import { TUNNEL_PATH } from '#tunnel/protocol.ts';
 import type { ClusterConfig } from './config.ts';
 
@@ -68,6 +71,24 @@ const nodeAgentBinding: ClusterRoleBinding = {
   subjects: [{ kind: 'Group', apiGroup: RBAC, name: NODE_AGENT_GROUP }],
 };
 
+/** The leases by which nodes settle who answers for load balancers. */
+const speakerRole: Role = {
+  metadata: { name: NODE_AGENT_GROUP, namespace: SPEAKER_NAMESPACE },
+  rules: [
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'delete'],
+    },
+  ],
+};
+
+const speakerBinding: RoleBinding = {
+  metadata: { name: NODE_AGENT_GROUP, namespace: SPEAKER_NAMESPACE },
+  roleRef: { apiGroup: RBAC, kind: 'Role', name: NODE_AGENT_GROUP },
+  subjects: [{ kind: 'Group', apiGroup: RBAC, name: NODE_AGENT_GROUP }],
+};
+
 /** Idempotent: an object that exists is left as it is. */
 export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: Client): Promise<void> {
   const ensure = async <T extends KubeObject>(ref: ResourceRef<T>, object: T): Promise<void> => {
@@ -99,6 +120,8 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
   await Promise.all([
     ensureAgentRole(client),
     ensure(clusterrolebindings, nodeAgentBinding),
+    ensure(roles, speakerRole),
+    ensure(rolebindings, speakerBinding),
     ensure(services, dns),
     ensure(csidrivers, driver),
   ]);

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '#base/clock.ts';
-import { parseCIDR } from '#base/ip.ts';
 import type { Component } from '#base/lifecycle.ts';
 import { startAll, stopAll } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
@@ -37,7 +36,7 @@ import type { Pki } from '#pki/ensure.ts';
 import { parsePublicKeys, TokenSigner, TokenVerifier } from '#pki/tokens.ts';
 import { createEmbeddedStore } from '#store/embedded/embedded.ts';
 import type { Store } from '#store/store.ts';
-import { loadBalancerRange } from './addresses.ts';
+import { loadBalancerRanges } from './addresses.ts';
 import { clusterAccess } from './cluster-access.ts';
 import { clusterDefaults } from './cluster-defaults.ts';
 import type { ClusterConfig } from './config.ts';
@@ -228,9 +227,7 @@ function controlThread(config: ClusterConfig, deps: ServerProgramDeps, exchange:
     podCIDR: config.podCIDR,
     rootCa: pki.ca.certificate,
     disabled: config.disabled,
-    loadBalancerRanges: config.disabled.includes('loadbalancer')
-      ? []
-      : [config.loadBalancerRange ?? loadBalancerRange(parseCIDR(config.nodeCIDR)!)],
+    loadBalancerRanges: loadBalancerRanges(config),
   };
   let worker: Worker | undefined;
   let stopServing: (() => void) | undefined;

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import type { Service } from '#generated/api/core-v1.ts';
 import { services } from '#generated/resources.ts';
 import { parseIPRange } from '#base/ip.ts';
+import { LOAD_BALANCER_CLASS } from '#netmodel/load-balancers.ts';
 import { TestCluster } from './runtime/testing.ts';
-import { alterations, chooseAddress, LOAD_BALANCER_CLASS, serviceLoadBalancerController } from './service-lb.ts';
+import { alterations, chooseAddress, serviceLoadBalancerController } from './service-lb.ts';
 
 const makeService = (name: string, spec: Service['spec'] = {}): Service => ({
   metadata: { name, namespace: 'default' },

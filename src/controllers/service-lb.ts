@@ -7,13 +7,12 @@ import { formatIP, type IPRange, parseIP, parseIPRange, rangeContains } from '#b
 import type { Informer } from '#client/client.ts';
 import { keyOf, type ObjectKey } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
+import { isOwnLoadBalancer } from '#netmodel/load-balancers.ts';
 import { type ControllerDefinition, type ControllerDeps, done, type Outcome, watch } from './runtime/controller.ts';
 import { sameValue } from './runtime/equality.ts';
 import { withFinalizer, withoutFinalizer } from './runtime/finalizers.ts';
 
 export const LOAD_BALANCER_FINALIZER = 'service.kubernetes.io/load-balancer-cleanup';
-/** Services of no class and of this one are served here; all others belong to somebody else. */
-export const LOAD_BALANCER_CLASS = 'coracle.dev/load-balancer';
 
 /** Upstream's minRetryDelay and maxRetryDelay. */
 const BACKOFF = { baseMs: 5_000, maxMs: 300_000 };
@@ -34,16 +33,15 @@ export const serviceLoadBalancerController: ControllerDefinition = {
   },
 };
 
-const isOurs = (service: Service): boolean =>
-  service.spec?.loadBalancerClass === undefined || service.spec.loadBalancerClass === LOAD_BALANCER_CLASS;
-
 const hasFinalizer = (service: Service): boolean =>
   service.metadata.finalizers?.includes(LOAD_BALANCER_FINALIZER) === true;
 
 export const wantsLoadBalancer = (service: Service): boolean =>
-  service.spec?.type === 'LoadBalancer' && isOurs(service) && service.metadata.deletionTimestamp === undefined;
+  isOwnLoadBalancer(service) && service.metadata.deletionTimestamp === undefined;
 
-const needsCleanup = (service: Service): boolean => hasFinalizer(service) && isOurs(service);
+/** Of another class it is that class's controller who set the finalizer. */
+const needsCleanup = (service: Service): boolean =>
+  hasFinalizer(service) && (service.spec?.type !== 'LoadBalancer' || isOwnLoadBalancer(service));
 
 const addressesOf = (service: Service | undefined): readonly string[] =>
   (service?.status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? []);

@@ -1,20 +1,24 @@
 // The network of one node, assembled: pod network, service proxy, network policy, DNS. Runs inside the node's network
 // namespace. Parts that are switched off are replaced by somebody else's; the kubelet then does not wait for them.
 import type { Clock } from '#base/clock.ts';
+import { parseIP, parseIPRange } from '#base/ip.ts';
 import { type Component, startAll, stopAll } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
-import type { Informers } from '#client/client.ts';
+import type { Client, Informers } from '#client/client.ts';
 import type { Run } from '#host/process.ts';
 import { ensureFolder } from '#host/files.ts';
+import { SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import type { LocalPod, NodeNetwork } from '#netmodel/node-network.ts';
 import type { PodNetworkMode } from '#netmodel/pod-network.ts';
 import { POLICY_TABLE } from '#netmodel/policy-rules.ts';
 import { SERVICE_TABLE } from '#netmodel/service-rules.ts';
 import { TUNNEL_TABLE } from '#netmodel/tunnel-rules.ts';
-import { endpointslices, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
+import { endpointslices, leases, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
 import { DnsServer } from './dns/dns-server.ts';
+import { KernelCard } from './loadbalancer/card.ts';
+import { Speaker } from './loadbalancer/speaker.ts';
 import { type Nft, NftProgram } from './nftables/nft.ts';
 import { IprouteKernel } from './podnetwork/kernel.ts';
 import { PodNetwork } from './podnetwork/pod-network.ts';
@@ -32,6 +36,8 @@ export interface NodeNetworkDeps {
   readonly run: Run;
   /** Absent: the nft program. */
   readonly nft?: Nft;
+  /** Writes the node's lease for load balancers; without it no addresses of theirs are held. */
+  readonly client?: Client;
 }
 
 export interface NodeNetworkOptions {
@@ -48,6 +54,8 @@ export interface NodeNetworkOptions {
   readonly nftPath: string;
   /** A private folder for rule scripts. */
   readonly folder: string;
+  /** Ranges of load balancers' addresses that this node may answer for; absent: none. */
+  readonly loadBalancerRanges?: readonly string[];
   readonly parts: { readonly proxy: boolean; readonly policy: boolean; readonly dns: boolean };
 }
 
@@ -114,9 +122,26 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
         metrics,
       })
     : undefined;
+  const ranges = (options.loadBalancerRanges ?? []).flatMap((text) => parseIPRange(text) ?? []);
+  const nodeIPv4 = nodeIPs.find((ip) => parseIP(ip)?.family === 4);
+  const speaker =
+    ranges.length > 0 && deps.client !== undefined && nodeIPv4 !== undefined
+      ? new Speaker({
+          services: of.services,
+          slices: of.slices,
+          nodes: of.nodes,
+          leases: informers.informer(leases, { namespace: SPEAKER_NAMESPACE, labelSelector: `${SPEAKER_LABEL}=true` }),
+          client: deps.client,
+          card: new KernelCard({ run, nodeIP: nodeIPv4 }),
+          clock,
+          log,
+          nodeName,
+          ranges,
+        })
+      : undefined;
   // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection; and no
-  // tunnel stands that anybody could send into.
-  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork].filter((c) => c !== undefined);
+  // tunnel stands that anybody could send into. Load balancers' addresses last: their rules are in the kernel then.
+  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork, speaker].filter((c) => c !== undefined);
   let markStarted = (): void => {};
   const started = new Promise<void>((resolve) => {
     markStarted = resolve;

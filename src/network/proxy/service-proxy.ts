@@ -35,7 +35,8 @@ export interface ServiceProxyDeps {
   readonly dnsAddress: string;
 }
 
-const SLICES_OF_SERVICE = 'service';
+/** Index of EndpointSlices by their service. */
+export const SLICES_OF_SERVICE = 'service';
 
 export class ServiceProxy {
   readonly name = 'service-proxy';
