@@ -25,6 +25,12 @@ export interface PodFacts {
   /** Established TCP connections, at most 200: local and remote `address:port`. */
   readonly connections: readonly { readonly local: string; readonly remote: string; readonly state: string }[];
   readonly resolvConf: string | undefined;
+  /** Rules inside the pod's own namespace that drop or reject: nobody but the pod, or somebody on its node, can have put them there. */
+  readonly foreignRules: readonly ForeignRule[];
+  /** Routes inside the pod, as `ip route` prints them. */
+  readonly routes: readonly string[];
+  /** Whether the kernel's policy table holds a profile for its addresses, by direction: it does when a policy selects the pod. */
+  readonly policyProfiles: { readonly ingress: boolean; readonly egress: boolean } | undefined;
 }
 
 /** A rule that is not Coracle's and drops or rejects. */
@@ -33,8 +39,9 @@ export interface ForeignRule {
   readonly table: string;
   readonly chain: string;
   readonly hook: string | undefined;
+  /** nft's; for iptables-legacy the rule's place in its chain, from 1; 0 is the chain's own policy. */
   readonly handle: number;
-  /** As nft prints it, counter included. */
+  /** As nft (or iptables-save) prints it, counter included. */
   readonly rule: string;
   readonly packets: number | undefined;
 }
@@ -68,9 +75,9 @@ export interface NodeFacts {
   readonly conntrack: { readonly count: number; readonly max: number } | undefined;
   readonly counters: readonly RuleCounter[];
   readonly foreignRules: readonly ForeignRule[];
-  /** What the kernel's service table holds for the addresses asked for. */
+  /** What the kernel's service table holds for the addresses asked for; those that it does not hold are absent. */
   readonly services: readonly ProgrammedService[];
-  /** Whether the policy table is there, and when the pods asked for have their profile in it. */
+  /** Whether the policy table is there; undefined when rules could not be read. What it holds for a pod stands with the pod. */
   readonly policyEnforced: boolean | undefined;
   readonly pods: readonly PodFacts[];
 }
