@@ -214,7 +214,7 @@ async function servicesOf(
       const maps = await Promise.all(
         names.map(
           async (map) =>
-            [map, parseMap((await say(deps.nftPath, ['-j', '-nn', 'list', 'map', family, name, map])) ?? '')] as const,
+            [map, parseMap((await say(deps.nftPath, ['-j', 'list', 'map', family, name, map])) ?? '')] as const,
         ),
       );
       return Object.fromEntries(maps) as Readonly<Record<string, KernelMap>>;
@@ -234,7 +234,7 @@ async function profilesOf(known: readonly TableName[], asked: boolean, deps: Col
   if (!asked || tables.length === 0) return undefined;
   const of = async (direction: 'ingress' | 'egress') => {
     const read = tables.map(({ family, name }) =>
-      say(deps.nftPath, ['-j', '-nn', 'list', 'map', family, name, `${direction}_profiles`]),
+      say(deps.nftPath, ['-j', 'list', 'map', family, name, `${direction}_profiles`]),
     );
     return new Set((await Promise.all(read)).flatMap((t) => [...parseMap(t ?? '').keys()]));
   };

@@ -113,7 +113,7 @@ export function elementCounters(table: string, set: string, text: string): reado
 /** A map as nft prints it in JSON: key text → value text, parts joined by ` . `. */
 export type KernelMap = ReadonlyMap<string, string>;
 
-/** Output of `nft -j -nn list map|set`. Empty for what is no such output. */
+/** Output of `nft -j list map|set`. Empty for what is no such output. */
 export function parseMap(json: string): KernelMap {
   const out = new Map<string, string>();
   let parsed: { readonly nftables?: readonly Readonly<Record<string, { readonly elem?: readonly unknown[] }>>[] };
