@@ -3,7 +3,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { checkName, DATA_FORMAT, parseDisabled, parseMemory, parseRange, parseZones, readConfig } from './config.ts';
+import {
+  checkName,
+  DATA_FORMAT,
+  parseDisabled,
+  parseMemory,
+  parsePodNetwork,
+  parseRange,
+  parseZones,
+  readConfig,
+} from './config.ts';
 import { UsageError } from './errors.ts';
 
 describe('readConfig', () => {
@@ -28,6 +37,13 @@ describe('readConfig', () => {
       assert.equal(readFileSync(file, 'utf8'), text);
     });
   }
+});
+
+describe('parsePodNetwork', () => {
+  it('takes the modes there are', () =>
+    assert.deepEqual(['routes', 'vxlan'].map(parsePodNetwork), ['routes', 'vxlan']));
+  it('names them to whom gives another', () =>
+    assert.throws(() => parsePodNetwork('ipip'), /--pod-network knows routes and vxlan; not "ipip"/));
 });
 
 describe('parseRange', () => {
@@ -61,7 +77,10 @@ describe('parseMemory', () => {
 describe('parseDisabled', () => {
   it('takes a list', () => assert.deepEqual(parseDisabled('scheduler,dns,'), ['scheduler', 'dns']));
   it('refuses a part that cannot be left out, and says which can', () =>
-    assert.throws(() => parseDisabled('etcd'), /knows scheduler, controllers, dns, proxy, policy, loadbalancer; not "etcd"/));
+    assert.throws(
+      () => parseDisabled('etcd'),
+      /knows scheduler, controllers, dns, proxy, policy, loadbalancer; not "etcd"/,
+    ));
 });
 
 describe('parseZones', () => {

@@ -93,6 +93,16 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
         /--hollow and --require-containers contradict each other/,
       ],
       [
+        'a tunnel without a kernel network',
+        ['up', '--hollow', '--pod-network', 'vxlan'],
+        /--pod-network vxlan needs a kernel network, which hollow nodes have not/,
+      ],
+      [
+        'a tunnel for somebody else’s pod network',
+        ['up', '--cni-conf-dir', '/etc/cni', '--pod-network', 'vxlan'],
+        /--pod-network vxlan is for the built-in pod network/,
+      ],
+      [
         'a shell that completion does not know',
         ['completion', 'tcsh'],
         /completion knows bash, zsh and fish, not "tcsh"/,
