@@ -6,7 +6,7 @@ import { type Component, startAll, stopAll } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
-import type { Client, Informers } from '#client/client.ts';
+import type { Client, EventRecorder, Informers } from '#client/client.ts';
 import type { Run } from '#host/process.ts';
 import { ensureFolder } from '#host/files.ts';
 import { SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
@@ -17,6 +17,7 @@ import { SERVICE_TABLE } from '#netmodel/service-rules.ts';
 import { TUNNEL_TABLE } from '#netmodel/tunnel-rules.ts';
 import { endpointslices, leases, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
 import { DnsServer } from './dns/dns-server.ts';
+import { HealthCheckPorts } from './loadbalancer/health-check-ports.ts';
 import { KernelCard } from './loadbalancer/card.ts';
 import { Speaker } from './loadbalancer/speaker.ts';
 import { type Nft, NftProgram } from './nftables/nft.ts';
@@ -38,6 +39,8 @@ export interface NodeNetworkDeps {
   readonly nft?: Nft;
   /** Writes the node's lease for load balancers; without it no addresses of theirs are held. */
   readonly client?: Client;
+  /** Tells what went wrong about a Service on this node. */
+  readonly events?: EventRecorder;
 }
 
 export interface NodeNetworkOptions {
@@ -139,9 +142,24 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
           ranges,
         })
       : undefined;
+  const healthChecks =
+    proxy === undefined
+      ? undefined
+      : new HealthCheckPorts({
+          services: of.services,
+          slices: of.slices,
+          clock,
+          log,
+          ...(deps.events === undefined ? {} : { events: deps.events }),
+          nodeName,
+          nodeIPs,
+          isProxyHealthy: () => proxy.healthy,
+        });
   // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection; and no
   // tunnel stands that anybody could send into. Load balancers' addresses last: their rules are in the kernel then.
-  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork, speaker].filter((c) => c !== undefined);
+  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork, healthChecks, speaker].filter(
+    (c) => c !== undefined,
+  );
   let markStarted = (): void => {};
   const started = new Promise<void>((resolve) => {
     markStarted = resolve;

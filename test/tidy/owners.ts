@@ -35,7 +35,7 @@ export const BUILTIN_OWNERS: Readonly<Record<string, readonly Owner[]>> = {
   ],
   'node:net': [...listeners, { at: 'network/dns/sockets.ts', why: 'DNS over TCP' }],
   'node:tls': listeners,
-  'node:http': listeners,
+  'node:http': [...listeners, { at: 'network/loadbalancer/health-check-ports.ts', why: 'health checks of Services' }],
   'node:https': listeners,
   'node:http2': listeners,
   'node:dgram': [

@@ -56,6 +56,11 @@ export class TableSync {
     this.#timer?.cancel();
   }
 
+  /** Whether the kernel took what it was last told. */
+  get healthy(): boolean {
+    return this.#failures === 0;
+  }
+
   /** Something changed. */
   poke(): void {
     this.#asked++;

@@ -99,6 +99,11 @@ export class ServiceProxy {
     await this.#sync.start(signal);
   }
 
+  /** Whether the kernel's rules follow what the API says. */
+  get healthy(): boolean {
+    return this.#sync.healthy;
+  }
+
   /** The rules stay in the kernel: traffic goes on while the agent is away. */
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
