@@ -222,7 +222,7 @@ class Search {
       this.#begin({ hour: 0, minute: 0, second: 0 });
       const now = this.#now();
       this.#at = momentOf({ ...now, day: now.day + 1 }, this.#zone);
-      // A day whose midnight is left out begins at one, or the guess is an hour short of it.
+      // Where midnight is left out the guess is an hour off; put right as upstream does, which may pass over that day.
       const { hour } = this.#now();
       if (hour > 12) this.#at += (24 - hour) * HOUR_MS;
       else this.#at -= hour * HOUR_MS;
