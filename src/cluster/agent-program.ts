@@ -33,6 +33,7 @@ export interface AgentProgramDeps {
 /** Inside the node's own /run. */
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 const IPAM_FOLDER = '/run/coracle/ipam';
+const INGRESS_FOLDER = '/run/coracle/ingress';
 
 export async function startAgent(
   config: ClusterConfig,
@@ -58,6 +59,10 @@ export async function startAgent(
     { component: 'kubelet', host: nodeName },
   );
 
+  const ingressEvents = new QueuedEventRecorder(
+    { client: agentClient, clock, random, log },
+    { component: 'ingress', host: nodeName },
+  );
   const agentInformers = createInformers({ client: agentClient, clock, random, log });
   const mounts = new KernelMounts(run);
   const network = createNodeNetwork(
@@ -85,6 +90,7 @@ export async function startAgent(
         proxy: !config.disabled.includes('proxy'),
         policy: !config.disabled.includes('policy'),
         dns: !config.disabled.includes('dns'),
+        ingress: config.disabled.includes('ingress') ? undefined : { folder: INGRESS_FOLDER, events: ingressEvents },
       },
     },
     { informers: agentInformers, client: agentClient, clock, random, log, metrics, run },
@@ -100,6 +106,7 @@ export async function startAgent(
   });
   const parts: Component[] = [
     events,
+    ingressEvents,
     {
       name: 'network',
       start: async (s) => void (await Promise.all([agentInformers.start(s), network.start(s), reclaimer.start(s)])),

@@ -2,20 +2,24 @@
 // Service, what the node's network may read. Made when missing; a user's changes stay.
 import type { Service } from '#generated/api/core-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#generated/api/rbac-v1.ts';
+import type { IngressClass } from '#generated/api/networking-v1.ts';
 import type { CSIDriver, StorageClass } from '#generated/api/storage-v1.ts';
 import {
   clusterrolebindings,
   clusterroles,
   configmaps,
   csidrivers,
+  ingressclasses,
   rolebindings,
   roles,
   services,
   storageclasses,
 } from '#generated/resources.ts';
 import type { Client } from '#client/client.ts';
-import type { KubeObject, ResourceRef } from '#machinery/object.ts';
+import { type KubeObject, type ResourceRef, splitKey } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
+import { INGRESS_CONTROLLER } from '#netmodel/ingress.ts';
+import { CERTIFICATES_SECRET } from '#netmodel/ingress-certificates.ts';
 import type { Pki } from '#pki/ensure.ts';
 import { SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import { TUNNEL_PATH } from '#tunnel/protocol.ts';
@@ -51,7 +55,7 @@ const nodeAgentRole: ClusterRole = {
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'list', 'watch'] },
     {
       apiGroups: ['networking.k8s.io'],
-      resources: ['networkpolicies', 'ingresses', 'servicecidrs'],
+      resources: ['networkpolicies', 'ingresses', 'ingressclasses', 'servicecidrs'],
       verbs: ['get', 'list', 'watch'],
     },
     { apiGroups: [''], resources: ['persistentvolumes'], verbs: ['get', 'list', 'watch', 'update', 'patch'] },
@@ -89,6 +93,30 @@ const speakerBinding: RoleBinding = {
   subjects: [{ kind: 'Group', apiGroup: RBAC, name: NODE_AGENT_GROUP }],
 };
 
+/** Of all Secrets, a node's agent reads the one with the certificates that Ingresses name. */
+const certificatesRole: Role = {
+  metadata: { name: 'coracle:ingress-certificates', namespace: 'kube-system' },
+  rules: [
+    {
+      apiGroups: [''],
+      resources: ['secrets'],
+      resourceNames: [splitKey(CERTIFICATES_SECRET).name],
+      verbs: ['get', 'list', 'watch'],
+    },
+  ],
+};
+
+const certificatesBinding: RoleBinding = {
+  metadata: certificatesRole.metadata,
+  roleRef: { apiGroup: RBAC, kind: 'Role', name: certificatesRole.metadata.name! },
+  subjects: [{ kind: 'Group', apiGroup: RBAC, name: NODE_AGENT_GROUP }],
+};
+
+const ingressClass: IngressClass = {
+  metadata: { name: 'coracle', annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+  spec: { controller: INGRESS_CONTROLLER },
+};
+
 /** Idempotent: an object that exists is left as it is. */
 export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: Client): Promise<void> {
   const ensure = async <T extends KubeObject>(ref: ResourceRef<T>, object: T): Promise<void> => {
@@ -122,6 +150,8 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
     ensure(clusterrolebindings, nodeAgentBinding),
     ensure(roles, speakerRole),
     ensure(rolebindings, speakerBinding),
+    ensure(roles, certificatesRole),
+    ensure(rolebindings, certificatesBinding),
     ensure(services, dns),
     ensure(csidrivers, driver),
   ]);
@@ -137,12 +167,19 @@ export async function clusterDefaults(config: ClusterConfig, pki: Pki, client: C
       'requestheader-uid-headers': '["X-Remote-Uid"]',
     },
   });
-  if (known !== undefined) return;
-  await ensure(storageclasses, standardClass);
-  await ensure(configmaps, {
-    metadata: { name: 'coracle-defaults', namespace: 'kube-system' },
-    data: { 'storage-class': 'standard' },
-  });
+  const classes: readonly (readonly [string, string, () => Promise<void>])[] = [
+    ['storage-class', standardClass.metadata.name!, () => ensure(storageclasses, standardClass)],
+    ...(config.disabled.includes('ingress')
+      ? []
+      : [['ingress-class', ingressClass.metadata.name!, () => ensure(ingressclasses, ingressClass)] as const]),
+  ];
+  const lacking = classes.filter(([key]) => known?.data?.[key] === undefined);
+  if (lacking.length === 0) return;
+  for (const [, , make] of lacking) await make();
+  const data = { ...known?.data, ...Object.fromEntries(lacking.map(([key, name]) => [key, name])) };
+  if (known === undefined)
+    await ensure(configmaps, { metadata: { name: 'coracle-defaults', namespace: 'kube-system' }, data });
+  else await client.resource(configmaps).update({ ...known, data });
 }
 
 /** The agents' role is the program's own: a newer program may need more than the one that made it. */

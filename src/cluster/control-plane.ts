@@ -69,6 +69,7 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
           rootCa: options.rootCa,
           loadBalancerRanges: options.loadBalancerRanges ?? [],
         },
+        disabled: new Set(options.disabled.includes('ingress') ? ['ingress-controller'] : []),
       }),
     );
   }

@@ -24,6 +24,7 @@ import { endpointSliceController } from './endpointslice/endpointslice.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts';
 import { garbageCollector } from './garbagecollector.ts';
 import { jobController } from './job/job.ts';
+import { ingressController } from './ingress.ts';
 import { namespaceController } from './namespace.ts';
 import { replicaSetController } from './replicaset.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
@@ -57,6 +58,8 @@ export const controllers: readonly ControllerDefinition[] = [
   endpointSliceMirroringController,
   endpointsController,
   serviceLoadBalancerController,
+  // After it: its Service wants an address from there.
+  ingressController,
   // Volumes, in the order a claim meets them.
   persistentVolumeBinder,
   volumeProvisioner,

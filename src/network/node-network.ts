@@ -17,6 +17,7 @@ import { SERVICE_TABLE } from '#netmodel/service-rules.ts';
 import { TUNNEL_TABLE } from '#netmodel/tunnel-rules.ts';
 import { endpointslices, leases, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
 import { DnsServer } from './dns/dns-server.ts';
+import { createIngressProxy } from './ingress/create.ts';
 import { HealthCheckPorts } from './loadbalancer/health-check-ports.ts';
 import { KernelCard } from './loadbalancer/card.ts';
 import { Speaker } from './loadbalancer/speaker.ts';
@@ -59,7 +60,18 @@ export interface NodeNetworkOptions {
   readonly folder: string;
   /** Ranges of load balancers' addresses that this node may answer for; absent: none. */
   readonly loadBalancerRanges?: readonly string[];
-  readonly parts: { readonly proxy: boolean; readonly policy: boolean; readonly dns: boolean };
+  readonly parts: {
+    readonly proxy: boolean;
+    readonly policy: boolean;
+    readonly dns: boolean;
+    readonly ingress?: IngressOptions | undefined;
+  };
+}
+
+export interface IngressOptions {
+  /** Private folder on the node's own tmpfs: keys are in it. */
+  readonly folder: string;
+  readonly events: EventRecorder;
 }
 
 /** Start it beside `informers.start`: it asks for its informers when made, and waits until they are synced. */
@@ -155,9 +167,13 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
           nodeIPs,
           isProxyHealthy: () => proxy.healthy,
         });
+  const ingress =
+    parts.ingress === undefined
+      ? undefined
+      : createIngressProxy({ ...parts.ingress, ...of, informers, run, clock, log, metrics, nodeName, nodeIPs });
   // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection; and no
   // tunnel stands that anybody could send into. Load balancers' addresses last: their rules are in the kernel then.
-  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork, healthChecks, speaker].filter(
+  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork, healthChecks, ingress, speaker].filter(
     (c) => c !== undefined,
   );
   let markStarted = (): void => {};

@@ -33,7 +33,11 @@ export const BUILTIN_OWNERS: Readonly<Record<string, readonly Owner[]>> = {
   'node:child_process': [
     { at: 'host/process.ts', why: 'the only door to other programs; everything else is handed a Run' },
   ],
-  'node:net': [...listeners, { at: 'network/dns/sockets.ts', why: 'DNS over TCP' }],
+  'node:net': [
+    ...listeners,
+    { at: 'network/dns/sockets.ts', why: 'DNS over TCP' },
+    { at: 'network/ingress/haproxy.ts', why: 'the admin socket of the proxy' },
+  ],
   'node:tls': listeners,
   'node:http': [...listeners, { at: 'network/loadbalancer/health-check-ports.ts', why: 'health checks of Services' }],
   'node:https': listeners,

@@ -23,11 +23,14 @@ import { type Proxy, ProgramMissing } from './haproxy.ts';
 export interface IngressProxyDeps {
   readonly proxy: Proxy;
   readonly ingresses: Informer<Ingress>;
-  readonly classes: Informer<IngressClass>;
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
-  /** Only the Secret with the certificates for nodes. */
-  readonly certificates: Informer<Secret>;
+  /** Asked for with the first Ingress: a cluster without any pays for one watch a node. */
+  readonly more: () => {
+    readonly classes: Informer<IngressClass>;
+    /** Only the Secret with the certificates for nodes. */
+    readonly certificates: Informer<Secret>;
+  };
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,6 +65,7 @@ export class IngressProxy implements Component {
   readonly #refused = new Map<ObjectKey, string | undefined>();
   /** Services that Ingresses lead to: only their endpoints matter. */
   #services = new Set<ObjectKey>();
+  #more: ReturnType<IngressProxyDeps['more']> | undefined;
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #watch: Timer | undefined;
   #working = false;
@@ -77,18 +81,12 @@ export class IngressProxy implements Component {
 
   /** Subscribes; the proxy follows when there is something to serve. */
   async start(signal: AbortSignal): Promise<void> {
-    const { ingresses, classes, services, slices, certificates } = this.#deps;
+    const { ingresses, services, slices } = this.#deps;
     slices.addIndex(SLICES_OF_SERVICE, (slice) => [serviceKeyOf(slice) ?? '']);
-    for (const informer of [ingresses, classes, services, slices, certificates])
-      await unlessAborted(informer.whenSynced(), signal);
+    for (const informer of [ingresses, services, slices]) await unlessAborted(informer.whenSynced(), signal);
     this.#started = true;
     this.#unsubscribe.push(
       ingresses.subscribe(() => this.#poke()),
-      classes.subscribe(() => this.#poke()),
-      certificates.subscribe(() => {
-        this.#refused.clear();
-        this.#poke();
-      }),
       services.subscribe(({ key }) => this.#serviceChanged(key)),
       slices.subscribe(({ old, object }) => {
         for (const slice of [old, object]) this.#serviceChanged(serviceKeyOf(slice) ?? '');
@@ -103,6 +101,24 @@ export class IngressProxy implements Component {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#timer?.timer.cancel();
     this.#watch?.cancel();
+  }
+
+  #openMore(): ReturnType<IngressProxyDeps['more']> {
+    if (this.#more !== undefined) return this.#more;
+    const more = this.#deps.more();
+    this.#more = more;
+    void Promise.all([more.classes.whenSynced(), more.certificates.whenSynced()]).then(() => {
+      if (this.#stopped) return;
+      this.#unsubscribe.push(
+        more.classes.subscribe(() => this.#poke()),
+        more.certificates.subscribe(() => {
+          this.#refused.clear();
+          this.#poke();
+        }),
+      );
+      this.#poke();
+    });
+    return more;
   }
 
   #serviceChanged(key: ObjectKey): void {
@@ -147,18 +163,15 @@ export class IngressProxy implements Component {
 
   /** Milliseconds after which to look again; undefined: when something changes. */
   async #sync(): Promise<number | undefined> {
-    const { proxy, clock, log, metrics } = this.#deps;
+    const { proxy, clock, log, metrics, ingresses } = this.#deps;
+    if (ingresses.list().length === 0) return this.#rest();
+    const { classes, certificates: copies } = this.#openMore();
+    if (!classes.synced || !copies.synced) return undefined;
     for (const [key, version] of this.#refused)
-      if (this.#deps.ingresses.get(key)?.metadata.resourceVersion !== version) this.#refused.delete(key);
+      if (ingresses.get(key)?.metadata.resourceVersion !== version) this.#refused.delete(key);
     const model = this.#model((i) => !this.#refused.has(keyOf(i)));
+    if (model.ingresses.length === 0) return this.#rest();
     const certificates = this.#certificates();
-    if (model.ingresses.length === 0) {
-      this.#watch?.cancel();
-      this.#applied = undefined;
-      if (proxy.running() !== undefined) log.info('no Ingress is left; the proxy finishes its connections');
-      await proxy.stop();
-      return undefined;
-    }
     // The controller makes it with the first Ingress; its arrival is a change.
     if (!certificates.has(DEFAULT_CERTIFICATE)) return undefined;
     const running = proxy.running();
@@ -189,6 +202,16 @@ export class IngressProxy implements Component {
     return undefined;
   }
 
+  /** Nothing to serve. */
+  async #rest(): Promise<undefined> {
+    const { proxy, log } = this.#deps;
+    this.#watch?.cancel();
+    this.#applied = undefined;
+    if (proxy.running() === undefined) return;
+    log.info('no Ingress is left; the proxy finishes its connections');
+    await proxy.stop();
+  }
+
   /** What the program takes: everything, or everything without the Ingresses whose part it refuses. Undefined: nothing of it. */
   async #accepted(
     model: IngressModel,
@@ -214,13 +237,13 @@ export class IngressProxy implements Component {
   }
 
   #model(keep: (ingress: Ingress) => boolean): IngressModel {
-    const { ingresses, classes, services, slices } = this.#deps;
+    const { ingresses, services, slices } = this.#deps;
     const known = this.#certificates();
     const kept = ingresses.list().filter(keep);
     this.#services = new Set(kept.flatMap(servicesOf));
     return buildIngressModel({
       ingresses: kept,
-      classes: classes.list(),
+      classes: this.#openMore().classes.list(),
       service: (key) => services.get(key),
       slices: (key) => slices.byIndex(SLICES_OF_SERVICE, key),
       certificate: (secret) =>
@@ -241,7 +264,7 @@ export class IngressProxy implements Component {
 
   /** Entry → PEM. */
   #certificates(): ReadonlyMap<string, string> {
-    const secret = this.#deps.certificates.get(CERTIFICATES_SECRET);
+    const secret = this.#openMore().certificates.get(CERTIFICATES_SECRET);
     return new Map(
       Object.entries(secret?.data ?? {}).map(([entry, text]) => [entry, Buffer.from(text, 'base64').toString('utf8')]),
     );

@@ -213,6 +213,19 @@ export const BOOTSTRAP_CONTROLLER_ROLES: readonly BootstrapRole[] = [
     ],
   },
   {
+    // Beyond upstream, where an Ingress controller comes from somebody else.
+    name: 'system:controller:ingress-controller',
+    rules: [
+      rule('create get list watch', 'core', 'services'),
+      rule('get list watch', 'core', 'nodes'),
+      rule('create get list update watch', 'core', 'secrets'),
+      rule('create delete get list update watch', 'discovery.k8s.io', 'endpointslices'),
+      rule('get list watch', 'networking.k8s.io', 'ingressclasses ingresses'),
+      rule('update', 'networking.k8s.io', 'ingresses/status'),
+      rule('create patch update', 'core events.k8s.io', 'events'),
+    ],
+  },
+  {
     name: 'system:controller:pod-garbage-collector',
     rules: [
       rule('delete list watch', 'core', 'pods'),
