@@ -6,7 +6,6 @@ import type {
   EphemeralContainer,
   Probe,
   ResourceRequirements,
-  SecurityContext,
   Volume,
 } from '#generated/api/core-v1.ts';
 import {
@@ -24,12 +23,14 @@ import { compareQuantity, tryParseQuantity } from '#machinery/quantity.ts';
 import { type Errors, type Row, at, checkRows, child, messages } from '../../rules.ts';
 import { isSidecar } from './requests.ts';
 import { validateVolumeMounts } from './validate-volumes.ts';
+import { validateSecurityContext } from './validate-security.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
 export interface ContainerContext {
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly hostNetwork: boolean;
+  readonly hostUsers: boolean;
   /** Grace of the pod, for hooks and probes. */
   readonly gracePeriodSeconds: number;
 }
@@ -147,7 +148,7 @@ function validateContainer(container: Container, path: string, context: Containe
   validateVolumeMounts(container, context.volumes, path, errors);
   validateResources(container.resources, `${path}.resources`, errors);
   if (container.securityContext !== undefined)
-    validateSecurityContext(container.securityContext, `${path}.securityContext`, errors);
+    validateSecurityContext(container.securityContext, `${path}.securityContext`, context.hostUsers, errors);
 }
 
 function validatePorts(
@@ -329,33 +330,6 @@ function checkAmount(name: string, text: string, field: string, errors: Errors):
   if (quantity.unscaled < 0n) errors.push(fieldError.invalid(field, text, 'must be greater than or equal to 0'));
   else if (quantity.scale < 0 && isExtendedResource(name))
     errors.push(fieldError.invalid(field, text, 'must be an integer'));
-}
-
-export function validateSecurityContext(context: SecurityContext, path: string, errors: Errors): void {
-  const id = 'must be between 0 and 2147483647, inclusive';
-  for (const member of ['runAsUser', 'runAsGroup'] as const) {
-    const value = context[member];
-    if (value !== undefined && (value < 0 || value > 2147483647))
-      errors.push(fieldError.invalid(child(path, member), value, id));
-  }
-  if (context.procMount !== undefined && !['Default', 'Unmasked'].includes(context.procMount)) {
-    errors.push(fieldError.notSupported(`${path}.procMount`, context.procMount, ['Default', 'Unmasked']));
-  }
-  if (context.allowPrivilegeEscalation === false) {
-    if (context.privileged === true)
-      errors.push(
-        fieldError.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'),
-      );
-    if ((context.capabilities?.add ?? []).some((c) => c === 'CAP_SYS_ADMIN')) {
-      errors.push(
-        fieldError.invalid(
-          path,
-          context,
-          'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN',
-        ),
-      );
-    }
-  }
 }
 
 const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const;

@@ -16,6 +16,7 @@ import {
   validateInitContainers,
   validateResources,
 } from './validate-containers.ts';
+import { validateHostUsers, validatePodSecurityContext } from './validate-security.ts';
 import { validateVolumes } from './validate-volumes.ts';
 
 const SPEC_ROWS: readonly Row<PodSpec>[] = [
@@ -39,6 +40,7 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: Errors): vo
   const context = {
     volumes,
     hostNetwork: spec.hostNetwork === true,
+    hostUsers: spec.hostUsers !== false,
     gracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
   };
   const names = new Set<string>();
@@ -49,6 +51,7 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: Errors): vo
   if (spec.resources !== undefined) validateResources(spec.resources, `${path}.resources`, errors);
   validateLabels(spec.nodeSelector, `${path}.nodeSelector`, errors);
   validatePodSecurityContext(spec, path, errors);
+  validateHostUsers(spec, path, errors);
   for (const [index, secret] of (spec.imagePullSecrets ?? []).entries()) {
     if ((secret.name ?? '') === '') errors.push(fieldError.required(`${at(`${path}.imagePullSecrets`, index)}.name`));
   }
@@ -91,50 +94,6 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: Errors): vo
     );
   }
   validateSpread(spec, `${path}.topologySpreadConstraints`, errors);
-}
-
-function validatePodSecurityContext(spec: PodSpec, path: string, errors: Errors): void {
-  const context = spec.securityContext;
-  const where = `${path}.securityContext`;
-  if (spec.shareProcessNamespace === true && spec.hostPID === true) {
-    errors.push(
-      fieldError.invalid(
-        `${path}.shareProcessNamespace`,
-        true,
-        'ShareProcessNamespace and HostPID cannot both be enabled',
-      ),
-    );
-  }
-  if (context === undefined) return;
-  for (const member of ['runAsUser', 'runAsGroup', 'fsGroup'] as const) {
-    const value = context[member];
-    if (value !== undefined && (value < 0 || value > 2147483647))
-      errors.push(fieldError.invalid(child(where, member), value, 'must be between 0 and 2147483647, inclusive'));
-  }
-  for (const [index, group] of (context.supplementalGroups ?? []).entries()) {
-    if (group < 0 || group > 2147483647)
-      errors.push(
-        fieldError.invalid(
-          at(`${where}.supplementalGroups`, index),
-          group,
-          'must be between 0 and 2147483647, inclusive',
-        ),
-      );
-  }
-  if (
-    context.fsGroupChangePolicy !== undefined &&
-    !['Always', 'OnRootMismatch'].includes(context.fsGroupChangePolicy)
-  ) {
-    errors.push(
-      fieldError.notSupported(`${where}.fsGroupChangePolicy`, context.fsGroupChangePolicy, [
-        'Always',
-        'OnRootMismatch',
-      ]),
-    );
-  }
-  for (const [index, sysctl] of (context.sysctls ?? []).entries()) {
-    if ((sysctl.name ?? '') === '') errors.push(fieldError.required(`${at(`${where}.sysctls`, index)}.name`));
-  }
 }
 
 export function validateTolerations(

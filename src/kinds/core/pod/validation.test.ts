@@ -51,6 +51,82 @@ describe('validatePod', () => {
       'spec.containers[0].ports[0].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"',
     ],
     [
+      'the node’s network in a user namespace',
+      { hostUsers: false, hostNetwork: true },
+      'spec.hostNetwork: Forbidden: when `hostUsers` is false',
+    ],
+    [
+      'the node’s processes in a user namespace',
+      { hostUsers: false, hostPID: true },
+      'spec.HostPID: Forbidden: when `hostUsers` is false',
+    ],
+    [
+      'the node’s IPC in a user namespace',
+      { hostUsers: false, hostIPC: true },
+      'spec.HostIPC: Forbidden: when `hostUsers` is false',
+    ],
+    [
+      'a block device in a user namespace',
+      {
+        hostUsers: false,
+        volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'v' } }],
+        ...container({ volumeDevices: [{ name: 'v', devicePath: '/dev/v' }] }),
+      },
+      'spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false',
+    ],
+    [
+      'an unmasked /proc of the machine’s root',
+      container({ securityContext: { procMount: 'Unmasked' } }),
+      'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`',
+    ],
+    [
+      'a sysctl that is no name',
+      { securityContext: { sysctls: [{ name: 'Kernel..x', value: '1' }] } },
+      'spec.securityContext.sysctls[0].name: Invalid value: "Kernel..x": must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$',
+    ],
+    [
+      'a sysctl twice',
+      {
+        securityContext: {
+          sysctls: [
+            { name: 'kernel.shmmax', value: '1' },
+            { name: 'kernel.shmmax', value: '2' },
+          ],
+        },
+      },
+      'spec.securityContext.sysctls[1].name: Duplicate value: "kernel.shmmax"',
+    ],
+    [
+      'a sysctl of the network that is the node’s',
+      { hostNetwork: true, securityContext: { sysctls: [{ name: 'net/ipv4/tcp_syncookies', value: '1' }] } },
+      `spec.securityContext.sysctls[0].name: Invalid value: "net/ipv4/tcp_syncookies": may not be specified when 'hostNetwork' is true`,
+    ],
+    [
+      'a seccomp profile without its file',
+      { securityContext: { seccompProfile: { type: 'Localhost' } } },
+      'spec.securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost',
+    ],
+    [
+      'a seccomp profile outside of its folder',
+      container({ securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: '../x' } } }),
+      `spec.containers[0].securityContext.seccompProfile.localhostProfile: Invalid value: "../x": must not contain '..'`,
+    ],
+    [
+      'an unknown seccomp type',
+      container({ securityContext: { seccompProfile: { type: 'X' } } }),
+      'spec.containers[0].securityContext.seccompProfile.type: Unsupported value: "X": supported values: "Localhost", "RuntimeDefault", "Unconfined"',
+    ],
+    [
+      'an AppArmor profile without a type',
+      container({ securityContext: { appArmorProfile: {} } }),
+      'spec.containers[0].securityContext.appArmorProfile.type: Required value: type is required when appArmorProfile is set',
+    ],
+    [
+      'an unknown policy for groups',
+      { securityContext: { supplementalGroupsPolicy: 'X' } },
+      'spec.securityContext.supplementalGroupsPolicy: Unsupported value: "X": supported values: "Merge", "Strict"',
+    ],
+    [
       'an unknown restart policy',
       { restartPolicy: 'Sometimes' },
       'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
