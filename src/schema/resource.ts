@@ -44,6 +44,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly ttlSeconds?: number;
   /** Default propagation when DELETE names none. Default background. */
   readonly defaultPropagation?: 'Orphan' | 'Background';
+  /** Text of the Warning header when DELETE names no propagation. */
+  readonly unnamedPropagationWarning?: string;
 }
 
 export type NameRule = 'subdomain' | 'label' | 'label1035' | 'path' | 'any';

@@ -114,6 +114,9 @@ export class Deleter {
   ): Promise<Deleted> {
     const { store, admission, allocators, codec } = this.#deps;
     cacheOf(served);
+    const { unnamedPropagationWarning: warning } = served.definition.strategy;
+    if (warning !== undefined && options.propagationPolicy === undefined && options.orphanDependents === undefined)
+      context.warn(warning);
     const key = storeKey(served, namespace, name);
     let admitted = false;
     for (;;) {

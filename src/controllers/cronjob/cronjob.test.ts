@@ -200,8 +200,10 @@ describe('CronJobReconciler', () => {
     const cluster = new TestCluster();
     await cluster.put(cronjobs, makeCronJob());
     let died = false;
-    cluster.refuse = (verb) =>
-      (died ||= verb === 'updateStatus') ? new StatusError(503, 'ServiceUnavailable', 'gone') : undefined;
+    cluster.refuse = (verb) => {
+      died ||= verb === 'updateStatus';
+      return died ? new StatusError(503, 'ServiceUnavailable', 'gone') : undefined;
+    };
     await cluster.run(cronJobController);
     await cluster.clock.step(11 * MINUTE);
     await cluster.stop();

@@ -80,6 +80,8 @@ export const job: ResourceDefinition<Job> = defineKind<Job>({
     warnings: (j, old) => [...(old === undefined ? nameWarnings(j.metadata.name) : []), ...jobSpecWarnings(j.spec)],
     // Upstream keeps the first version's default; kubectl always names one.
     defaultPropagation: 'Orphan',
+    unnamedPropagationWarning:
+      'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   },
 });
 
