@@ -12,6 +12,7 @@ export interface Card {
   announce(): Promise<void>;
 }
 
+/** As `ip -j address` prints it; with -4 it would leave out the hardware address. */
 interface IpLink {
   readonly ifname: string;
   readonly address: string;
@@ -72,7 +73,7 @@ export class KernelCard implements Card {
   }
 
   async #look(): Promise<IpLink> {
-    const links = JSON.parse(await mustRun(this.#deps.run, 'ip', ['-j', '-4', 'address', 'show'])) as IpLink[];
+    const links = JSON.parse(await mustRun(this.#deps.run, 'ip', ['-j', 'address', 'show'])) as IpLink[];
     const names = new Map(links.map((l) => [l.ifname, l]));
     const found = links.find((l) => l.addr_info.some((a) => a.local === this.#deps.nodeIP));
     if (found === undefined)
