@@ -25,6 +25,7 @@ import { endpointSliceMirroringController } from './endpointslicemirroring.ts';
 import { garbageCollector } from './garbagecollector.ts';
 import { jobController } from './job/job.ts';
 import { ingressController } from './ingress.ts';
+import { horizontalPodAutoscalerController } from './horizontalpodautoscaler/horizontalpodautoscaler.ts';
 import { namespaceController } from './namespace.ts';
 import { replicaSetController } from './replicaset.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
@@ -53,6 +54,8 @@ export const controllers: readonly ControllerDefinition[] = [
   jobController,
   daemonSetController,
   disruptionController,
+  // Behind those that own what it scales.
+  horizontalPodAutoscalerController,
   // What makes pods reachable.
   endpointSliceController,
   endpointSliceMirroringController,

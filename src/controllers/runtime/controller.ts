@@ -63,6 +63,18 @@ export interface ControllerOptions {
   readonly rootCa: string | undefined;
   /** Where addresses of load balancers are taken from, one range a family; without any nobody here gives them. */
   readonly loadBalancerRanges?: readonly string[];
+  /** Times and tolerance of the autoscaler, where they shall not be upstream's. */
+  readonly autoscaling?: Partial<AutoscalingOptions>;
+}
+
+/** Upstream's --horizontal-pod-autoscaler-… flags. */
+export interface AutoscalingOptions {
+  readonly syncPeriodMs: number;
+  /** For autoscalers that do not say theirs. */
+  readonly downscaleStabilizationMs: number;
+  readonly cpuInitializationPeriodMs: number;
+  readonly initialReadinessDelayMs: number;
+  readonly tolerance: number;
 }
 
 /** What every controller is handed. `client` and `events` carry the controller's own identity. */

@@ -1,0 +1,56 @@
+// From the kind that an autoscaler names to the resource it scales, by the server's discovery: any kind with a scale subresource.
+import type { APIGroup, APIResourceList } from '#generated/api/meta-v1.ts';
+import type { CrossVersionObjectReference } from '#generated/api/autoscaling-v2.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Client } from '#client/client.ts';
+import { readBody } from '#machinery/exchange.ts';
+import { parseApiVersion, type ResourceRef } from '#machinery/object.ts';
+
+/** How long a found mapping is used again. */
+const MEMORY_MS = 5 * 60_000;
+
+export class KindMapper {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  /** `group/Kind` → its resources, newest known. */
+  readonly #known = new Map<string, { readonly refs: readonly ResourceRef[]; readonly atMs: number }>();
+
+  constructor(client: Client, clock: Clock) {
+    this.#client = client;
+    this.#clock = clock;
+  }
+
+  /** The kind's resource in each served version, preferred first; never empty. Throws in upstream's words. */
+  async resourcesOf({ apiVersion = '', kind }: CrossVersionObjectReference): Promise<readonly ResourceRef[]> {
+    if (apiVersion.split('/').length > 2) throw new Error(`unexpected GroupVersion string: ${apiVersion}`);
+    const { group } = parseApiVersion(apiVersion);
+    const id = `${group}/${kind}`;
+    const known = this.#known.get(id);
+    if (known !== undefined && this.#clock.monotonic() - known.atMs < MEMORY_MS) return known.refs;
+    const refs: ResourceRef[] = [];
+    for (const version of await this.#versions(group)) {
+      const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+      const list = await this.#get<APIResourceList>(path);
+      const found = list?.resources.find((r) => r.kind === kind && !r.name.includes('/'));
+      if (found !== undefined)
+        refs.push({ group, version, resource: found.name, kind, namespaced: found.namespaced });
+    }
+    if (refs.length === 0)
+      throw new Error(`no matches for kind ${JSON.stringify(kind)} in group ${JSON.stringify(group)}`);
+    this.#known.set(id, { refs, atMs: this.#clock.monotonic() });
+    return refs;
+  }
+
+  async #versions(group: string): Promise<readonly string[]> {
+    if (group === '') return ['v1'];
+    return (await this.#get<APIGroup>(`/apis/${group}`))?.versions.map((v) => v.version) ?? [];
+  }
+
+  async #get<T>(path: string): Promise<T | undefined> {
+    const { status, body } = await this.#client.raw('GET', path, undefined, { accept: 'application/json' });
+    const text = Buffer.from(await readBody(body)).toString('utf8');
+    if (status === 404) return undefined;
+    if (status !== 200) throw new Error(`GET ${path}: ${status} ${text.slice(0, 200)}`);
+    return JSON.parse(text) as T;
+  }
+}
