@@ -12,8 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Run } from '#host/process.ts';
-import { mustRun } from '#host/process.ts';
+import { identify, mustRun, type Run } from '#host/process.ts';
 import { unpackDebianLayer } from './debian-layer.ts';
 import { hashOfFolder, type Layer, type LayerFile, removeLayer, writeImage, writeLayer } from './oci.ts';
 import { pauseLayer } from './pause.ts';
@@ -84,7 +83,8 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
   if (existsSync(archive)) return archive;
   mkdirSync(dirname(archive), { recursive: true });
   deps.say(`building image ${definition.reference}`);
-  const scratch = mkdtempSync(join(deps.cacheDir, 'build-'));
+  removeAbandoned(deps.cacheDir);
+  const scratch = mkdtempSync(join(deps.cacheDir, `${SCRATCH}${process.pid}-`));
   try {
     const layers = definition.node === true ? [await nodeLayer(deps)] : [];
     const own: Layer[] = [];
@@ -99,6 +99,19 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
     rmSync(scratch, { recursive: true, force: true });
   }
   return archive;
+}
+
+/** A build's own folder: this, its process id, and chance. */
+const SCRATCH = 'build-';
+
+/** Folders of builds that were interrupted: their process is gone. */
+function removeAbandoned(cacheDir: string): void {
+  for (const folder of readdirSync(cacheDir)) {
+    if (!folder.startsWith(SCRATCH)) continue;
+    const pid = Number.parseInt(folder.slice(SCRATCH.length), 10);
+    if (Number.isNaN(pid) || identify(pid) === undefined)
+      rmSync(join(cacheDir, folder), { recursive: true, force: true });
+  }
 }
 
 async function packagesLayer(definition: ImageDefinition, scratch: string, deps: BuildDeps): Promise<Layer> {
@@ -120,7 +133,8 @@ async function nodeLayer(deps: BuildDeps): Promise<Layer> {
   const path = join(deps.cacheDir, `node-${process.version}-${process.arch}.layer.tar`);
   const known = `${path}.json`;
   if (existsSync(known)) return JSON.parse(readFileSync(known, 'utf8')) as Layer;
-  const scratch = mkdtempSync(join(deps.cacheDir, 'build-'));
+  removeAbandoned(deps.cacheDir);
+  const scratch = mkdtempSync(join(deps.cacheDir, `${SCRATCH}${process.pid}-`));
   const root = join(scratch, 'root');
   await unpackDebianLayer({
     run: deps.run,

@@ -1,6 +1,6 @@
 // A root file system from Debian packages: the closure of what is asked for, computed by apt against an empty system,
 // downloaded, verified and unpacked. No maintainer script runs, and nothing touches the machine's own packages.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, type Run } from '#host/process.ts';
 
@@ -63,20 +63,26 @@ export async function unpackDebianLayer({
   const lists = join(cacheDir, 'lists');
   const archives = join(cacheDir, 'debs');
   const status = join(cacheDir, 'empty-status');
-  mkdirSync(join(lists, 'partial'), { recursive: true });
   mkdirSync(join(archives, 'partial'), { recursive: true });
   mkdirSync(into, { recursive: true });
   writeFileSync(status, '');
-  const apt = [
+  const aptWith = (folder: string) => [
     '-qq',
-    `-oDir::State::Lists=${lists}`,
-    `-oDir::Cache=${cacheDir}`,
+    `-oDir::State::Lists=${folder}`,
+    `-oDir::Cache=${join(folder, 'cache')}`,
     `-oDir::State::status=${status}`,
     '-oDebug::NoLocking=true',
     '-oAPT::Sandbox::User=root',
     '-oAcquire::Retries=3',
   ];
-  if (readdirSync(lists).length <= 1) await mustRun(run, 'apt-get', [...apt, 'update'], { env: ENV });
+  // Lists and archives arrive beside the root, and are kept only when whole: apt takes a torn one for all there is.
+  if (!existsSync(lists)) {
+    const arriving = `${into}.lists`;
+    mkdirSync(join(arriving, 'partial'), { recursive: true });
+    await mustRun(run, 'apt-get', [...aptWith(arriving), 'update'], { env: ENV });
+    if (!existsSync(lists)) renameSync(arriving, lists);
+  }
+  const apt = aptWith(lists);
   const planned = await mustRun(
     run,
     'apt-get',
@@ -87,11 +93,18 @@ export async function unpackDebianLayer({
   const closure = parsePlan(planned).filter((p) => !excluded.has(p.name));
   const present = new Set(readdirSync(archives));
   const wanted = closure.filter((p) => !present.has(p.file));
-  if (wanted.length > 0)
-    await mustRun(run, 'apt-get', [...apt, 'download', ...wanted.map((p) => `${p.name}=${p.version}`)], {
-      env: ENV,
-      cwd: archives,
-    });
+  if (wanted.length > 0) {
+    const arriving = `${into}.debs`;
+    mkdirSync(arriving, { recursive: true });
+    const download = [...apt, 'download', ...wanted.map((p) => `${p.name}=${p.version}`)];
+    try {
+      await mustRun(run, 'apt-get', download, { env: ENV, cwd: arriving });
+    } catch (error) {
+      rmSync(lists, { recursive: true }); // lists that are too old name packages that are gone: the next try reads new ones
+      throw error;
+    }
+    for (const file of readdirSync(arriving)) renameSync(join(arriving, file), join(archives, file));
+  }
   for (const p of closure) await mustRun(run, 'dpkg-deb', ['-x', join(archives, p.file), into]);
   for (const folder of REMOVED) rmSync(join(into, folder), { recursive: true, force: true });
 }

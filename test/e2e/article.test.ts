@@ -8,6 +8,7 @@ import { laptopTests } from './article/03-laptop.ts';
 import { policyTests } from './article/04-policy.ts';
 import { failureTests } from './article/05-failures.ts';
 import { rolloutTests } from './article/06-rollout.ts';
+import { imageTests } from './article/07-images.ts';
 
 describe('the article’s cluster', { timeout: 600_000 }, () => {
   const article = new Article();
@@ -27,6 +28,7 @@ describe('the article’s cluster', { timeout: 600_000 }, () => {
   });
 
   stackTests(article);
+  imageTests(article);
   addressTests(article);
   laptopTests(article);
   policyTests(article);

@@ -7,8 +7,9 @@ import type { VolumeAttachment } from '#generated/api/storage-v1.ts';
 import type { PersistentVolumeClaim } from '#generated/api/core-v1.ts';
 import { isReady, pause, processesOf, until } from '../cluster.ts';
 import type { Article } from './article.ts';
-import { postgres, PRIMARY_NAME, psqlFrom, query } from './database.ts';
+import { postgres, PRIMARY_IP, PRIMARY_NAME, psqlFrom, query } from './database.ts';
 import { Load } from './load.ts';
+import { PsqlSession } from './session.ts';
 
 const COUNT = "SELECT count(*) || ' rows to ' || max(id) FROM orders";
 /** How long the new pod of a node whose agent died is watched not to get its volume. */
@@ -45,6 +46,23 @@ export function failureTests(article: Article): void {
       }
       await until('the API', 15_000, async () => (await cluster.tryKubectl(['get', '--raw', '/readyz'])).code === 0);
       assert.deepEqual(await containers(), before);
+    });
+
+    it('an open psql session through the ClusterIP survives kill -9 of the server and of every agent', async () => {
+      const { cluster, far } = article;
+      const session = new PsqlSession(cluster, far);
+      await session.open(`postgresql://app:app-secret@${PRIMARY_IP}:5432/production`);
+      const backend = await session.ask('SELECT pg_backend_pid()');
+      const rows = Number(await session.ask('SELECT count(*) FROM orders'));
+      const parts = (await cluster.nodeNames()).map((n) => `${n}-agent`).concat('server');
+      const before = new Map(parts.map((part) => [part, cluster.partPid(part)]));
+      for (const pid of before.values()) process.kill(pid, 'SIGKILL');
+      for (const [part, pid] of before)
+        await until(`${part} is there again`, 15_000, async () => cluster.partPid(part) !== pid);
+      await until('the API', 15_000, async () => (await cluster.tryKubectl(['get', '--raw', '/readyz'])).code === 0);
+      assert.equal(await session.ask('SELECT pg_backend_pid()'), backend);
+      assert.equal(Number(await session.ask('SELECT count(*) FROM orders')) >= rows, true);
+      await session.close();
     });
 
     it('postgres-0 deleted comes back with the same name, a new address and the same rows', async () => {
