@@ -11,6 +11,7 @@ from_env() {
     exit 1
   fi
   if [ -n "${!file:-}" ]; then export "$name"="$(<"${!file}")"; else export "$name"="${!name:-$default}"; fi
+  unset "$file" # this script runs a second time, as postgres
 }
 
 prepare_folders() {

@@ -67,7 +67,7 @@ export function imageTests(article: Article): void {
       assert.equal((await inClient('dig', '+short', 'api.app.svc.cluster.local')).trim(), address);
       assert.equal((await inClient('dig', '+short', '+tcp', '-x', address)).trim(), 'api.app.svc.cluster.local.');
       assert.equal(
-        (await inClient('curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', 'http://api.app:8000/livez')).trim(),
+        (await inClient('curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', 'http://api.app/livez')).trim(),
         '200',
       );
       assert.match(await inClient('psql', '--version'), /^psql \(PostgreSQL\) 15\./);
