@@ -49,7 +49,9 @@ type Command =
   | { readonly do: 'network'; readonly options: NodeNetworkOptions; readonly objects: readonly Put[] }
   | { readonly do: 'put'; readonly objects: readonly Put[] }
   | { readonly do: 'remove'; readonly resource: keyof typeof resources; readonly key: string }
-  | { readonly do: 'inForce'; readonly pod: LocalPod };
+  | { readonly do: 'inForce'; readonly pod: LocalPod }
+  /** The leases that this node's agent has written. */
+  | { readonly do: 'leases'; readonly node: string };
 
 export interface Put {
   readonly resource: keyof typeof resources;
@@ -62,6 +64,7 @@ export type Reply =
   | { readonly poured: number; readonly sawClient: string }
   | { readonly failed: string }
   | { readonly rcode: number; readonly answers: readonly string[] }
+  | { readonly leases: readonly KubeObject[] }
   | { readonly done: true };
 
 const clock = new SystemClock();
@@ -106,6 +109,7 @@ async function perform(command: Command): Promise<Reply> {
         log,
         metrics: new MetricsRegistry(),
         run,
+        client,
       });
       const signal = AbortSignal.timeout(10_000);
       await Promise.all([informers.start(signal), made.start(signal)]);
@@ -119,6 +123,8 @@ async function perform(command: Command): Promise<Reply> {
     case 'remove':
       api.remove(resources[command.resource], command.key);
       return { done: true };
+    case 'leases':
+      return { leases: api.all(resources.leases).filter((l) => l.spec?.holderIdentity === command.node) };
     case 'inForce':
       await network!.policiesInForce(command.pod, AbortSignal.timeout(5000));
       return { done: true };

@@ -107,7 +107,9 @@ export class HealthCheckPorts {
       request.resume();
       const count = countLocalEndpoints(slices.byIndex(SLICES_OF_SERVICE, key), nodeName);
       const { status, headers, body } = healthCheckAnswer(about, count, isProxyHealthy());
-      response.writeHead(status, headers).end(body);
+      response
+        .writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
+        .end(body);
     });
     server.maxConnections = MOST_CONNECTIONS;
     server.setTimeout(IDLE_MS);
