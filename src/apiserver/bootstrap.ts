@@ -96,7 +96,7 @@ async function serviceCIDR(
     apiVersion: 'networking.k8s.io/v1',
     kind: 'ServiceCIDR',
     metadata: { name: 'kubernetes' },
-    spec: { cidrs: [options.serviceCIDR] },
+    spec: { cidrs: [options.serviceCIDR, options.secondaryServiceCIDR ?? []].flat() },
   });
   const conditions = ((found.status as Json | undefined)?.conditions ?? []) as Json[];
   if (conditions.some((c) => c.type === 'Ready' && c.status === 'True')) return;

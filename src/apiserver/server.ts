@@ -41,6 +41,8 @@ const PARSED_LIMIT = 20_000;
 export interface ApiServerOptions {
   /** `10.96.0.0/12` */
   readonly serviceCIDR: string;
+  /** A range of the other family, for Services of two. */
+  readonly secondaryServiceCIDR?: string;
   /** First and last node port. */
   readonly nodePortRange: readonly [number, number];
   /** Where clients in the cluster reach this server: endpoint of the `kubernetes` Service. */

@@ -83,13 +83,14 @@ export class ClusterIPs {
     }
   }
 
-  /** At start: addresses of services that lost their object get it back, objects without a service go. */
+  /** At start: addresses of services of this family that lost their object get it back, objects without a service go. */
   async repair(used: ReadonlyMap<string, Owner>): Promise<void> {
     const { addresses } = this.#deps;
     const { entries } = await addresses.cache!.list({ resourceVersion: '0' });
     const present = new Map(entries.map((e) => [e.name, e.object as IPAddress & KubeObject]));
     for (const [ip, owner] of used) if (!present.has(ip)) await this.#create(ip, owner);
     for (const [ip, object] of present) {
+      if (parseIP(ip)?.family !== this.cidr.family) continue;
       const parent = object.spec?.parentRef;
       if (object.metadata.labels?.[MANAGED_BY_LABEL] !== MANAGER || parent?.resource !== 'services') continue;
       const owner = used.get(ip);

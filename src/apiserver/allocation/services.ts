@@ -13,10 +13,13 @@ import { rfc3339 } from '../context.ts';
 import type { ServedResources } from '../served.ts';
 import type { Allocation, Allocator } from './allocators.ts';
 import { ClusterIPs, type Owner } from './cluster-ips.ts';
+import { familyOf, type IPFamily, isHeadless, withFamilies } from './ip-families.ts';
 import { NodePorts } from './node-ports.ts';
 
 export interface ServiceAllocatorOptions {
   readonly serviceCIDR: string;
+  /** A range of the other family: Services may have two. */
+  readonly secondaryServiceCIDR?: string;
   readonly nodePortRange: readonly [number, number];
 }
 
@@ -34,7 +37,10 @@ type StoredService = Service & KubeObject;
 export class ServiceAllocator implements Allocator {
   readonly group = '';
   readonly resource = 'services';
+  /** Of the primary family. */
   readonly clusterIPs: ClusterIPs;
+  /** Family → its addresses, the primary one first. */
+  readonly #ranges: ReadonlyMap<IPFamily, ClusterIPs>;
   readonly #ports: NodePorts;
   readonly #deps: ServiceAllocatorDeps;
 
@@ -42,13 +48,14 @@ export class ServiceAllocator implements Allocator {
     this.#deps = deps;
     this.#ports = new NodePorts(options.nodePortRange, deps.random);
     const { store, random, codec, clock, resources } = deps;
-    this.clusterIPs = new ClusterIPs(options.serviceCIDR, {
-      store,
-      random,
-      codec,
-      addresses: resources.get('networking.k8s.io', 'v1', 'ipaddresses'),
-      now: () => rfc3339(clock.now()),
-    });
+    const addresses = resources.get('networking.k8s.io', 'v1', 'ipaddresses');
+    const makeRange = (cidr: string) =>
+      new ClusterIPs(cidr, { store, random, codec, addresses, now: () => rfc3339(clock.now()) });
+    this.clusterIPs = makeRange(options.serviceCIDR);
+    const secondary = options.secondaryServiceCIDR === undefined ? [] : [makeRange(options.secondaryServiceCIDR)];
+    this.#ranges = new Map(
+      [this.clusterIPs, ...secondary].map((range) => [range.cidr.family === 6 ? 'IPv6' : 'IPv4', range]),
+    );
   }
 
   /** Learns what stored services hold. The caches are filled. */
@@ -73,7 +80,8 @@ export class ServiceAllocator implements Allocator {
           });
       }
     }
-    await this.clusterIPs.repair(used);
+    for (const [family, range] of this.#ranges)
+      await range.repair(new Map([...used].filter(([ip]) => familyOf(ip) === family)));
   }
 
   async allocate(object: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Allocation> {
@@ -86,17 +94,17 @@ export class ServiceAllocator implements Allocator {
     const takenPorts: number[] = [];
     const undo = async () => {
       for (const port of takenPorts) this.#ports.release(port, ownerKey);
-      for (const ip of takenIPs) await this.clusterIPs.release(ip, owner);
+      for (const ip of takenIPs) await this.#release(ip, owner);
     };
     try {
       let spec = withOldValues(service.spec ?? {}, before?.spec);
-      spec = withFamilies(spec);
+      spec = withFamilies(spec, before, [...this.#ranges.keys()], name);
       spec = await this.#addresses(spec, before, owner, name, dryRun, takenIPs);
       spec = this.#nodePorts(spec, before, ownerKey, name, dryRun, takenPorts);
       const committed = async () => {
         const ips = new Set(addressesOf(spec));
         const ports = new Set(portsOf(spec));
-        for (const ip of addressesOf(before?.spec)) if (!ips.has(ip)) await this.clusterIPs.release(ip, owner);
+        for (const ip of addressesOf(before?.spec)) if (!ips.has(ip)) await this.#release(ip, owner);
         for (const port of portsOf(before?.spec)) if (!ports.has(port)) this.#ports.release(port, ownerKey);
       };
       return { object: { ...service, spec } as KubeObject, committed, undo };
@@ -110,7 +118,12 @@ export class ServiceAllocator implements Allocator {
     const { spec, metadata } = old as StoredService;
     const owner = { namespace: metadata.namespace!, name: metadata.name! };
     for (const port of portsOf(spec)) this.#ports.release(port, `${owner.namespace}/${owner.name}`);
-    for (const ip of addressesOf(spec)) await this.clusterIPs.release(ip, owner);
+    for (const ip of addressesOf(spec)) await this.#release(ip, owner);
+  }
+
+  /** Also an address of a range that the cluster no longer has. */
+  #release(ip: string, owner: Owner): Promise<void> {
+    return (this.#ranges.get(familyOf(ip)) ?? this.clusterIPs).release(ip, owner);
   }
 
   async #addresses(
@@ -124,31 +137,28 @@ export class ServiceAllocator implements Allocator {
     if (spec.type === 'ExternalName' || isHeadless(spec)) return spec;
     const invalid = (value: unknown, why: string) =>
       StatusError.invalid({ kind: 'Service' }, name, [fieldError.invalid('spec.clusterIPs', value, why)]);
-    const wanted =
-      spec.clusterIPs !== undefined && spec.clusterIPs.length > 0
-        ? spec.clusterIPs
-        : (spec.clusterIP ?? '') !== ''
-          ? [spec.clusterIP!]
-          : [''];
+    const asked = spec.clusterIPs ?? ((spec.clusterIP ?? '') === '' ? [] : [spec.clusterIP!]);
     const held = new Set(addressesOf(before?.spec));
     const out: string[] = [];
-    for (const ip of wanted) {
+    for (const [index, family] of (spec.ipFamilies as readonly IPFamily[]).entries()) {
+      const ip = asked[index] ?? '';
       if (ip !== '' && held.has(ip)) {
         out.push(ip);
         continue;
       }
+      const range = this.#ranges.get(family)!;
       if (ip === '') {
-        const given = await this.clusterIPs.takeAny(owner, dryRun);
+        const given = await range.takeAny(owner, dryRun);
         if (given === undefined)
           throw new StatusError(500, 'InternalError', `failed to allocate a serviceIP: range is full`, {
-            causes: [{ message: `range ${formatCIDR(this.clusterIPs.cidr)} is full` }],
+            causes: [{ message: `range ${formatCIDR(range.cidr)} is full` }],
           });
         if (!dryRun) taken.push(given);
         out.push(given);
         continue;
       }
-      const outcome = await this.clusterIPs.take(ip, owner, dryRun);
-      if (!outcome.ok) throw invalid(wanted, `failed to allocate IP ${ip}: ${outcome.why}`);
+      const outcome = await range.take(ip, owner, dryRun);
+      if (!outcome.ok) throw invalid(asked, `failed to allocate IP ${ip}: ${outcome.why}`);
       if (!dryRun) taken.push(outcome.ip);
       out.push(outcome.ip);
     }
@@ -215,8 +225,6 @@ export class ServiceAllocator implements Allocator {
     return { ...spec, ports, healthCheckNodePort };
   }
 }
-
-const isHeadless = (spec: ServiceSpec): boolean => spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None';
 
 export function addressesOf(spec: ServiceSpec | undefined): readonly string[] {
   if (spec === undefined || spec.type === 'ExternalName' || isHeadless(spec)) return [];
@@ -292,17 +300,3 @@ function omitNodePort(port: ServicePort): ServicePort {
 
 const withoutNodePorts = (ports: readonly ServicePort[] | undefined): readonly ServicePort[] | undefined =>
   ports?.map(omitNodePort);
-
-/** The cluster has one family. Headless without selector may point anywhere: upstream leaves it open for both. */
-function withFamilies(spec: ServiceSpec): ServiceSpec {
-  if (spec.type === 'ExternalName') return spec;
-  if (isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0 && spec.ipFamilyPolicy === undefined) {
-    return {
-      ...spec,
-      ipFamilyPolicy: 'RequireDualStack',
-      ipFamilies: spec.ipFamilies?.length === 2 ? spec.ipFamilies : ['IPv4', 'IPv6'],
-    };
-  }
-  const families = spec.ipFamilies === undefined || spec.ipFamilies.length === 0 ? ['IPv4'] : spec.ipFamilies;
-  return { ...spec, ipFamilyPolicy: spec.ipFamilyPolicy ?? 'SingleStack', ipFamilies: families };
-}

@@ -12,7 +12,7 @@ import {
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, keepStatus } from '../define.ts';
-import { type Errors, type Row, at, checkRows, immutable, messages } from '../rules.ts';
+import { type Errors, type Row, at, checkRows, messages } from '../rules.ts';
 import { validateLabels } from '../selectors.ts';
 import { AGE, NAME, ageOf, column, labelsText, nameOf, wide } from '../table.ts';
 
@@ -71,10 +71,7 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
     validateCreate: validate,
     validateUpdate: (s, old) => {
       const errors: Errors = [...validate(s)];
-      if (needsClusterIP(s) && needsClusterIP(old) && (old.spec?.clusterIP ?? '') !== '')
-        immutable(s.spec?.clusterIP, old.spec?.clusterIP, 'spec.clusterIP', errors);
-      else if (isHeadless(old) !== isHeadless(s) && !isExternalName(old) && !isExternalName(s))
-        immutable(s.spec?.clusterIP, old.spec?.clusterIP, 'spec.clusterIP', errors);
+      if (s.spec !== undefined && old.spec !== undefined) validateKeptFamilies(s, old, errors);
       return errors;
     },
   },
@@ -100,9 +97,7 @@ function defaultSpec(spec: ServiceSpec): ServiceSpec {
     ...(EXTERNALLY_REACHED.has(type) || (spec.externalIPs ?? []).length > 0
       ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster' }
       : {}),
-    ...(type === 'ExternalName'
-      ? {}
-      : { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster', ...families(spec, clusterIP) }),
+    ...(type === 'ExternalName' ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster' }),
     ...(type === 'LoadBalancer' ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true } : {}),
   };
 }
@@ -113,20 +108,6 @@ const defaultPort = (port: ServicePort): ServicePort => ({
   targetPort:
     port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '' ? port.port : port.targetPort,
 });
-
-/** A headless Service without selector may list addresses of both families, so it is written for both. */
-function families(
-  spec: ServiceSpec,
-  clusterIP: string | undefined,
-): Pick<ServiceSpec, 'ipFamilies' | 'ipFamilyPolicy'> {
-  const free = clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
-  const given = spec.ipFamilies ?? [];
-  return {
-    ipFamilies:
-      given.length > 0 ? given : free ? ['IPv4', 'IPv6'] : [clusterIP?.includes(':') === true ? 'IPv6' : 'IPv4'],
-    ipFamilyPolicy: spec.ipFamilyPolicy ?? (free ? 'RequireDualStack' : 'SingleStack'),
-  };
-}
 
 /** What was allocated stays when the new object does not name it (clients that replace without reading first). */
 function withAllocated(s: Service, old: Service): ServiceSpec | undefined {
@@ -237,15 +218,7 @@ function validatePorts(spec: ServiceSpec, errors: Errors): void {
 }
 
 function validateAddresses(spec: ServiceSpec, errors: Errors): void {
-  for (const [index, ip] of (spec.clusterIPs ?? []).entries()) {
-    if (ip === 'None') {
-      if (index > 0)
-        errors.push(fieldError.invalid(at('spec.clusterIPs', index), ip, '`None` must be the first and only value'));
-    } else if (ip !== '') messages(isValidIP(ip), at('spec.clusterIPs', index), ip, errors);
-  }
-  if ((spec.clusterIP ?? '') !== '' && spec.clusterIPs?.[0] !== spec.clusterIP) {
-    errors.push(fieldError.invalid('spec.clusterIPs', spec.clusterIPs, 'first value must match `clusterIP`'));
-  }
+  if (spec.type !== 'ExternalName') validateClusterIPs(spec, errors);
   for (const [index, ip] of (spec.externalIPs ?? []).entries())
     messages(isValidIP(ip), at('spec.externalIPs', index), ip, errors);
   for (const [index, range] of (spec.loadBalancerSourceRanges ?? []).entries()) {
@@ -257,9 +230,63 @@ function validateAddresses(spec: ServiceSpec, errors: Errors): void {
     }
     messages(isValidCIDR(range.trim()), at('spec.loadBalancerSourceRanges', index), range, errors);
   }
-  for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-    if (!['IPv4', 'IPv6'].includes(family))
-      errors.push(fieldError.notSupported(at('spec.ipFamilies', index), family, ['IPv4', 'IPv6']));
+}
+
+const FAMILIES: readonly string[] = ['IPv4', 'IPv6'];
+const familyOf = (ip: string): string => (ip.includes(':') ? 'IPv6' : 'IPv4');
+
+function validateClusterIPs(spec: ServiceSpec, errors: Errors): void {
+  const ips = spec.clusterIPs ?? [];
+  const families = spec.ipFamilies ?? [];
+  const invalid = (why: string) => errors.push(fieldError.invalid('spec.clusterIPs', ips, why));
+  if ((spec.clusterIP ?? '') !== '' && ips[0] !== spec.clusterIP) invalid('first value must match `clusterIP`');
+  for (const [index, family] of families.entries()) {
+    if (!FAMILIES.includes(family))
+      errors.push(fieldError.notSupported(at('spec.ipFamilies', index), family, FAMILIES));
+    if (families.indexOf(family) < index) errors.push(fieldError.duplicate(at('spec.ipFamilies', index), family));
+  }
+  const before = errors.length;
+  for (const [index, ip] of ips.entries()) {
+    if (index === 0 && ip === 'None') {
+      if (ips.length > 1) invalid("'None' must be the first and only value");
+    } else if (ip !== '') messages(isValidIP(ip), at('spec.clusterIPs', index), ip, errors);
+  }
+  const isSound = errors.length === before;
+  if (ips.length > 2) invalid('may only hold up to 2 values');
+  if (!isSound || ips[0] === 'None') return;
+  // One from each family at most, so that there are at most two.
+  if (ips.length > 1 && (ips.length > 2 || familyOf(ips[0]!) === familyOf(ips[1]!)))
+    invalid('may specify no more than one IP for each IP family');
+  for (const [index, ip] of ips.entries())
+    if (ip !== '' && index < families.length && families[index] !== familyOf(ip)) {
+      const why = `expected an ${families[index]} value as indicated by \`ipFamilies[${index}]\``;
+      errors.push(fieldError.invalid(at('spec.clusterIPs', index), ip, why));
+    }
+}
+
+/** The second address or family may come and go, the first stays as it is. */
+function validateKeptFamilies(s: Service, old: Service, errors: Errors): void {
+  const [spec, before] = [s.spec!, old.spec!];
+  if (isExternalName(s) || isExternalName(old)) return;
+  const fields = [
+    ['clusterIPs', 'secondary clusterIP'],
+    ['ipFamilies', 'secondary ipFamily'],
+  ] as const;
+  for (const [field, secondary] of fields) {
+    if (isHeadless(s) && isHeadless(old)) continue;
+    if (field === 'ipFamilies' && isHeadless(s) !== isHeadless(old)) continue;
+    const [has, had] = [spec[field] ?? [], before[field] ?? []];
+    const changed = (index: number) =>
+      errors.push(fieldError.invalid(at(`spec.${field}`, index), has, 'may not change once set'));
+    if (has.length === had.length) {
+      for (const [index, value] of had.entries()) if (value !== has[index]) changed(field === 'clusterIPs' ? index : 0);
+      continue;
+    }
+    if (has.length > 0 && had.length > 0 && has[0] !== had[0]) changed(0);
+    if (has.length === 1 && had.length === 2 && spec.ipFamilyPolicy !== 'SingleStack') {
+      const why = `must be set to 'SingleStack' when releasing the ${secondary}`;
+      errors.push(fieldError.invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, why));
+    }
   }
 }
 
