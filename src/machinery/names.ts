@@ -128,6 +128,21 @@ export function isPathSegment(value: string): Messages {
   return messages;
 }
 
+const HTTP_PATH_FMT = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const HTTP_PATH = new RegExp(`^${HTTP_PATH_FMT}$`);
+
+/** `acme.io/foo`: a subdomain, then a path. Each message is about the part of the value it comes with. */
+export function isDomainPrefixedPath(text: string): readonly { readonly value: string; readonly message: string }[] {
+  const slash = text.indexOf('/');
+  const [host, path] = slash < 0 ? ['', ''] : [text.slice(0, slash), text.slice(slash + 1)];
+  if (host === '' || path === '')
+    return [{ value: text, message: 'must be a domain-prefixed path (such as "acme.io/foo")' }];
+  return [
+    ...isDns1123Subdomain(host).map((message) => ({ value: host, message })),
+    ...(HTTP_PATH.test(path) ? [] : [{ value: path, message: regexError('Invalid path', HTTP_PATH_FMT) }]),
+  ];
+}
+
 /** IANA_SVC_NAME, with upstream's several messages. */
 export function isValidPortName(port: string): Messages {
   const messages: string[] = [];
