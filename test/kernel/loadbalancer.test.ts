@@ -259,6 +259,7 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
       (a) => !a.includes(VIP_TWO),
     );
     assert.doesNotMatch(seen, new RegExp(VIP_TWO));
-    assert.equal(await laptop.reach(VIP_TWO, 5432, { timeoutMs: 6_000 }), 'EHOSTUNREACH');
+    // Nobody answers: silence, or soon the word that no host is there.
+    assert.match(await laptop.reach(VIP_TWO, 5432), /^(timeout|EHOSTUNREACH)$/);
   });
 });
