@@ -1,10 +1,11 @@
 // Builds containerd, runc and the CNI plugins from their Go modules into a folder for `up --runtime-dir`: newer ones than a stable
 // distribution has, for what needs them (user namespaces). Three to five minutes; what is there already stays.
 //
-//     npm run runtime -- DIR
+//     npm run runtime [-- DIR]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { DEFAULT_DIR } from './folder.ts';
 
 const CONTAINERD = 'v2.4.2';
 const RUNC = 'v1.5.2';
@@ -52,9 +53,7 @@ const BUILDS: readonly Build[] = [
   },
 ];
 
-const [target] = process.argv.slice(2);
-if (target === undefined) fail('usage: npm run runtime -- DIR');
-const dir = resolve(target);
+const dir = resolve(process.argv[2] ?? DEFAULT_DIR);
 const missing = missingTools();
 if (missing.length > 0) fail(`the runtime is built with tools that are not here: ${missing.join('; ')}`);
 for (const build of BUILDS) install(build);
