@@ -373,4 +373,3 @@ export class AutoscalerReconciler {
     return this.#deps.clock.now();
   }
 }
-

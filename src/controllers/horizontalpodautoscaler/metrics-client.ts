@@ -63,7 +63,8 @@ export class ApiMetricsClient implements MetricsClient {
     if (items.length === 0) throw new MetricError('no metrics returned from resource metrics API');
     const out = new Map<string, PodMetric>();
     for (const item of items) {
-      const value = container === undefined ? podUse(item, resource) : containerUse(item, resource, container, namespace);
+      const value =
+        container === undefined ? podUse(item, resource) : containerUse(item, resource, container, namespace);
       if (value === undefined) continue;
       const atMs = parseTime(item.timestamp) ?? 0;
       out.set(item.metadata.name, { value, atMs, windowMs: parseDuration(item.window) ?? 0 });
@@ -111,7 +112,11 @@ export class ApiMetricsClient implements MetricsClient {
   async external(metric: string, namespace: string, metricSelector: string): Promise<readonly number[]> {
     const query = queryOf({ labelSelector: metricSelector });
     const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${metric}${query}`;
-    const { items = [] } = await this.#get<Items<{ value: string }>>(path, 'external', `${metric}.external.metrics.k8s.io`);
+    const { items = [] } = await this.#get<Items<{ value: string }>>(
+      path,
+      'external',
+      `${metric}.external.metrics.k8s.io`,
+    );
     if (items.length === 0) throw new MetricError('no metrics returned from external metrics API');
     return items.map((item) => milli(item.value));
   }

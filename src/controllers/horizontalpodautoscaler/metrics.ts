@@ -153,7 +153,9 @@ async function objectProposal(spec: MetricSpec, context: MetricContext): Promise
     } catch (error) {
       // The order of the words is upstream's.
       const where = `${describedObject.kind} on ${namespace} ${describedObject.name}`;
-      throw new MetricError(`unable to get metric ${metric.name}: ${where}/${(error as Error).message}`, { cause: error });
+      throw new MetricError(`unable to get metric ${metric.name}: ${where}/${(error as Error).message}`, {
+        cause: error,
+      });
     }
   };
   const status = (current: MetricValueStatus): MetricStatus => ({

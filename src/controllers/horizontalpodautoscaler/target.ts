@@ -32,8 +32,7 @@ export class KindMapper {
       const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
       const list = await this.#get<APIResourceList>(path);
       const found = list?.resources.find((r) => r.kind === kind && !r.name.includes('/'));
-      if (found !== undefined)
-        refs.push({ group, version, resource: found.name, kind, namespaced: found.namespaced });
+      if (found !== undefined) refs.push({ group, version, resource: found.name, kind, namespaced: found.namespaced });
     }
     if (refs.length === 0)
       throw new Error(`no matches for kind ${JSON.stringify(kind)} in group ${JSON.stringify(group)}`);

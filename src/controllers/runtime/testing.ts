@@ -16,6 +16,8 @@ import type {
   ResourceClient,
 } from '#client/client.ts';
 import { apiVersionOf, type KubeObject, keyOf, makeKey, type ObjectKey, type ResourceRef } from '#machinery/object.ts';
+import type { LabelSelector } from '#generated/api/meta-v1.ts';
+import { formatLabelSelector } from '#machinery/selectors.ts';
 import { StatusError } from '#machinery/status.ts';
 import { formatTime } from '#machinery/time.ts';
 import { Controller, type ControllerDefinition, type ControllerOptions } from './controller.ts';
@@ -38,6 +40,8 @@ export class TestCluster {
   readonly writes: string[] = [];
   /** Set to refuse writes: called with `verb resource` before each. */
   refuse: (verb: string, resource: string, object: KubeObject | undefined) => StatusError | undefined = () => undefined;
+  /** Set to answer raw requests; undefined leaves them to discovery. */
+  served: (path: string) => { readonly status?: number; readonly body: unknown } | undefined = () => undefined;
   /** Pods with a node stay, with deletionTimestamp, until `remove` is called: as a kubelet would do it. */
   gracefulPods = true;
   readonly options: ControllerOptions = {
@@ -58,7 +62,12 @@ export class TestCluster {
 
   readonly client: Client = {
     resource: <T extends KubeObject>(ref: ResourceRef<T>) => this.#resource(ref),
-    raw: async (_method, path): Promise<RawResponse> => this.#discovery(path),
+    raw: async (_method, path): Promise<RawResponse> => {
+      const served = this.served(path);
+      if (served === undefined) return this.#discovery(path);
+      const { status = 200, body } = served;
+      return { status, headers: {}, body: Buffer.from(JSON.stringify(body)) };
+    },
   };
 
   readonly informers: Informers = {
@@ -326,14 +335,18 @@ export class TestCluster {
             this.#delete(ref, keyOf(object), object, options ?? {});
         }
       },
-      getSubresource: async () => unsupported(),
+      getSubresource: async <R>(namespace: string | undefined, name: string, subresource: string) => {
+        if (subresource !== 'scale') unsupported();
+        return scaleOf(need(makeKey(namespace, name))) as R;
+      },
       createSubresource: async () => unsupported(),
-      updateSubresource: async <R>(
-        _namespace: string | undefined,
-        name: string,
-        subresource: string,
-        body: unknown,
-      ) => {
+      updateSubresource: async <R>(namespace: string | undefined, name: string, subresource: string, body: unknown) => {
+        if (subresource === 'scale') {
+          const old = need(makeKey(namespace, name));
+          const { replicas } = (body as { spec: { replicas: number } }).spec;
+          const spec = { ...(old.spec as object), replicas };
+          return scaleOf(write('scale', { ...old, spec } as unknown as T, keepStatus) as unknown as Anything) as R;
+        }
         if (subresource !== 'finalize') unsupported();
         const { finalizers } = (body as { spec: { finalizers: readonly string[] } }).spec;
         this.#before('finalize', ref, name);
@@ -368,6 +381,19 @@ export class TestCluster {
       },
     });
   }
+}
+
+/** As the API server makes it for the workload kinds. */
+function scaleOf({ metadata, spec, status }: Anything): unknown {
+  const { replicas, selector } = (spec ?? {}) as { replicas?: number; selector?: LabelSelector };
+  return {
+    metadata,
+    spec: { replicas },
+    status: {
+      replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0,
+      selector: formatLabelSelector(selector),
+    },
+  };
 }
 
 class TestInformer implements Informer<KubeObject> {
