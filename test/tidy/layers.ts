@@ -17,7 +17,7 @@ export const LAYERS: readonly Layer[] = [
     why: 'it assembles the parts; a part that knows the assembly cannot be run or replaced alone',
   },
   {
-    folders: ['apiserver', 'controllers', 'scheduler', 'node', 'network', 'why', 'dashboard'],
+    folders: ['apiserver', 'controllers', 'scheduler', 'node', 'network', 'why', 'connect', 'dashboard'],
     why: 'components meet only at the API, through client/: so each can be run, replaced by its original, and tested alone',
   },
   {

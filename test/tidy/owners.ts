@@ -23,6 +23,7 @@ const listeners: readonly Owner[] = [
   { at: 'streams/', why: 'upgraded connections' },
   { at: 'tunnel/', why: 'the way into nodes' },
   { at: 'why/probe/sockets.ts', why: 'probes are real connections' },
+  { at: 'connect/forwarder.ts', why: 'the local ports that lead into pods' },
   { at: 'cluster/', why: 'control socket, locks by socket, the probe for a free port, the DNS relay' },
 ];
 
