@@ -77,6 +77,27 @@ describe('podEndpoint', () => {
   }
 });
 
+describe('podEndpoint hints', () => {
+  const zoned = {
+    ...makeNode('node-1'),
+    metadata: { name: 'node-1', labels: { 'topology.kubernetes.io/zone': 'z1' } },
+  };
+  const cases = [
+    ['PreferSameZone', zoned, true, { forZones: [{ name: 'z1' }] }],
+    ['PreferClose', zoned, true, { forZones: [{ name: 'z1' }] }],
+    ['PreferSameNode', zoned, true, { forZones: [{ name: 'z1' }], forNodes: [{ name: 'node-1' }] }],
+    ['PreferSameNode', makeNode('node-1'), true, { forNodes: [{ name: 'node-1' }] }],
+    ['PreferSameZone', makeNode('node-1'), true, undefined],
+    ['PreferSameZone', zoned, false, undefined],
+    [undefined, zoned, true, undefined],
+  ] as const;
+  for (const [trafficDistribution, node, ready, want] of cases)
+    it(`are ${JSON.stringify(want)} for ${trafficDistribution}, ${node === zoned ? 'a zone' : 'no zone'}, ready ${ready}`, () => {
+      const spec = trafficDistribution === undefined ? {} : { trafficDistribution };
+      assert.deepEqual(podEndpoint(webPod('a', { ready }), makeService(spec), node, '10.244.0.1').hints, want);
+    });
+});
+
 describe('resolvePort', () => {
   const pod = {
     ...webPod('a'),
@@ -225,6 +246,31 @@ describe('EndpointSliceReconciler', () => {
     const [slice] = cluster.list(endpointslices);
     assert.equal(slice!.endpoints![0]!.hostname, 'web-0');
     assert.equal(slice!.metadata.labels!['service.kubernetes.io/headless'], '');
+    await cluster.stop();
+  });
+});
+
+describe('EndpointSliceReconciler and trafficDistribution', () => {
+  it('writes hints when the service asks for them, follows the node into another zone, and takes them back', async () => {
+    const cluster = await start(makeService(), webPod('a'));
+    const hintsNow = () => cluster.list(endpointslices)[0]!.endpoints![0]!.hints;
+    assert.equal(hintsNow(), undefined);
+    await cluster.put(services, makeService({ trafficDistribution: 'PreferSameZone' }));
+    await cluster.settle();
+    assert.deepEqual(hintsNow(), { forZones: [{ name: 'z1' }] });
+    cluster.edit(nodes, 'node-1', (n) => ({
+      ...n,
+      metadata: { ...n.metadata, labels: { 'topology.kubernetes.io/zone': 'z2' } },
+    }));
+    await cluster.settle();
+    assert.deepEqual(hintsNow(), { forZones: [{ name: 'z2' }] });
+    cluster.edit(
+      services,
+      'default/web',
+      (s) => ({ ...s, spec: { ...s.spec, trafficDistribution: undefined } }) as Service,
+    );
+    await cluster.settle();
+    assert.equal(hintsNow(), undefined);
     await cluster.stop();
   });
 });

@@ -78,15 +78,20 @@ export function podEndpoint(pod: Pod, service: Service, node: Node | undefined, 
   };
 }
 
-/** spec.trafficDistribution as hints: the endpoint is for clients of its own zone or node. */
+/** PreferClose is the older name of PreferSameZone. */
+const DISTRIBUTIONS: ReadonlySet<string> = new Set(['PreferClose', 'PreferSameZone', 'PreferSameNode']);
+
+/** spec.trafficDistribution as hints: the endpoint is for clients of its own zone, or its own node. Upstream: trafficdist. */
 function hints(
   service: Service,
   ready: boolean,
   nodeName: string | undefined,
   zone: string | undefined,
 ): Pick<Endpoint, 'hints'> {
-  const distribution = service.spec?.trafficDistribution;
-  if (distribution === undefined || !ready || zone === undefined) return {};
+  const distribution = service.spec?.trafficDistribution ?? '';
+  if (!ready || !DISTRIBUTIONS.has(distribution)) return {};
+  const forZones = zone === undefined ? {} : { forZones: [{ name: zone }] };
   const forNodes = distribution === 'PreferSameNode' && nodeName ? { forNodes: [{ name: nodeName }] } : {};
-  return { hints: { forZones: [{ name: zone }], ...forNodes } };
+  const all = { ...forZones, ...forNodes };
+  return Object.keys(all).length === 0 ? {} : { hints: all };
 }
