@@ -1,5 +1,6 @@
 // The elements of one table, with who wants them. Owners (a service port, a pod, a policy) replace their list; what
 // the kernel has to be told is the difference since it was last told, however many owners changed meanwhile.
+import type { Family } from './family.ts';
 import type { Element, ElementChanges } from './rules.ts';
 
 interface Entry {
@@ -12,6 +13,7 @@ interface Entry {
 
 export class Elements {
   readonly #table: string;
+  readonly #family: Family;
   /** Set name and key → entry. */
   readonly #entries = new Map<string, Entry>();
   /** Owner → identities of the elements it holds. */
@@ -19,8 +21,9 @@ export class Elements {
   /** Identities whose wanted value may differ from what the kernel was told. */
   readonly #dirty = new Set<string>();
 
-  constructor(table: string) {
+  constructor(table: string, family: Family = 4) {
     this.#table = table;
+    this.#family = family;
   }
 
   /** The owner now wants exactly these; none lets go of all. Costs the size of the owner's old and new lists. */
@@ -68,7 +71,7 @@ export class Elements {
       if (value === undefined) this.#entries.delete(identity);
     }
     this.#dirty.clear();
-    return { table: this.#table, remove, add };
+    return { table: this.#table, ...(this.#family === 4 ? {} : { family: this.#family }), remove, add };
   }
 
   /** The kernel's copy is unknown or gone: the next take() gives everything as additions. */

@@ -17,6 +17,8 @@ export interface NodeView {
   readonly localAddresses: readonly string[];
   /** The address that masquerading gives. */
   readonly primaryAddress: string;
+  /** The same for IPv6, where the node has it. */
+  readonly primaryAddress6?: string;
   /** Entries learned by rules (session affinity): set → key → value. Kept between walks when handed in again. */
   readonly learned?: Map<string, Map<string, string>>;
 }
@@ -74,7 +76,7 @@ export function walk(node: NodeView, packet: Packet, options: WalkOptions): Walk
     const verdict = runHook(lookups, hook, state);
     return verdict === 'accept' ? undefined : end(verdict === 'drop' ? 'dropped' : 'rejected');
   };
-  const isLocal = () => node.localAddresses.includes(state.packet.dst) || state.packet.dst.startsWith('127.');
+  const isLocal = () => node.localAddresses.includes(state.packet.dst) || isLoopback(state.packet.dst);
   if (options.from === 'node') {
     const refused = through('output') ?? through('postrouting');
     if (refused !== undefined) return refused;
@@ -87,7 +89,9 @@ export function walk(node: NodeView, packet: Packet, options: WalkOptions): Walk
 }
 
 function runHook(tables: readonly TableWalker[], hook: Hook, state: State): 'accept' | 'drop' | 'reject' {
-  const chains = tables.flatMap((t) =>
+  const family = parseIP(state.packet.dst)!.family;
+  const ofFamily = tables.filter((t) => (t.table.family ?? 4) === family);
+  const chains = ofFamily.flatMap((t) =>
     t.table.chains.filter((c) => c.base?.hook === hook).map((chain) => ({ walker: t, chain })),
   );
   chains.sort((a, b) => a.chain.base!.priority - b.chain.base!.priority);
@@ -151,7 +155,7 @@ class TableWalker {
       case 'reject':
         return action.do;
       case 'masquerade':
-        state.packet = { ...state.packet, src: this.#node.primaryAddress };
+        state.packet = { ...state.packet, src: this.#ownAddress() };
         state.masqueraded = true;
         return 'accept';
       case 'goto':
@@ -191,6 +195,12 @@ class TableWalker {
     }
   }
 
+  #ownAddress(): string {
+    if (this.table.family !== 6) return this.#node.primaryAddress;
+    if (this.#node.primaryAddress6 === undefined) throw new Error('the node has no IPv6 address');
+    return this.#node.primaryAddress6;
+  }
+
   /** A goto's end ends the calling chain too: nothing said there means the base chain's policy, which is accept. */
   #enter(verdict: string, state: State): Verdict {
     const [kind, name] = verdict.split(' ') as [string, string | undefined];
@@ -210,7 +220,7 @@ class TableWalker {
       case 'local':
       case 'not local': {
         const address = match.field === 'saddr' ? state.packet.src : state.packet.dst;
-        const local = this.#node.localAddresses.includes(address) || address.startsWith('127.');
+        const local = this.#node.localAddresses.includes(address) || isLoopback(address);
         return local === (match.is === 'local');
       }
       case 'ct state':
@@ -228,6 +238,8 @@ class TableWalker {
       }
       case 'not from loopback':
         return state.input.from === 'wire';
+      case 'neighbour discovery':
+        return false; // no packet that has a place in this walk
     }
   }
 
@@ -246,6 +258,8 @@ class TableWalker {
     return undefined;
   }
 }
+
+const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
 
 function fieldOf(field: Field, state: State): string | number {
   switch (field) {

@@ -246,7 +246,7 @@ describe('compilePolicy', () => {
 
 describe('blockRanges', () => {
   it('cuts exceptions out', () => {
-    const text = (cidr: string, ...except: string[]) => blockRanges(cidr, except).map(formatRange);
+    const text = (cidr: string, ...except: string[]) => blockRanges(cidr, except).map((r) => formatRange(r));
     assert.deepEqual(text('10.0.0.0/24'), ['10.0.0.0-10.0.0.255']);
     assert.deepEqual(text('10.0.0.0/24', '10.0.0.16/28', '10.0.0.0/32'), [
       '10.0.0.1-10.0.0.15',

@@ -3,6 +3,7 @@
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '#generated/api/networking-v1.ts';
 import { cidrSize, formatIP, parseCIDR } from '#base/ip.ts';
 import { everything, type Labels, type LabelMatcher, matcherOf, matchesLabels } from '#machinery/selectors.ts';
+import { FAMILIES, type Family } from './family.ts';
 import { PROTOCOLS, type Protocol } from './rules.ts';
 
 export type Direction = 'ingress' | 'egress';
@@ -65,7 +66,8 @@ export interface CompiledPolicy {
   readonly rules: Readonly<Record<Direction, readonly CompiledRule[]>>;
 }
 
-export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
+/** `family` is of the addresses that it speaks of: blocks of the other one let nobody in. */
+export function compilePolicy(policy: NetworkPolicy, family: Family = 4): CompiledPolicy {
   const namespace = policy.metadata.namespace ?? '';
   const spec = policy.spec ?? {};
   const types = spec.policyTypes ?? [];
@@ -78,8 +80,8 @@ export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
     selects: spec.podSelector === undefined ? everything : matcherOf(spec.podSelector),
     directions,
     rules: {
-      ingress: (spec.ingress ?? []).map((r) => compileRule(r.from, r.ports, namespace)),
-      egress: (spec.egress ?? []).map((r) => compileRule(r.to, r.ports, namespace)),
+      ingress: (spec.ingress ?? []).map((r) => compileRule(r.from, r.ports, namespace, family)),
+      egress: (spec.egress ?? []).map((r) => compileRule(r.to, r.ports, namespace, family)),
     },
   };
 }
@@ -88,10 +90,11 @@ function compileRule(
   peers: readonly NetworkPolicyPeer[] | undefined,
   ports: readonly NetworkPolicyPort[] | undefined,
   namespace: string,
+  family: Family,
 ): CompiledRule {
   return {
     ports: ports === undefined || ports.length === 0 ? undefined : ports.map(compilePort),
-    peers: peers === undefined || peers.length === 0 ? undefined : peers.map((p) => compilePeer(p, namespace)),
+    peers: peers === undefined || peers.length === 0 ? undefined : peers.map((p) => compilePeer(p, namespace, family)),
   };
 }
 
@@ -102,9 +105,9 @@ function compilePort(port: NetworkPolicyPort): PortRule {
   return { kind: 'range', range: { protocol, from: port.port, to: port.endPort ?? port.port } };
 }
 
-function compilePeer(peer: NetworkPolicyPeer, namespace: string): PeerRule {
+function compilePeer(peer: NetworkPolicyPeer, namespace: string, family: Family): PeerRule {
   if (peer.ipBlock !== undefined)
-    return { kind: 'block', ranges: blockRanges(peer.ipBlock.cidr, peer.ipBlock.except ?? []) };
+    return { kind: 'block', ranges: blockRanges(peer.ipBlock.cidr, peer.ipBlock.except ?? [], family) };
   const anywhere = peer.namespaceSelector !== undefined;
   return {
     kind: 'pods',
@@ -115,12 +118,12 @@ function compilePeer(peer: NetworkPolicyPeer, namespace: string): PeerRule {
 }
 
 /** The block without its exceptions; nothing for blocks of another family. */
-export function blockRanges(cidr: string, except: readonly string[]): AddressRange[] {
-  const whole = rangeOf(cidr);
+export function blockRanges(cidr: string, except: readonly string[], family: Family = 4): AddressRange[] {
+  const whole = rangeOf(cidr, family);
   if (whole === undefined) return [];
   let ranges = [whole];
   for (const text of except) {
-    const hole = rangeOf(text);
+    const hole = rangeOf(text, family);
     if (hole === undefined) continue;
     ranges = ranges.flatMap((r) => {
       if (hole.to < r.from || hole.from > r.to) return [r];
@@ -131,9 +134,9 @@ export function blockRanges(cidr: string, except: readonly string[]): AddressRan
   return ranges;
 }
 
-function rangeOf(text: string): AddressRange | undefined {
+function rangeOf(text: string, family: Family): AddressRange | undefined {
   const cidr = parseCIDR(text);
-  return cidr?.family === 4 ? { from: cidr.base, to: cidr.base + cidrSize(cidr) - 1n } : undefined;
+  return cidr?.family === family ? { from: cidr.base, to: cidr.base + cidrSize(cidr) - 1n } : undefined;
 }
 
 export function selectsPod(policy: CompiledPolicy, pod: PolicyPod): boolean {
@@ -199,9 +202,12 @@ export function disjointBoxes(boxes: readonly Box[]): Box[] {
   return out;
 }
 
-export function formatRange(range: AddressRange): string {
-  const text = (value: bigint) => formatIP({ family: 4, value });
+export function formatRange(range: AddressRange, family: Family = 4): string {
+  const text = (value: bigint) => formatIP({ family, value });
   return range.from === range.to ? text(range.from) : `${text(range.from)}-${text(range.to)}`;
 }
 
-export const ALL_ADDRESSES: AddressRange = { from: 0n, to: 0xffff_ffffn };
+export const allAddresses = (family: Family): AddressRange => ({
+  from: 0n,
+  to: (1n << BigInt(FAMILIES[family].bits)) - 1n,
+});

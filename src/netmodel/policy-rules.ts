@@ -14,8 +14,9 @@ import {
 } from './rules.ts';
 import type { Labels } from '#machinery/selectors.ts';
 import { Elements } from './elements.ts';
+import { type Family, tableName } from './family.ts';
 import {
-  ALL_ADDRESSES,
+  allAddresses,
   type Box,
   type CompiledPolicy,
   type CompiledRule,
@@ -33,7 +34,7 @@ export const POLICY_TABLE = 'coracle_policy';
 
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
-export function policyTable(): Table {
+export function policyTable(family: Family = 4): Table {
   const check = (direction: Direction, own: Field, peer: Field): Chain => {
     const pass: Action = { do: 'return' };
     const sets: readonly [string, Field[]][] = [
@@ -60,6 +61,10 @@ export function policyTable(): Table {
     match: [{ is: 'ct state', states: ['established', 'related'] }],
     actions: [{ do: 'accept' }],
   };
+  const discovery: Chain['rules'][number] = {
+    match: [{ is: 'neighbour discovery' }],
+    actions: [{ do: 'accept' }],
+  };
   // "A pod cannot block access to itself": its own packets come back through a service.
   const itself: Chain['rules'][number] = {
     match: [{ is: 'in', key: ['ip saddr', 'ip daddr'], set: 'itself' }],
@@ -72,18 +77,19 @@ export function policyTable(): Table {
     ],
   });
   const setsOf = (direction: Direction): SetDeclaration[] => [
-    { name: `${direction}_profiles`, key: ['ipv4_addr'], value: ['mark'] },
-    { name: `${direction}_denied`, key: ['ipv4_addr'], counter: true },
+    { name: `${direction}_profiles`, key: ['address'], value: ['mark'] },
+    { name: `${direction}_denied`, key: ['address'], counter: true },
     { name: `${direction}_open`, key: ['mark'] },
-    { name: `${direction}_peers`, key: ['mark', 'ipv4_addr'] },
-    { name: `${direction}_peer_ports`, key: ['mark', 'ipv4_addr', 'inet_proto', 'inet_service'] },
+    { name: `${direction}_peers`, key: ['mark', 'address'] },
+    { name: `${direction}_peer_ports`, key: ['mark', 'address', 'inet_proto', 'inet_service'] },
     { name: `${direction}_ports`, key: ['mark', 'inet_proto', 'inet_service'] },
-    { name: `${direction}_peer_ranges`, key: ['mark', 'ipv4_addr', 'inet_proto', 'inet_service'], interval: true },
-    { name: `${direction}_blocks`, key: ['mark', 'ipv4_addr', 'inet_proto', 'inet_service'], interval: true },
+    { name: `${direction}_peer_ranges`, key: ['mark', 'address', 'inet_proto', 'inet_service'], interval: true },
+    { name: `${direction}_blocks`, key: ['mark', 'address', 'inet_proto', 'inet_service'], interval: true },
   ];
   return {
-    name: POLICY_TABLE,
-    sets: [...DIRECTIONS.flatMap(setsOf), { name: 'itself', key: ['ipv4_addr', 'ipv4_addr'] }],
+    name: tableName(POLICY_TABLE, family),
+    family,
+    sets: [...DIRECTIONS.flatMap(setsOf), { name: 'itself', key: ['address', 'address'] }],
     chains: [
       check('ingress', 'ip daddr', 'ip saddr'),
       check('egress', 'ip saddr', 'ip daddr'),
@@ -97,7 +103,7 @@ export function policyTable(): Table {
       {
         name: 'to_node',
         base: { type: 'filter', hook: 'input', priority: 0 },
-        rules: [known, into('egress', 'ip saddr')],
+        rules: [...(family === 6 ? [discovery] : []), known, into('egress', 'ip saddr')],
       },
     ],
   };
@@ -114,7 +120,8 @@ interface Profile {
 
 /** Keeps the elements of the policy table. Each call costs what it changes; take() hands over the sum. */
 export class PolicyElements {
-  readonly #elements = new Elements(POLICY_TABLE);
+  readonly #family: Family;
+  readonly #elements: Elements;
   readonly #policies = new Map<string, CompiledPolicy>();
   /** Namespace → its policies. */
   readonly #byNamespace = new Map<string, Set<CompiledPolicy>>();
@@ -129,6 +136,11 @@ export class PolicyElements {
   /** Direction, policies and named ports → profile. */
   readonly #profiles = new Map<string, Profile>();
   #nextId = 1;
+
+  constructor(family: Family = 4) {
+    this.#family = family;
+    this.#elements = new Elements(tableName(POLICY_TABLE, family), family);
+  }
 
   setPolicy(key: string, policy: CompiledPolicy | undefined): void {
     const old = this.#policies.get(key);
@@ -244,7 +256,7 @@ export class PolicyElements {
       users: 0,
     };
     this.#profiles.set(key, profile);
-    this.#elements.replace(`profile ${profile.id}`, fixedElements(profile));
+    this.#elements.replace(`profile ${profile.id}`, fixedElements(profile, this.#family));
     if (profile.rules.some(namesPods)) for (const ip of this.#byAddress.keys()) this.#peerOf(profile, ip);
     return profile;
   }
@@ -282,7 +294,7 @@ function usesNamedPorts(rule: CompiledRule): boolean {
 }
 
 /** What does not depend on peers being pods: rules for everyone, and address blocks. */
-function fixedElements(profile: Profile): Element[] {
+function fixedElements(profile: Profile, family: Family): Element[] {
   const { direction, id } = profile;
   const boxes: Box[] = [];
   const out: Element[] = [];
@@ -293,7 +305,7 @@ function fixedElements(profile: Profile): Element[] {
       for (const r of ports) {
         if (r.from === r.to)
           out.push({ set: `${direction}_ports`, key: elementKey(id, r.protocol, r.from), value: '' });
-        else boxes.push({ addresses: ALL_ADDRESSES, ports: [r] });
+        else boxes.push({ addresses: allAddresses(family), ports: [r] });
       }
     }
     for (const peer of rule.peers ?? []) {
@@ -301,7 +313,7 @@ function fixedElements(profile: Profile): Element[] {
     }
   }
   for (const { addresses, ports } of disjointBoxes(boxes)) {
-    const where = formatRange(addresses);
+    const where = formatRange(addresses, family);
     if (ports === 'all')
       out.push({ set: `${direction}_blocks`, key: elementKey(id, where, '0-255', '0-65535'), value: '' });
     else

@@ -1,27 +1,38 @@
 // The model as nft text: whole tables, and transactions of elements. The nft parser wants a newline after each
 // statement inside a block, and a transport protocol match before a dnat with a port.
-import type { Action, Chain, Element, ElementChanges, Match, Rule, SetDeclaration, Table } from './rules.ts';
+import { FAMILIES, type Family } from './family.ts';
+import type {
+  Action,
+  Chain,
+  Element,
+  ElementChanges,
+  Field,
+  FieldType,
+  Match,
+  Rule,
+  SetDeclaration,
+  Table,
+} from './rules.ts';
 
 /** Elements on one line: long lines are slow for people only; the parser's buffer grows. */
 const ELEMENTS_PER_LINE = 500;
 
 /** Replaces the table with all its elements in one transaction, whether it exists or not. */
 export function renderTable(table: Table, elements: readonly Element[]): string {
-  const name = `ip ${table.name}`;
+  const { family = 4 } = table;
+  const name = `${FAMILIES[family].nft} ${table.name}`;
   const lines = [`add table ${name}`, `delete table ${name}`, `table ${name} {`];
-  for (const set of table.sets) lines.push(...renderSet(set));
+  for (const set of table.sets) lines.push(...renderSet(set, family));
   // Chains may jump forward: declare them empty first.
   for (const chain of table.chains) if (chain.base === undefined) lines.push(`chain ${chain.name} {`, '}');
-  for (const chain of table.chains) lines.push(...renderChain(chain));
-  lines.push('}', ...renderElements('add', table.name, elements));
+  for (const chain of table.chains) lines.push(...renderChain(chain, family));
+  lines.push('}', ...renderElements('add', name, elements));
   return `${lines.join('\n')}\n`;
 }
 
 export function renderChanges(changes: ElementChanges): string {
-  const lines = [
-    ...renderElements('delete', changes.table, changes.remove),
-    ...renderElements('add', changes.table, changes.add),
-  ];
+  const name = `${FAMILIES[changes.family ?? 4].nft} ${changes.table}`;
+  const lines = [...renderElements('delete', name, changes.remove), ...renderElements('add', name, changes.add)];
   return `${lines.join('\n')}\n`;
 }
 
@@ -36,16 +47,18 @@ function renderElements(verb: 'add' | 'delete', table: string, elements: readonl
   const lines: string[] = [];
   for (const [set, texts] of bySet) {
     for (let i = 0; i < texts.length; i += ELEMENTS_PER_LINE) {
-      lines.push(`${verb} element ip ${table} ${set} { ${texts.slice(i, i + ELEMENTS_PER_LINE).join(', ')} }`);
+      lines.push(`${verb} element ${table} ${set} { ${texts.slice(i, i + ELEMENTS_PER_LINE).join(', ')} }`);
     }
   }
   return lines;
 }
 
-function renderSet(set: SetDeclaration): string[] {
+function renderSet(set: SetDeclaration, family: Family): string[] {
+  const types = (fields: readonly FieldType[]) =>
+    fields.map((f) => (f === 'address' ? FAMILIES[family].addressType : f)).join(' . ');
   const kind = set.value === undefined ? 'set' : 'map';
-  const value = set.value === undefined ? '' : ` : ${set.value === 'verdict' ? 'verdict' : set.value.join(' . ')}`;
-  const lines = [`${kind} ${set.name} {`, `type ${set.key.join(' . ')}${value}`];
+  const value = set.value === undefined ? '' : ` : ${set.value === 'verdict' ? 'verdict' : types(set.value)}`;
+  const lines = [`${kind} ${set.name} {`, `type ${types(set.key)}${value}`];
   if (set.interval) lines.push('flags interval');
   if (set.learned !== undefined) lines.push(`size ${set.learned.size}`, 'flags dynamic,timeout');
   if (set.counter) lines.push('counter');
@@ -53,37 +66,45 @@ function renderSet(set: SetDeclaration): string[] {
   return lines;
 }
 
-function renderChain(chain: Chain): string[] {
+function renderChain(chain: Chain, family: Family): string[] {
   const lines = [`chain ${chain.name} {`];
   if (chain.base !== undefined) {
     const { type, hook, priority } = chain.base;
     lines.push(`type ${type} hook ${hook} priority ${priority}; policy accept;`);
   }
-  for (const rule of chain.rules) lines.push(...renderRule(rule));
+  for (const rule of chain.rules) lines.push(...renderRule(rule, family));
   lines.push('}');
   return lines;
 }
 
 /** One rule; a reject becomes two, by protocol. */
-function renderRule(rule: Rule): string[] {
-  const match = (rule.match ?? []).map(renderMatch);
+function renderRule(rule: Rule, family: Family): string[] {
+  const match = (rule.match ?? []).map((m) => renderMatch(m, family));
   const comment = rule.why === undefined ? [] : [`comment "${rule.why}"`];
   if (rule.actions.some((a) => a.do === 'reject')) {
-    const before = rule.actions.filter((a) => a.do !== 'reject').map(renderAction);
+    const before = rule.actions.filter((a) => a.do !== 'reject').map((a) => renderAction(a, family));
     return [
       [...match, 'meta l4proto tcp', ...before, 'reject with tcp reset', ...comment].join(' '),
-      [...match, ...before, 'reject with icmp port-unreachable', ...comment].join(' '),
+      [...match, ...before, `reject with ${FAMILIES[family].icmp} port-unreachable`, ...comment].join(' '),
     ];
   }
-  return [[...match, ...rule.actions.map(renderAction), ...comment].join(' ')];
+  return [[...match, ...rule.actions.map((a) => renderAction(a, family)), ...comment].join(' ')];
 }
 
-function renderMatch(match: Match): string {
+/** A field, or several joined, as the table's family calls them. */
+function fieldText(fields: Field | readonly Field[], family: Family): string {
+  return [fields]
+    .flat()
+    .map((f) => f.replace(/^ip /, `${FAMILIES[family].nft} `))
+    .join(' . ');
+}
+
+function renderMatch(match: Match, family: Family): string {
   switch (match.is) {
     case 'in':
-      return `${match.key.join(' . ')} @${match.set}`;
+      return `${fieldText(match.key, family)} @${match.set}`;
     case 'not in':
-      return `${match.key.join(' . ')} != @${match.set}`;
+      return `${fieldText(match.key, family)} != @${match.set}`;
     case 'local':
       return `fib ${match.field} type local`;
     case 'not local':
@@ -99,15 +120,17 @@ function renderMatch(match: Match): string {
         ? `meta l4proto ${match.protocols[0]}`
         : `meta l4proto { ${match.protocols.join(', ')} }`;
     case 'within':
-      return `${match.field} ${match.cidr}`;
+      return `${fieldText(match.field, family)} ${match.cidr}`;
     case 'outside':
-      return `${match.field} != ${match.cidr}`;
+      return `${fieldText(match.field, family)} != ${match.cidr}`;
     case 'not from loopback':
       return 'iifname != "lo"';
+    case 'neighbour discovery':
+      return 'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }';
   }
 }
 
-function renderAction(action: Action): string {
+function renderAction(action: Action, family: Family): string {
   switch (action.do) {
     case 'count':
       return 'counter';
@@ -122,14 +145,14 @@ function renderAction(action: Action): string {
     case 'jump':
       return `${action.do} ${action.chain}`;
     case 'verdict':
-      return `${action.key.join(' . ')} vmap @${action.map}`;
+      return `${fieldText(action.key, family)} vmap @${action.map}`;
     case 'mark':
-      return `${action.mark} set ${action.key.join(' . ')} map @${action.map}`;
+      return `${action.mark} set ${fieldText(action.key, family)} map @${action.map}`;
     case 'random':
       return `meta mark set numgen random mod ${action.below}`;
     case 'remember':
-      return `update @${action.map} { ${action.key.join(' . ')} timeout ${action.seconds}s : meta mark }`;
+      return `update @${action.map} { ${fieldText(action.key, family)} timeout ${action.seconds}s : meta mark }`;
     case 'dnat':
-      return `meta l4proto { tcp, udp, sctp } dnat ip to ${action.key.join(' . ')} map @${action.map}`;
+      return `meta l4proto { tcp, udp, sctp } dnat ${FAMILIES[family].nft} to ${fieldText(action.key, family)} map @${action.map}`;
   }
 }

@@ -2,7 +2,10 @@
 // and walked with virtual packets (packet.ts), so that what is tested is what runs. A chain's rules never change
 // while a node runs: services, endpoints, pods and policies come and go as elements (elements.ts).
 
-export type FieldType = 'ipv4_addr' | 'inet_proto' | 'inet_service' | 'mark';
+import type { Family } from './family.ts';
+
+/** `address` is one of the table's family. */
+export type FieldType = 'address' | 'inet_proto' | 'inet_service' | 'mark';
 
 export interface SetDeclaration {
   readonly name: string;
@@ -17,6 +20,7 @@ export interface SetDeclaration {
   readonly learned?: { readonly size: number };
 }
 
+/** `ip …` is of the packet's family. */
 export type Field = 'ip saddr' | 'ip daddr' | 'meta l4proto' | 'th dport' | 'meta mark' | 'ct mark';
 
 export type Match =
@@ -28,7 +32,9 @@ export type Match =
   | { readonly is: 'ct mark bit'; readonly mask: number }
   | { readonly is: 'proto'; readonly protocols: readonly Protocol[] }
   | { readonly is: 'within' | 'outside'; readonly field: 'ip saddr' | 'ip daddr'; readonly cidr: string }
-  | { readonly is: 'not from loopback' };
+  | { readonly is: 'not from loopback' }
+  /** What IPv6 has in place of ARP: without it no packet finds its way. */
+  | { readonly is: 'neighbour discovery' };
 
 export type Action =
   | { readonly do: 'accept' | 'drop' | 'return' | 'masquerade' | 'reject' | 'count' }
@@ -65,6 +71,8 @@ export interface Chain {
 
 export interface Table {
   readonly name: string;
+  /** Absent: 4. */
+  readonly family?: Family;
   readonly sets: readonly SetDeclaration[];
   readonly chains: readonly Chain[];
 }
@@ -87,6 +95,8 @@ export interface Element {
 /** What one transaction does to the elements of one table; deletions come first. */
 export interface ElementChanges {
   readonly table: string;
+  /** The table's; absent: 4. */
+  readonly family?: Family;
   readonly remove: readonly Element[];
   readonly add: readonly Element[];
 }

@@ -18,6 +18,7 @@ import {
   type Table,
 } from './rules.ts';
 import { cidrSize, parseCIDR, parseIP } from '#base/ip.ts';
+import { FAMILIES, type Family, isOfFamily, tableName } from './family.ts';
 import { type AddressRange, formatRange } from './policies.ts';
 import type { Destination, ServicePortModel, Target } from './services.ts';
 
@@ -34,10 +35,12 @@ const LARGE_SLOTS = [512, 1024, 2048, 4096, 8192] as const;
 const AFFINITY_ENTRIES = 65_536;
 
 export interface ServiceTableOptions {
+  /** Of all addresses of the table; absent: 4. */
+  readonly family?: Family;
   /** All pods of the cluster. */
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
-  /** Served on the node itself, never translated. */
+  /** Served on the node itself, never translated; its table is the one of its family. */
   readonly dnsAddress: string;
   /** The distinct affinity times in use: one small chain each, remade when a new one appears. */
   readonly affinitySeconds: readonly number[];
@@ -52,7 +55,8 @@ const TUPLE: readonly Field[] = ['ip daddr', 'meta l4proto', 'th dport'];
 const PORT: readonly Field[] = ['meta l4proto', 'th dport'];
 
 export function serviceTable(options: ServiceTableOptions): Table {
-  const { clusterCIDR, serviceCIDR, dnsAddress } = options;
+  const { clusterCIDR, serviceCIDR, dnsAddress, family = 4 } = options;
+  const { loopback, multicast, bits } = FAMILIES[family];
   const counts = [...Array.from({ length: EXACT_SLOTS }, (_, i) => i + 1), ...LARGE_SLOTS];
   const onNode: Rule['match'] = [
     { is: 'local', field: 'daddr' },
@@ -175,7 +179,14 @@ export function serviceTable(options: ServiceTableOptions): Table {
           actions: [{ do: 'goto', chain: 'reject_it' }],
           why: 'no such port',
         },
-        { match: [{ is: 'within', field: 'ip daddr', cidr: `${dnsAddress}/32` }], actions: [{ do: 'return' }] },
+        ...(isOfFamily(dnsAddress, family)
+          ? [
+              {
+                match: [{ is: 'within' as const, field: 'ip daddr' as const, cidr: `${dnsAddress}/${bits}` }],
+                actions: [{ do: 'return' as const }],
+              },
+            ]
+          : []),
         {
           match: [{ is: 'within', field: 'ip daddr', cidr: serviceCIDR }],
           actions: [{ do: 'drop' }],
@@ -209,7 +220,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
           why: 'entered from outside',
         },
         {
-          match: [{ is: 'dnatted' }, { is: 'within', field: 'ip saddr', cidr: '127.0.0.0/8' }],
+          match: [{ is: 'dnatted' }, { is: 'within', field: 'ip saddr', cidr: loopback }],
           actions: [{ do: 'masquerade' }],
           why: 'loopback client',
         },
@@ -222,7 +233,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
           match: [
             { is: 'in', key: ['ip saddr'], set: 'local_pods' },
             { is: 'outside', field: 'ip daddr', cidr: clusterCIDR },
-            { is: 'outside', field: 'ip daddr', cidr: '224.0.0.0/4' },
+            { is: 'outside', field: 'ip daddr', cidr: multicast },
             { is: 'not in', key: ['ip daddr'], set: 'node_addresses' },
           ],
           actions: [{ do: 'masquerade' }],
@@ -237,7 +248,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
         {
           match: [
             { is: 'not from loopback' },
-            { is: 'within', field: 'ip daddr', cidr: '127.0.0.0/8' },
+            { is: 'within', field: 'ip daddr', cidr: loopback },
             { is: 'ct state', states: ['new'] },
           ],
           actions: [{ do: 'drop' }],
@@ -258,11 +269,12 @@ export function serviceTable(options: ServiceTableOptions): Table {
       rules: [{ actions: [{ do: 'jump', chain: 'refuse' }] }],
     },
   ];
-  const tuple = ['ipv4_addr', 'inet_proto', 'inet_service'] as const;
+  const tuple = ['address', 'inet_proto', 'inet_service'] as const;
   const port = ['inet_proto', 'inet_service'] as const;
-  const target = ['ipv4_addr', 'inet_service'] as const;
+  const target = ['address', 'inet_service'] as const;
   return {
-    name: SERVICE_TABLE,
+    name: tableName(SERVICE_TABLE, family),
+    family,
     sets: [
       { name: 'cluster_addresses', key: tuple, value: ['mark'] },
       { name: 'external_addresses', key: tuple, value: ['mark'] },
@@ -271,8 +283,8 @@ export function serviceTable(options: ServiceTableOptions): Table {
       { name: 'local_node_ports', key: port, value: ['mark'] },
       { name: 'pod_addresses', key: tuple, value: ['mark'] },
       { name: 'pod_node_ports', key: port, value: ['mark'] },
-      { name: 'load_balancer_addresses', key: ['ipv4_addr'] },
-      { name: 'allowed_sources', key: [...tuple, 'ipv4_addr'], interval: true },
+      { name: 'load_balancer_addresses', key: ['address'] },
+      { name: 'allowed_sources', key: [...tuple, 'address'], interval: true },
       { name: 'denied_sources', key: tuple, counter: true },
       { name: 'pick', key: ['mark'], value: 'verdict' },
       { name: 'endpoints', key: ['mark', 'mark'], value: target },
@@ -280,15 +292,15 @@ export function serviceTable(options: ServiceTableOptions): Table {
       { name: 'sticky_slots', key: ['mark', 'mark'], value: ['mark'] },
       { name: 'sticky_keep', key: ['mark'], value: 'verdict' },
       { name: 'sticky_targets', key: ['mark'], value: target },
-      { name: 'affinity', key: ['mark', 'ipv4_addr'], value: ['mark'], learned: { size: AFFINITY_ENTRIES } },
+      { name: 'affinity', key: ['mark', 'address'], value: ['mark'], learned: { size: AFFINITY_ENTRIES } },
       { name: 'host_ports', key: port, value: target },
       { name: 'host_ports_on', key: tuple, value: target },
       { name: 'refused', key: tuple, value: 'verdict' },
       { name: 'refused_node_ports', key: port, value: 'verdict' },
-      { name: 'cluster_ips', key: ['ipv4_addr'] },
-      { name: 'hairpin', key: ['ipv4_addr', 'ipv4_addr'] },
-      { name: 'node_addresses', key: ['ipv4_addr'] },
-      { name: 'local_pods', key: ['ipv4_addr'], interval: true },
+      { name: 'cluster_ips', key: ['address'] },
+      { name: 'hairpin', key: ['address', 'address'] },
+      { name: 'node_addresses', key: ['address'] },
+      { name: 'local_pods', key: ['address'], interval: true },
     ],
     chains,
   };
@@ -394,7 +406,7 @@ export class ServiceElements {
       const tuple = elementKey(ip, port.protocol, port.port);
       put('denied_sources', tuple);
       for (const range of allowedSources(port.sourceRanges, ip, facts.nodeIPs))
-        put('allowed_sources', elementKey(tuple, formatRange(range)));
+        put('allowed_sources', elementKey(tuple, formatRange(range, parseIP(ip)!.family)));
     }
     return out;
   }
@@ -460,7 +472,8 @@ function allowedSources(cidrs: readonly string[], address: string, nodeIPs: read
   };
   const ranges = cidrs.map(range);
   const nodes = nodeIPs.map((ip) => parseIP(ip)!.value);
-  if (ranges.some((r) => nodes.some((n) => n >= r.from && n <= r.to))) ranges.push(range(`${address}/32`));
+  if (ranges.some((r) => nodes.some((n) => n >= r.from && n <= r.to)))
+    ranges.push(range(`${address}/${FAMILIES[parseIP(address)!.family].bits}`));
   const out: AddressRange[] = [];
   for (const r of ranges.sort((a, b) => (a.from < b.from ? -1 : 1))) {
     const last = out.at(-1);

@@ -1,10 +1,11 @@
 // What a Service means on a node: its ports, each with the endpoints that traffic may go to, by how the traffic enters.
 // Follows the service proxy's rules of upstream (pkg/proxy topology.go): ready endpoints; else those still serving
 // while they terminate; hints keep to this node or zone where all endpoints have them; Local policies keep to this node.
-// IPv4 only.
+// Asked once for each address family.
 import type { Endpoint, EndpointSlice } from '#generated/api/discovery-v1.ts';
 import type { Service } from '#generated/api/core-v1.ts';
-import { formatCIDR, parseCIDR, parseIP } from '#base/ip.ts';
+import { formatCIDR, parseCIDR } from '#base/ip.ts';
+import { FAMILIES, type Family, isOfFamily } from './family.ts';
 import type { Protocol } from './rules.ts';
 
 export interface Target {
@@ -72,20 +73,23 @@ export function servicePorts(
   service: Service,
   slices: readonly EndpointSlice[],
   node: ViewingNode,
+  family: Family = 4,
 ): ServicePortModel[] {
   const spec = service.spec ?? {};
-  const clusterIPs = (spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP])).filter(isIPv4);
+  const isOurs = (ip: string) => isOfFamily(ip, family);
+  const clusterIPs = (spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP])).filter(isOurs);
   if (spec.type === 'ExternalName' || clusterIPs.length === 0) return [];
   if (service.metadata.labels?.[PROXY_NAME_LABEL] !== undefined) return [];
-  const loadBalancerIPs = loadBalancerAddresses(service).filter(isIPv4);
-  const externalIPs = [...new Set([...(spec.externalIPs ?? []).filter(isIPv4), ...loadBalancerIPs])];
+  const loadBalancerIPs = loadBalancerAddresses(service).filter(isOurs);
+  const externalIPs = [...new Set([...(spec.externalIPs ?? []).filter(isOurs), ...loadBalancerIPs])];
   const exposed = spec.type === 'NodePort' || spec.type === 'LoadBalancer' || externalIPs.length > 0;
   const affinitySeconds =
     spec.sessionAffinity === 'ClientIP'
       ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
       : undefined;
+  const ofFamily = slices.filter((slice) => slice.addressType === FAMILIES[family].api);
   return (spec.ports ?? []).map((port) => {
-    const candidates = candidatesOf(port.name ?? '', slices, node.name);
+    const candidates = candidatesOf(port.name ?? '', ofFamily, node.name);
     const anywhere = destination(candidates, near(candidates, node));
     const here = destination(
       candidates,
@@ -100,7 +104,7 @@ export function servicePorts(
         port.nodePort === undefined || port.nodePort === 0 || spec.type === 'ClusterIP' ? undefined : port.nodePort,
       externalIPs,
       loadBalancerIPs,
-      sourceRanges: sourceRangesOf(service),
+      sourceRanges: sourceRangesOf(service, family),
       affinitySeconds,
       internal: spec.internalTrafficPolicy === 'Local' ? here : anywhere,
       external: anywhere,
@@ -121,7 +125,8 @@ export function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: 
   const ready = slices
     .flatMap((slice) => slice.endpoints ?? [])
     .filter((e) => e.nodeName === nodeName && (e.conditions?.ready ?? true));
-  return new Set(ready.map((e) => e.addresses[0])).size;
+  // A pod of two families is in two slices.
+  return new Set(ready.map((e) => e.targetRef?.uid ?? e.addresses[0])).size;
 }
 
 /** Nodes where traffic of policy Local ends: those with ready endpoints, else those with some that still serve. */
@@ -135,26 +140,21 @@ export function nodesWithEndpoints(slices: readonly EndpointSlice[]): ReadonlySe
 }
 
 /** A range that names only the other family lets nobody of this one in. */
-function sourceRangesOf(service: Service): readonly string[] | undefined {
+function sourceRangesOf(service: Service, family: Family): readonly string[] | undefined {
   if (service.spec?.type !== 'LoadBalancer') return undefined;
   const given =
     (service.spec.loadBalancerSourceRanges ?? []).length > 0
       ? service.spec.loadBalancerSourceRanges!
       : (service.metadata.annotations?.[SOURCE_RANGES_ANNOTATION] ?? '').split(',').filter((r) => r.trim() !== '');
   if (given.length === 0) return undefined;
-  const ranges = given.flatMap((text) => parseCIDR(text.trim()) ?? []).filter((cidr) => cidr.family === 4);
+  const ranges = given.flatMap((text) => parseCIDR(text.trim()) ?? []).filter((cidr) => cidr.family === family);
   return ranges.map(formatCIDR);
-}
-
-function isIPv4(text: string): boolean {
-  return parseIP(text)?.family === 4;
 }
 
 function candidatesOf(portName: string, slices: readonly EndpointSlice[], nodeName: string): Candidate[] {
   /** `ip:port` → candidate: slices may overlap while they are rewritten. */
   const found = new Map<string, Candidate>();
   for (const slice of slices) {
-    if (slice.addressType !== 'IPv4') continue;
     const port = slice.ports?.find((p) => (p.name ?? '') === portName)?.port;
     if (port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {

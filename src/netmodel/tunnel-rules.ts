@@ -9,7 +9,7 @@ export const TUNNEL_TABLE = 'coracle_tunnel';
 export const TUNNEL_SENT = 'sent_to';
 export const TUNNEL_RECEIVED = 'received_from';
 
-const KEY: readonly FieldType[] = ['ipv4_addr', 'inet_proto', 'inet_service'];
+const KEY: readonly FieldType[] = ['address', 'inet_proto', 'inet_service'];
 const keyOf = (address: Field): Field[] => [address, 'meta l4proto', 'th dport'];
 
 export function tunnelTable(): Table {

@@ -9,6 +9,7 @@ import type { Random } from '#base/random.ts';
 import type { Client, EventRecorder, Informers } from '#client/client.ts';
 import type { Run } from '#host/process.ts';
 import { ensureFolder } from '#host/files.ts';
+import { isOfFamily, tableName } from '#netmodel/family.ts';
 import { SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import type { LocalPod, NodeNetwork } from '#netmodel/node-network.ts';
 import type { PodNetworkMode } from '#netmodel/pod-network.ts';
@@ -52,6 +53,8 @@ export interface NodeNetworkOptions {
   readonly podNetwork: PodNetworkMode;
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
+  /** The second family's ranges; absent in a cluster of one. */
+  readonly ipv6?: { readonly clusterCIDR: string; readonly serviceCIDR: string };
   readonly dns: { readonly address: string; readonly domain: string; readonly upstreams: readonly string[] };
   /** `ours` false: the folder holds a configuration given by the user, which is left alone, and so are routes. */
   readonly cni: { readonly ours: boolean; readonly confDir: string; readonly dataDir: string };
@@ -77,7 +80,7 @@ export interface IngressOptions {
 /** Start it beside `informers.start`: it asks for its informers when made, and waits until they are synced. */
 export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetworkDeps): NodeNetwork & Component {
   const { informers, clock, random, metrics, run } = deps;
-  const { nodeName, nodeIPs, clusterCIDR, serviceCIDR, dns, parts } = options;
+  const { nodeName, nodeIPs, dns, parts } = options;
   const log = deps.log.with({ part: 'network' });
   const nft = deps.nft ?? new NftProgram({ run, nft: options.nftPath, folder: ensureFolder(options.folder, 0o700) });
   const of = {
@@ -101,29 +104,40 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
   });
   const common = { nft, clock, log, metrics, nodeName };
   const guard = ours && options.podNetwork === 'vxlan' ? new TunnelGuard({ ...common, nodes: of.nodes }) : undefined;
-  const proxy = parts.proxy
-    ? new ServiceProxy({
-        ...common,
-        run,
-        services: of.services,
-        slices: of.slices,
-        nodes: of.nodes,
-        pods: of.pods,
-        nodeIPs,
-        clusterCIDR,
-        serviceCIDR,
-        dnsAddress: parts.dns ? dns.address : NO_ADDRESS,
-      })
-    : undefined;
-  const policy = parts.policy
-    ? new PolicyEnforcer({
-        ...common,
-        policies: of.policies,
-        namespaces: of.namespaces,
-        pods: of.pods,
-        dnsAddress: parts.dns ? dns.address : undefined,
-      })
-    : undefined;
+  // One of each for every family, over tables of that family.
+  const families = [
+    { family: 4 as const, clusterCIDR: options.clusterCIDR, serviceCIDR: options.serviceCIDR },
+    ...(options.ipv6 === undefined ? [] : [{ family: 6 as const, ...options.ipv6 }]),
+  ];
+  const proxies = !parts.proxy
+    ? []
+    : families.map(
+        (family) =>
+          new ServiceProxy({
+            ...common,
+            ...family,
+            run,
+            services: of.services,
+            slices: of.slices,
+            nodes: of.nodes,
+            pods: of.pods,
+            nodeIPs,
+            dnsAddress: parts.dns ? dns.address : NO_ADDRESS,
+          }),
+      );
+  const enforcers = !parts.policy
+    ? []
+    : families.map(
+        ({ family }) =>
+          new PolicyEnforcer({
+            ...common,
+            family,
+            policies: of.policies,
+            namespaces: of.namespaces,
+            pods: of.pods,
+            dnsAddress: parts.dns && isOfFamily(dns.address, family) ? dns.address : undefined,
+          }),
+      );
   const dnsServer = parts.dns
     ? new DnsServer({
         ...dns,
@@ -155,7 +169,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
         })
       : undefined;
   const healthChecks =
-    proxy === undefined
+    proxies.length === 0
       ? undefined
       : new HealthCheckPorts({
           services: of.services,
@@ -165,7 +179,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
           ...(deps.events === undefined ? {} : { events: deps.events }),
           nodeName,
           nodeIPs,
-          isProxyHealthy: () => proxy.healthy,
+          isProxyHealthy: () => proxies.every((proxy) => proxy.healthy),
         });
   const ingress =
     parts.ingress === undefined
@@ -173,9 +187,16 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
       : createIngressProxy({ ...parts.ingress, ...of, informers, run, clock, log, metrics, nodeName, nodeIPs });
   // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection; and no
   // tunnel stands that anybody could send into. Load balancers' addresses last: their rules are in the kernel then.
-  const components: Component[] = [dnsServer, policy, proxy, guard, podNetwork, healthChecks, ingress, speaker].filter(
-    (c) => c !== undefined,
-  );
+  const components: Component[] = [
+    dnsServer,
+    ...enforcers,
+    ...proxies,
+    guard,
+    podNetwork,
+    healthChecks,
+    ingress,
+    speaker,
+  ].filter((c) => c !== undefined);
   let markStarted = (): void => {};
   const started = new Promise<void>((resolve) => {
     markStarted = resolve;
@@ -184,8 +205,10 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
     name: 'node-network',
     async start(signal) {
       // A part that is switched off leaves no rules of an earlier run behind.
-      if (proxy === undefined) await nft.remove(SERVICE_TABLE);
-      if (policy === undefined) await nft.remove(POLICY_TABLE);
+      for (const { family } of families) {
+        if (proxies.length === 0) await nft.remove(tableName(SERVICE_TABLE, family), family);
+        if (enforcers.length === 0) await nft.remove(tableName(POLICY_TABLE, family), family);
+      }
       if (guard === undefined) await nft.remove(TUNNEL_TABLE);
       await startAll(components, signal);
       markStarted();
@@ -196,11 +219,13 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
       await podNetwork.ready(signal);
     },
     async policiesInForce(pod: LocalPod, signal) {
-      await Promise.all([policy?.inForce(pod, signal), proxy?.hostPortsInForce(pod, signal)]);
+      await Promise.all([
+        ...enforcers.map((policy) => policy.inForce(pod, signal)),
+        ...proxies.map((proxy) => proxy.hostPortsInForce(pod, signal)),
+      ]);
     },
     podGone(uid) {
-      policy?.podGone(uid);
-      proxy?.podGone(uid);
+      for (const part of [...enforcers, ...proxies]) part.podGone(uid);
     },
   };
 }

@@ -3,6 +3,7 @@
 import type { Run } from '#host/process.ts';
 import { mustRun } from '#host/process.ts';
 import { writeFileAtomic } from '#host/files.ts';
+import { FAMILIES, type Family } from '#netmodel/family.ts';
 import { renderChanges, renderTable } from '#netmodel/render.ts';
 import type { Element, ElementChanges, Table } from '#netmodel/rules.ts';
 
@@ -18,9 +19,9 @@ export interface Nft {
   /** All or nothing; throws when the kernel refuses, and then nothing has changed. */
   change(changes: ElementChanges): Promise<void>;
   /** Removes the table; nothing to do when it is not there. */
-  remove(table: string): Promise<void>;
+  remove(table: string, family?: Family): Promise<void>;
   /** Counters of a set whose elements count. */
-  counters(table: string, set: string): Promise<readonly ElementCounter[]>;
+  counters(table: string, set: string, family?: Family): Promise<readonly ElementCounter[]>;
 }
 
 export interface NftProgramDeps {
@@ -47,12 +48,20 @@ export class NftProgram implements Nft {
     if (changes.remove.length + changes.add.length > 0) await this.#apply(changes.table, renderChanges(changes));
   }
 
-  remove(table: string): Promise<void> {
-    return this.#apply(table, `add table ip ${table}\ndelete table ip ${table}\n`);
+  remove(table: string, family: Family = 4): Promise<void> {
+    const name = `${FAMILIES[family].nft} ${table}`;
+    return this.#apply(table, `add table ${name}\ndelete table ${name}\n`);
   }
 
-  async counters(table: string, set: string): Promise<readonly ElementCounter[]> {
-    const text = await mustRun(this.#deps.run, this.#deps.nft, ['-nn', 'list', 'set', 'ip', table, set]);
+  async counters(table: string, set: string, family: Family = 4): Promise<readonly ElementCounter[]> {
+    const text = await mustRun(this.#deps.run, this.#deps.nft, [
+      '-nn',
+      'list',
+      'set',
+      FAMILIES[family].nft,
+      table,
+      set,
+    ]);
     return [...text.matchAll(/([^\s{},][^{},]*?) counter packets (\d+) bytes (\d+)/g)].map((m) => ({
       key: m[1]!.trim(),
       packets: Number(m[2]),

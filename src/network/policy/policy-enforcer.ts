@@ -2,19 +2,21 @@
 import type { NetworkPolicy } from '#generated/api/networking-v1.ts';
 import type { Namespace, Pod } from '#generated/api/core-v1.ts';
 import type { Clock } from '#base/clock.ts';
-import { parseIP } from '#base/ip.ts';
 import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Informer } from '#client/client.ts';
+import { type Family, isOfFamily, tableName } from '#netmodel/family.ts';
 import type { LocalPod } from '#netmodel/node-network.ts';
 import { compilePolicy, type NamedPort, type PolicyPod } from '#netmodel/policies.ts';
-import { PolicyElements, policyTable } from '#netmodel/policy-rules.ts';
+import { POLICY_TABLE, PolicyElements, policyTable } from '#netmodel/policy-rules.ts';
 import type { Protocol } from '#netmodel/rules.ts';
 import type { ElementCounter, Nft } from '../nftables/nft.ts';
 import { TableSync } from '../nftables/table-sync.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 
 export interface PolicyEnforcerDeps {
+  /** Whose packets it checks; a node of two families has two. Absent: 4. */
+  readonly family?: Family;
   readonly policies: Informer<NetworkPolicy>;
   readonly namespaces: Informer<Namespace>;
   readonly pods: Informer<Pod>;
@@ -28,9 +30,10 @@ export interface PolicyEnforcerDeps {
 }
 
 export class PolicyEnforcer {
-  readonly name = 'network-policy';
+  readonly name: string;
   readonly #deps: PolicyEnforcerDeps;
-  readonly #model = new PolicyElements();
+  readonly #family: Family;
+  readonly #model: PolicyElements;
   readonly #sync: TableSync;
   /** Pods that the kubelet announced: pod key → it. The kubelet knows addresses before the API does. */
   readonly #announced = new Map<string, LocalPod>();
@@ -38,14 +41,17 @@ export class PolicyEnforcer {
 
   constructor(deps: PolicyEnforcerDeps) {
     this.#deps = deps;
-    const { nft, clock, log, metrics } = deps;
+    const { nft, clock, log, metrics, family = 4 } = deps;
+    this.#family = family;
+    this.name = tableName('network-policy', family);
+    this.#model = new PolicyElements(family);
     this.#sync = new TableSync({
       nft,
       clock,
       log,
       metrics,
       elements: this.#model.elements,
-      table: policyTable,
+      table: () => policyTable(family),
       prepare: () => {},
     });
   }
@@ -94,12 +100,12 @@ export class PolicyEnforcer {
 
   /** Packets that policies dropped, by pod address. */
   drops(direction: 'ingress' | 'egress'): Promise<readonly ElementCounter[]> {
-    return this.#deps.nft.counters(policyTable().name, `${direction}_denied`);
+    return this.#deps.nft.counters(tableName(POLICY_TABLE, this.#family), `${direction}_denied`, this.#family);
   }
 
   #policyChanged(key: string, policy: NetworkPolicy | undefined): void {
     try {
-      this.#model.setPolicy(key, policy === undefined ? undefined : compilePolicy(policy));
+      this.#model.setPolicy(key, policy === undefined ? undefined : compilePolicy(policy, this.#family));
     } catch (error) {
       // What cannot be understood is enforced as it was; validation keeps such objects out of the API.
       this.#deps.log.error('policy not understood', { key, error });
@@ -108,13 +114,13 @@ export class PolicyEnforcer {
   }
 
   #podChanged(key: string, pod: Pod | undefined): void {
-    const seen = pod === undefined ? undefined : policyPodOf(pod);
+    const seen = pod === undefined ? undefined : policyPodOf(pod, this.#family);
     this.#model.setPod(key, seen);
     this.#place(key, pod);
   }
 
   #place(key: string, pod: Pod | undefined): void {
-    const seen = pod === undefined ? undefined : policyPodOf(pod);
+    const seen = pod === undefined ? undefined : policyPodOf(pod, this.#family);
     const announced = this.#announced.get(key);
     if (announced !== undefined) {
       // The API's labels are newer than those the kubelet read, unless it still shows an earlier pod of that name.
@@ -125,7 +131,7 @@ export class PolicyEnforcer {
         key,
         namespace: announced.namespace,
         labels,
-        ips: announced.ips.filter(isIPv4),
+        ips: announced.ips.filter((ip) => isOfFamily(ip, this.#family)),
         namedPorts,
       });
       return;
@@ -156,12 +162,12 @@ export function dnsPod(address: string): PolicyPod {
 }
 
 /** Undefined for pods that policies do not see: on the host's network, finished, or without address. */
-export function policyPodOf(pod: Pod): PolicyPod | undefined {
+export function policyPodOf(pod: Pod, family: Family = 4): PolicyPod | undefined {
   if (pod.spec?.hostNetwork === true || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed')
     return undefined;
   const ips = (pod.status?.podIPs ?? (pod.status?.podIP === undefined ? [] : [{ ip: pod.status.podIP }]))
     .map((i) => i.ip)
-    .filter(isIPv4);
+    .filter((ip) => isOfFamily(ip, family));
   if (ips.length === 0) return undefined;
   const namespace = pod.metadata.namespace ?? '';
   return {
@@ -184,8 +190,4 @@ function namedPortsOf(pod: Pod): NamedPort[] {
         port: p.containerPort,
       })),
   );
-}
-
-function isIPv4(text: string): boolean {
-  return parseIP(text)?.family === 4;
 }

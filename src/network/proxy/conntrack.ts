@@ -21,7 +21,8 @@ export class Conntrack {
   async forgetUdp(targets: readonly Target[]): Promise<void> {
     for (const { ip, port } of targets) {
       if (this.#missing) return;
-      const args = ['-D', '-p', 'udp', '--reply-src', ip, '--reply-port-src', String(port)];
+      const family = ip.includes(':') ? ['-f', 'ipv6'] : [];
+      const args = ['-D', ...family, '-p', 'udp', '--reply-src', ip, '--reply-port-src', String(port)];
       const { code, stderr } = await this.#deps.run('conntrack', args);
       if (code === 127) {
         this.#missing = true;

@@ -7,6 +7,7 @@ import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Informer } from '#client/client.ts';
 import { Elements } from '#netmodel/elements.ts';
+import { type Family, isOfFamily, tableName } from '#netmodel/family.ts';
 import { serviceKeyOf } from '#netmodel/names.ts';
 import type { HostPort, LocalPod } from '#netmodel/node-network.ts';
 import { type Element, elementKey } from '#netmodel/rules.ts';
@@ -19,6 +20,8 @@ import { unlessAborted } from '../unless-aborted.ts';
 import { Conntrack } from './conntrack.ts';
 
 export interface ServiceProxyDeps {
+  /** Whose Services it serves; a node of two families has two. Absent: 4. */
+  readonly family?: Family;
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly nodes: Informer<Node>;
@@ -30,6 +33,7 @@ export interface ServiceProxyDeps {
   readonly metrics: MetricsRegistry;
   readonly nodeName: string;
   readonly nodeIPs: readonly string[];
+  /** Of the family. */
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
   readonly dnsAddress: string;
@@ -39,9 +43,10 @@ export interface ServiceProxyDeps {
 export const SLICES_OF_SERVICE = 'service';
 
 export class ServiceProxy {
-  readonly name = 'service-proxy';
+  readonly name: string;
   readonly #deps: ServiceProxyDeps;
-  readonly #elements = new Elements(SERVICE_TABLE);
+  readonly #family: Family;
+  readonly #elements: Elements;
   readonly #model = new ServiceElements();
   readonly #sync: TableSync;
   /** Services whose elements may be out of date. */
@@ -62,7 +67,10 @@ export class ServiceProxy {
 
   constructor(deps: ServiceProxyDeps) {
     this.#deps = deps;
-    const { nft, clock, log, metrics } = deps;
+    const { nft, clock, log, metrics, family = 4 } = deps;
+    this.#family = family;
+    this.name = tableName('service-proxy', family);
+    this.#elements = new Elements(tableName(SERVICE_TABLE, family), family);
     const table = () => serviceTable({ ...deps, affinitySeconds: [...this.#times].sort((a, b) => a - b) });
     this.#sync = new TableSync({
       nft,
@@ -94,7 +102,7 @@ export class ServiceProxy {
     );
     this.#elements.replace(
       'own addresses',
-      this.#deps.nodeIPs.filter(isIPv4).map((ip) => ({ set: 'node_addresses', key: ip, value: '' })),
+      this.#nodeIPs.map((ip) => ({ set: 'node_addresses', key: ip, value: '' })),
     );
     await this.#sync.start(signal);
   }
@@ -114,7 +122,7 @@ export class ServiceProxy {
   async hostPortsInForce(pod: LocalPod, signal: AbortSignal): Promise<void> {
     if (pod.hostPorts.length === 0) return;
     this.#announced.add(pod.uid);
-    this.#elements.replace(`host ports ${pod.uid}`, hostPortElements(pod.ips, pod.hostPorts));
+    this.#elements.replace(`host ports ${pod.uid}`, hostPortElements(pod.ips, pod.hostPorts, this.#family));
     await this.#sync.inForce(signal);
   }
 
@@ -131,7 +139,7 @@ export class ServiceProxy {
 
   #nodeChanged(key: string, node: Node | undefined): void {
     const addresses = (node?.status?.addresses ?? []).filter(
-      (a) => a.type !== 'Hostname' && parseIP(a.address)?.family === 4,
+      (a) => a.type !== 'Hostname' && isOfFamily(a.address, this.#family),
     );
     this.#elements.replace(
       `node ${key}`,
@@ -152,15 +160,14 @@ export class ServiceProxy {
   }
 
   #setPodRange(node: Node): void {
-    const text = podCIDRsOf(node).find((c) => parseCIDR(c)?.family === 4);
+    const family = this.#family;
+    const text = podCIDRsOf(node).find((c) => parseCIDR(c)?.family === family);
     const range = text === undefined ? undefined : parseCIDR(text);
     if (range?.base === this.#podRange?.base && range?.prefix === this.#podRange?.prefix) return;
     this.#podRange = range;
     const last = range === undefined ? 0n : range.base + cidrSize(range) - 1n;
     const key =
-      range === undefined
-        ? ''
-        : `${formatIP({ family: 4, value: range.base })}-${formatIP({ family: 4, value: last })}`;
+      range === undefined ? '' : `${formatIP({ family, value: range.base })}-${formatIP({ family, value: last })}`;
     this.#elements.replace('own pods', range === undefined ? [] : [{ set: 'local_pods', key, value: '' }]);
     for (const service of this.#ports.keys()) this.#dirty.add(service);
   }
@@ -174,7 +181,7 @@ export class ServiceProxy {
       pod.status?.phase === 'Failed' ||
       pod.spec?.hostNetwork === true;
     const ips = (pod?.status?.podIPs ?? []).map((i) => i.ip);
-    const elements = finished ? [] : hostPortElements(ips, hostPortsOf(pod));
+    const elements = finished ? [] : hostPortElements(ips, hostPortsOf(pod), this.#family);
     this.#elements.replace(`host ports ${uid}`, elements);
     if (this.#elements.pending) this.#sync.poke();
   }
@@ -194,7 +201,8 @@ export class ServiceProxy {
     const { services, slices, dnsAddress, log } = this.#deps;
     const node = { name: this.#deps.nodeName, zone: this.#zone };
     const service = services.get(key);
-    const ports = service === undefined ? [] : servicePorts(service, slices.byIndex(SLICES_OF_SERVICE, key), node);
+    const ports =
+      service === undefined ? [] : servicePorts(service, slices.byIndex(SLICES_OF_SERVICE, key), node, this.#family);
     const present = new Set(ports.map(portIdentity));
     const before = this.#ports.get(key) ?? [];
     for (const port of before) if (!present.has(portIdentity(port))) this.#model.forget(port);
@@ -209,7 +217,7 @@ export class ServiceProxy {
     }
     const facts = {
       dnsAddress,
-      nodeIPs: this.#deps.nodeIPs.filter(isIPv4),
+      nodeIPs: this.#nodeIPs,
       isLocalPod: (ip: string) => this.#isLocalPod(ip),
     };
     this.#elements.replace(
@@ -219,13 +227,16 @@ export class ServiceProxy {
     log.debug('service', { key, ports: ports.length });
   }
 
+  /** The node's own, of the family. */
+  get #nodeIPs(): readonly string[] {
+    return this.#deps.nodeIPs.filter((ip) => isOfFamily(ip, this.#family));
+  }
+
   #isLocalPod(text: string): boolean {
     const ip = parseIP(text);
     return ip !== undefined && this.#podRange !== undefined && cidrContains(this.#podRange, ip);
   }
 }
-
-const isIPv4 = (ip: string): boolean => parseIP(ip)?.family === 4;
 
 function udpTargets(ports: readonly ServicePortModel[]): Target[] {
   return ports
@@ -245,14 +256,15 @@ export function podCIDRsOf(node: Node): readonly string[] {
   return node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR]);
 }
 
-function hostPortElements(ips: readonly string[], ports: readonly HostPort[]): Element[] {
-  const ip = ips.find((i) => parseIP(i)?.family === 4);
+function hostPortElements(ips: readonly string[], ports: readonly HostPort[], family: Family): Element[] {
+  const ip = ips.find((i) => isOfFamily(i, family));
   if (ip === undefined || ports.length === 0) return [];
   const out: Element[] = [{ set: 'hairpin', key: elementKey(ip, ip), value: '' }];
   for (const { protocol, hostIP, hostPort, containerPort } of ports) {
     const [proto, value] = [protocol.toLowerCase(), elementKey(ip, containerPort)];
-    if (hostIP === '' || hostIP === '0.0.0.0') out.push({ set: 'host_ports', key: elementKey(proto, hostPort), value });
-    else if (parseIP(hostIP)?.family === 4)
+    if (hostIP === '' || hostIP === (family === 6 ? '::' : '0.0.0.0'))
+      out.push({ set: 'host_ports', key: elementKey(proto, hostPort), value });
+    else if (isOfFamily(hostIP, family))
       out.push({ set: 'host_ports_on', key: elementKey(hostIP, proto, hostPort), value });
   }
   return out;
