@@ -10,8 +10,10 @@ import { tryLock } from '#cluster/lock.ts';
 import { livePart } from '#cluster/parts.ts';
 import { type ClusterPaths, clusterPaths, runtimeProgramsDir } from '#cluster/paths.ts';
 import { tearDown } from '#cluster/teardown.ts';
+import { realFileSystem } from '#host/file-system.ts';
 import { run } from '#host/process.ts';
 import { findPrograms } from '#install/programs.ts';
+import { UserNamespaces } from '#node/pods/user-namespaces.ts';
 import { clock, env, home, index } from './context.ts';
 
 export interface StopOptions {
@@ -57,6 +59,8 @@ export async function stopCluster(
   if (entry?.kubeconfig !== undefined)
     removeEntry(entry.kubeconfig, contextName(name), paths.data, entry.previousContext);
   removeFolder(paths.data);
+  if (config.userNamespacesDir !== undefined)
+    new UserNamespaces({ files: realFileSystem, rootDir: paths.data, claimsDir: config.userNamespacesDir }).sweep();
   dropIndex(index, name);
 }
 

@@ -255,6 +255,72 @@ describe('Kubelet', () => {
     await stop();
   });
 
+  it('refuses a pod for good, with the reason that kubectl shows and an event', async () => {
+    const { runtime, run, pod, events, stop } = await startKubelet();
+    const sysctls = [{ name: 'kernel.msgmax', value: '1' }];
+    await run({ containers: [container('c')], securityContext: { sysctls } });
+    const { phase, reason, message, containerStatuses } = pod().status!;
+    assert.deepEqual([phase, reason, containerStatuses], ['Failed', 'SysctlForbidden', undefined]);
+    assert.equal(message, 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted');
+    assert.deepEqual(events, ['SysctlForbidden: forbidden sysctl: "kernel.msgmax" not allowlisted']);
+    assert.ok(!runtime.calls!.some((c) => c.startsWith('runPodSandbox')));
+    await stop();
+  });
+
+  it('does not begin a pod in a user namespace where the runtime has none, and does once it has', async () => {
+    const { runtime, clock, run, pod, events, stop } = await startKubelet();
+    const able = runtime.status.bind(runtime);
+    runtime.status = async () => ({ ...(await able()), runtimeHandlers: [] });
+    await run({ containers: [container('c')], hostUsers: false });
+    assert.equal(pod().status?.phase, 'Pending');
+    const why = "can't set `spec.hostUsers: false`, runtime does not support user namespaces";
+    assert.deepEqual([...new Set(events)], [`FailedCreatePodSandBox: Failed to create pod sandbox: ${why}`]);
+    assert.ok(!runtime.calls!.some((c) => c.startsWith('runPodSandbox')));
+    runtime.status = able;
+    await clock.step(2000);
+    assert.equal(pod().status?.phase, 'Running');
+    const { usernsOptions } = runtime.configs.get('c')!.linux.securityContext.namespaceOptions;
+    const [ids] = usernsOptions!.uids!;
+    assert.deepEqual([usernsOptions!.mode, ids!.length], ['POD', 65_536]);
+    for (const mount of runtime.configs.get('c')!.mounts)
+      assert.deepEqual([mount.uidMappings, mount.gidMappings], [[ids], [ids]]);
+    await stop();
+  });
+
+  it('is not ready for the sake of a condition that is the runtime’s own', async () => {
+    const { runtime, clock, api, stop } = await startKubelet();
+    const plain = await runtime.status();
+    const ready = () => api.find(nodes, 'n1')?.status?.conditions?.find((c) => c.type === 'Ready');
+    const withCondition = (type: string) => ({
+      ...plain,
+      conditions: [
+        ...plain.conditions.filter((c) => c.type !== type),
+        { type, status: false, reason: '', message: 'old' },
+      ],
+    });
+    runtime.status = async () => withCondition('ContainerdHasNoDeprecationWarnings');
+    await clock.step(10_500);
+    assert.equal(ready()?.status, 'True');
+    runtime.status = async () => withCondition('RuntimeReady');
+    await clock.step(10_500);
+    assert.deepEqual(
+      [ready()?.status, ready()?.message],
+      ['False', '[container runtime not ready: RuntimeReady=false: old]'],
+    );
+    await stop();
+  });
+
+  it('says what the runtime can do, and takes it back when an older one runs', async () => {
+    const { runtime, clock, api, stop } = await startKubelet();
+    const status = () => api.find(nodes, 'n1')!.status!;
+    assert.equal(status().runtimeHandlers?.[0]?.features?.userNamespaces, true);
+    assert.equal(status().features?.supplementalGroupsPolicy, true);
+    runtime.status = async () => ({ conditions: [], runtimeHandlers: [] });
+    await clock.step(10_500);
+    assert.deepEqual([status().runtimeHandlers ?? undefined, status().features ?? undefined], [undefined, undefined]);
+    await stop();
+  });
+
   it('starts an ephemeral container in a running pod, and restarts nothing for it', async () => {
     const { clock, api, runtime, run, pod, stop } = await startKubelet();
     await run({ containers: [container('c')] });

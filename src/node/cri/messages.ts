@@ -198,6 +198,7 @@ export interface RuntimeContainerStatus {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly logPath: string;
+  readonly mounts?: readonly Mount[];
   /** Who its first process is; only newer runtimes say. */
   readonly user?: { readonly linux?: ContainerUser | null } | null;
 }

@@ -1,5 +1,5 @@
 // What the runtime holds of one pod: its sandboxes and containers, newest first, as last seen.
-import type { PodSandboxStatus, RuntimeContainerStatus } from '../cri/messages.ts';
+import type { ContainerUser, PodSandboxStatus, RuntimeContainerStatus } from '../cri/messages.ts';
 
 export interface RuntimeSandbox {
   readonly id: string;
@@ -26,6 +26,10 @@ export interface RuntimeContainer {
   readonly restartCount: number;
   /** Hash of the container's spec when it was made; '' when unknown. */
   readonly hash: string;
+  /** Who its first process is; undefined where the runtime does not say. */
+  readonly user?: ContainerUser;
+  /** Where in it nothing is writable, however deep. */
+  readonly recursivelyReadOnly?: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
 }
 
@@ -91,8 +95,15 @@ export function containerFrom(status: RuntimeContainerStatus, sandboxId: string)
     imageRef: status.imageRef,
     restartCount: Number(status.annotations[ANNOTATIONS.restartCount] ?? status.metadata.attempt),
     hash: status.annotations[ANNOTATIONS.hash] ?? '',
+    ...(status.user?.linux == null ? {} : { user: status.user.linux }),
+    ...recursivelyReadOnly(status),
     annotations: status.annotations,
   };
+}
+
+function recursivelyReadOnly({ mounts = [] }: RuntimeContainerStatus): Pick<RuntimeContainer, 'recursivelyReadOnly'> {
+  const paths = mounts.filter((m) => m.recursiveReadOnly === true).map((m) => m.containerPath);
+  return paths.length === 0 ? {} : { recursivelyReadOnly: paths };
 }
 
 export const emptyRuntimePod = (uid: string, namespace: string, name: string): RuntimePod => ({

@@ -124,6 +124,7 @@ export async function startContainer(
     previous === undefined ? 0 : previous.state === 'created' ? previous.restartCount : previous.restartCount + 1;
   if (previous?.state === 'created') await removeContainer(uid, previous, deps);
   await pruneDead(uid, container.name, previous, deps);
+  const recursive = await recursivelyReadOnly(container, deps);
   const messageFile = terminationFile(uid, container, restartCount, deps);
   const target =
     action.kind === 'ephemeral'
@@ -135,7 +136,7 @@ export async function startContainer(
     hash: containerHash(container),
     envs,
     mounts: [
-      ...containerMounts(pod, container, volumes, new Map(envs.map((e) => [e.key, e.value])), deps),
+      ...containerMounts(pod, container, volumes, new Map(envs.map((e) => [e.key, e.value])), deps, recursive),
       ...kubeletMounts(pod, container, podIPs, messageFile, deps),
     ],
     image,
@@ -238,12 +239,27 @@ const PROPAGATION = {
   Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 } as const;
 
+/** Paths of mounts below which nothing may be writable. */
+async function recursivelyReadOnly(container: AnyContainer, { runtime }: PodDeps): Promise<ReadonlySet<string>> {
+  const asked = (container.volumeMounts ?? []).filter((m) => !['', 'Disabled'].includes(m.recursiveReadOnly ?? ''));
+  if (asked.length === 0) return new Set();
+  const handler = (await runtime.status()).runtimeHandlers.find((h) => h.name === RUNTIME_DEFAULT_HANDLER);
+  if (handler?.features?.recursiveReadOnlyMounts === true) return new Set(asked.map((m) => m.mountPath));
+  const demanded = asked.find((m) => m.recursiveReadOnly === 'Enabled');
+  if (demanded !== undefined)
+    throw new ContainerConfigError(
+      `volume ${JSON.stringify(demanded.name)} requested recursive read-only mode, but it is not supported by the runtime`,
+    );
+  return new Set();
+}
+
 function containerMounts(
   pod: Pod,
   container: AnyContainer,
   volumes: PodVolumes,
   env: ReadonlyMap<string, string>,
   deps: PodDeps,
+  recursive: ReadonlySet<string>,
 ): Mount[] {
   return (container.volumeMounts ?? []).map((mount) => {
     const volume = volumes.get(mount.name);
@@ -260,6 +276,7 @@ function containerMounts(
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
       hostPath: path,
       readonly: mount.readOnly === true || volume.readOnly,
+      ...(recursive.has(mount.mountPath) ? { recursiveReadOnly: true } : {}),
       propagation: PROPAGATION[(mount.mountPropagation ?? 'None') as keyof typeof PROPAGATION],
     };
   });

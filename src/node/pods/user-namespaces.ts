@@ -51,10 +51,9 @@ export class UserNamespaces {
     files.unlink(this.#file(uid));
   }
 
-  /** Frees what pods have left that went without a word: their cluster was deleted, or their node's disk was. */
+  /** Frees what pods have left that went without a word: their cluster was deleted, or their node's disk was. May run at any time. */
   sweep(): void {
     const { files, claimsDir } = this.#deps;
-    files.mkdir(claimsDir, 0o700);
     for (const name of files.list(claimsDir)) {
       const link = `${claimsDir}/${name}`;
       const target = files.readlink(link);

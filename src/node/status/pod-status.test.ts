@@ -57,6 +57,8 @@ function status(
     ...inputs,
   });
 }
+const statusOf = (containers: readonly RuntimeContainer[], spec: object = {}) =>
+  status(spec, containers).containerStatuses![0]!;
 const conditions = (s: PodStatus) => Object.fromEntries(s.conditions!.map((c) => [c.type, c.status]));
 const condition = (s: PodStatus, type: string) => s.conditions!.find((c) => c.type === type);
 
@@ -128,5 +130,27 @@ describe('status of a pod', () => {
     assert.deepEqual([s.phase, s.reason, s.message], ['Failed', 'DeadlineExceeded', 'too long']);
     const later = status({}, [], { terminated: true }, s);
     assert.deepEqual([later.phase, later.reason], ['Failed', 'DeadlineExceeded']);
+  });
+
+  it('says who a container is, as far as the runtime says', () => {
+    assert.equal(statusOf([found('a')]).user, undefined);
+    const user = { uid: 999, gid: 998, supplementalGroups: [] };
+    assert.deepEqual(statusOf([found('a', { user })]).user, { linux: { uid: 999, gid: 998 } });
+    const joined = { ...user, supplementalGroups: [2000] };
+    assert.deepEqual(statusOf([found('a', { user: joined })]).user?.linux?.supplementalGroups, [2000]);
+  });
+
+  it('says which mounts are read-only however deep', () => {
+    const volumeMounts = [
+      { name: 'v', mountPath: '/deep', readOnly: true, recursiveReadOnly: 'IfPossible' },
+      { name: 'v', mountPath: '/flat', readOnly: true },
+      { name: 'v', mountPath: '/open' },
+    ];
+    const spec = { containers: [{ name: 'a', image: 'i:1', volumeMounts }] };
+    const told = statusOf([found('a', { recursivelyReadOnly: ['/deep'] })], spec).volumeMounts!;
+    assert.deepEqual(
+      told.map((m) => m.recursiveReadOnly),
+      ['Enabled', 'Disabled', undefined],
+    );
   });
 });

@@ -70,6 +70,17 @@ export function computePodStatus(pod: Pod, runtime: RuntimePod, inputs: StatusIn
     (old.reason === undefined || old.phase !== 'Failed'
       ? undefined
       : { reason: old.reason, message: old.message ?? '' });
+  // Refused before anything of it began: a waiting container would hide the reason.
+  if (ended !== undefined && old.containerStatuses === undefined && runtime.containers.length === 0)
+    return {
+      ...kept,
+      observedGeneration: pod.metadata.generation ?? old.observedGeneration,
+      phase,
+      reason: ended.reason,
+      message: ended.message,
+      startTime: old.startTime ?? now,
+      qosClass: old.qosClass ?? qosClassOf(pod),
+    };
   return {
     ...kept,
     observedGeneration: pod.metadata.generation ?? old.observedGeneration,
@@ -179,17 +190,32 @@ function containerStatus(
           resources: spec.resources,
           ...(spec.resources.requests === undefined ? {} : { allocatedResources: spec.resources.requests }),
         }),
-    ...volumeMountStatuses(spec),
+    ...volumeMountStatuses(spec, found),
+    ...userStatus(found),
   };
 }
 
-function volumeMountStatuses(spec: AnyContainer): Pick<ContainerStatus, 'volumeMounts'> {
+function userStatus(found: RuntimeContainer | undefined): Pick<ContainerStatus, 'user'> {
+  if (found?.user === undefined) return {};
+  const { uid, gid, supplementalGroups } = found.user;
+  return { user: { linux: { uid, gid, ...(supplementalGroups.length === 0 ? {} : { supplementalGroups }) } } };
+}
+
+function volumeMountStatuses(
+  spec: AnyContainer,
+  found: RuntimeContainer | undefined,
+): Pick<ContainerStatus, 'volumeMounts'> {
   if ((spec.volumeMounts ?? []).length === 0) return {};
   return {
     volumeMounts: spec.volumeMounts!.map((m) => ({
       name: m.name,
       mountPath: m.mountPath,
-      ...(m.readOnly === true ? { readOnly: true, recursiveReadOnly: 'Disabled' } : {}),
+      ...(m.readOnly === true
+        ? {
+            readOnly: true,
+            recursiveReadOnly: found?.recursivelyReadOnly?.includes(m.mountPath) === true ? 'Enabled' : 'Disabled',
+          }
+        : {}),
     })),
   };
 }

@@ -1,5 +1,12 @@
 // Rules for volumes and where they are mounted.
-import type { Container, EmptyDirVolumeSource, EphemeralContainer, KeyToPath, Volume } from '#generated/api/core-v1.ts';
+import type {
+  Container,
+  EmptyDirVolumeSource,
+  EphemeralContainer,
+  KeyToPath,
+  Volume,
+  VolumeMount,
+} from '#generated/api/core-v1.ts';
 import { isDns1123Label } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { tryParseQuantity } from '#machinery/quantity.ts';
@@ -248,5 +255,16 @@ export function validateVolumeMounts(
         ]),
       );
     }
+    validateRecursiveReadOnly(mount, `${where}.recursiveReadOnly`, errors);
   }
+}
+
+function validateRecursiveReadOnly(mount: VolumeMount, path: string, errors: Errors): void {
+  const { recursiveReadOnly, readOnly, mountPropagation = 'None' } = mount;
+  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return;
+  if (!['Enabled', 'IfPossible'].includes(recursiveReadOnly))
+    return void errors.push(fieldError.notSupported(path, recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible']));
+  if (readOnly !== true) errors.push(fieldError.forbidden(path, 'may only be specified when readOnly is true'));
+  if (mountPropagation !== 'None')
+    errors.push(fieldError.forbidden(path, 'may only be specified when mountPropagation is None or not specified'));
 }

@@ -22,6 +22,16 @@ const container = (more: Record<string, unknown>) => ({ containers: [{ name: 'c'
 describe('validatePod', () => {
   it('takes an ordinary pod', () => assert.equal(text(makePod()), ''));
 
+  it('takes an unmasked /proc and sysctls in a user namespace', () => {
+    const securityContext = { sysctls: [{ name: 'net.ipv4.tcp_syncookies', value: '1' }] };
+    const pod = makePod({
+      hostUsers: false,
+      securityContext,
+      ...container({ securityContext: { procMount: 'Unmasked' } }),
+    });
+    assert.equal(text(pod), '');
+  });
+
   const table: readonly (readonly [string, Record<string, unknown>, string])[] = [
     ['no containers', { containers: [] }, 'spec.containers: Required value'],
     ['no image', { containers: [{ name: 'c' }] }, 'spec.containers[0].image: Required value'],
@@ -120,6 +130,14 @@ describe('validatePod', () => {
       'an AppArmor profile without a type',
       container({ securityContext: { appArmorProfile: {} } }),
       'spec.containers[0].securityContext.appArmorProfile.type: Required value: type is required when appArmorProfile is set',
+    ],
+    [
+      'a mount that is writable and recursively read-only',
+      {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        ...container({ volumeMounts: [{ name: 'v', mountPath: '/v', recursiveReadOnly: 'Enabled' }] }),
+      },
+      'spec.containers[0].volumeMounts[0].recursiveReadOnly: Forbidden: may only be specified when readOnly is true',
     ],
     [
       'an unknown policy for groups',
