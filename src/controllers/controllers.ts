@@ -18,7 +18,7 @@ import { taintEvictionController } from './taint-eviction.ts';
 import { volumeProvisioner } from './volume-provisioner.ts';
 import { daemonSetController } from './daemonset/daemonset.ts';
 import { deploymentController } from './deployment/deployment.ts';
-import { disruptionController } from './disruption.ts';
+import { disruptionController } from './disruption/disruption.ts';
 import { endpointsController } from './endpoints.ts';
 import { endpointSliceController } from './endpointslice/endpointslice.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts';

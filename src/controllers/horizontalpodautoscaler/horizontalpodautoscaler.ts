@@ -29,7 +29,7 @@ import type { Tolerances } from './calculator.ts';
 import { ScaleHistory } from './history.ts';
 import { MetricFailure, type MetricProposal, proposalOf } from './metrics.ts';
 import { ApiMetricsClient } from './metrics-client.ts';
-import { KindMapper } from './target.ts';
+import { KindMapper } from '../runtime/kind-mapper.ts';
 
 const DEFAULTS: AutoscalingOptions = {
   syncPeriodMs: 15_000,

@@ -6,7 +6,7 @@ import { readBody } from '#machinery/exchange.ts';
 import { parseQuantity, quantityMilliValue } from '#machinery/quantity.ts';
 import { parseDuration, parseTime } from '#machinery/time.ts';
 import { MetricError, type PodMetric, type PodMetrics } from './calculator.ts';
-import type { KindMapper } from './target.ts';
+import type { KindMapper } from '../runtime/kind-mapper.ts';
 
 /** What is asked; `metricSelector` chooses among the values of one metric. */
 export interface MetricsClient {

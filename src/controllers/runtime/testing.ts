@@ -42,6 +42,8 @@ export class TestCluster {
   refuse: (verb: string, resource: string, object: KubeObject | undefined) => StatusError | undefined = () => undefined;
   /** Set to answer raw requests; undefined leaves them to discovery. */
   served: (path: string) => { readonly status?: number; readonly body: unknown } | undefined = () => undefined;
+  /** Resources without a scale subresource. */
+  readonly scaleless = new Set<string>();
   /** Pods with a node stay, with deletionTimestamp, until `remove` is called: as a kubelet would do it. */
   gracefulPods = true;
   readonly options: ControllerOptions = {
@@ -174,7 +176,10 @@ export class TestCluster {
       groupVersion,
       resources: refs
         .filter((r) => apiVersionOf(r) === groupVersion)
-        .map((r) => ({ name: r.resource, kind: r.kind, namespaced: r.namespaced, verbs })),
+        .flatMap((r) => {
+          const own = { name: r.resource, kind: r.kind, namespaced: r.namespaced, verbs };
+          return this.scaleless.has(r.resource) ? [own] : [own, { ...own, name: `${r.resource}/scale`, kind: 'Scale' }];
+        }),
     });
   }
 
