@@ -4,7 +4,6 @@ import {
   isDns1123Label,
   isDns1123Subdomain,
   isQualifiedName,
-  isValidCIDR,
   isValidIP,
   isValidPortName,
   isValidPortNum,
@@ -12,12 +11,21 @@ import {
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, keepStatus } from '../define.ts';
-import { type Errors, type Row, at, checkRows, messages } from '../rules.ts';
+import { type Errors, type Row, at, checkRows, isUnset, messages, sameJson } from '../rules.ts';
 import { validateLabels } from '../selectors.ts';
+import {
+  defaultIngress,
+  isExternallyAccessible,
+  needsHealthCheck,
+  needsNodePorts,
+  validateExternal,
+  validateExternalUpdate,
+  validateLoadBalancerStatus,
+  withoutFieldsOfOldType,
+} from './service-external.ts';
 import { AGE, NAME, ageOf, column, labelsText, nameOf, wide } from '../table.ts';
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const EXTERNALLY_REACHED = new Set(['NodePort', 'LoadBalancer']);
 const AFFINITY_TIMEOUT_DEFAULT = 10800;
 /** One day, in seconds. */
 const AFFINITY_TIMEOUT_MAX = 86400;
@@ -65,12 +73,15 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
   strategy: {
     generation: false,
     nameRule: 'label1035',
-    default: (s) => (s.spec === undefined ? s : { ...s, spec: defaultSpec(s.spec) }),
+    default: (s) => (s.spec === undefined ? s : { ...s, spec: defaultSpec(s.spec), ...defaultStatus(s) }),
     prepareForCreate: (s) => ({ ...s, status: { loadBalancer: {} } }),
     prepareForUpdate: (s, old) => keepStatus({ ...s, spec: withAllocated(s, old) }, old),
-    validateCreate: validate,
+    validateCreate: (s) => validate(s),
+    validateStatusUpdate: (s) => validateLoadBalancerStatus(s),
     validateUpdate: (s, old) => {
-      const errors: Errors = [...validate(s)];
+      const errors: Errors = [];
+      validateExternalUpdate(s, old, errors);
+      errors.push(...validate(s, old));
       if (s.spec !== undefined && old.spec !== undefined) validateKeptFamilies(s, old, errors);
       return errors;
     },
@@ -94,12 +105,18 @@ function defaultSpec(spec: ServiceSpec): ServiceSpec {
     sessionAffinityConfig,
     ...(spec.ports === undefined ? {} : { ports: spec.ports?.map(defaultPort) }),
     ...(clusterIP === undefined || clusterIP === '' ? {} : { clusterIP, clusterIPs: spec.clusterIPs ?? [clusterIP] }),
-    ...(EXTERNALLY_REACHED.has(type) || (spec.externalIPs ?? []).length > 0
+    ...(isExternallyAccessible({ ...spec, type })
       ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster' }
       : {}),
     ...(type === 'ExternalName' ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster' }),
     ...(type === 'LoadBalancer' ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true } : {}),
   };
+}
+
+function defaultStatus({ spec, status }: Service): Pick<Service, 'status'> {
+  const ingress = status?.loadBalancer?.ingress;
+  if (spec?.type !== 'LoadBalancer' || ingress === undefined) return {};
+  return { status: { ...status, loadBalancer: { ...status!.loadBalancer, ingress: ingress.map(defaultIngress) } } };
 }
 
 const defaultPort = (port: ServicePort): ServicePort => ({
@@ -111,12 +128,12 @@ const defaultPort = (port: ServicePort): ServicePort => ({
 
 /** What was allocated stays when the new object does not name it (clients that replace without reading first). */
 function withAllocated(s: Service, old: Service): ServiceSpec | undefined {
-  const spec = s.spec;
   const before = old.spec;
-  if (spec === undefined || before === undefined) return spec;
+  if (s.spec === undefined || before === undefined) return s.spec;
+  const spec = withoutFieldsOfOldType(s.spec, before);
   const keepsIP =
     needsClusterIP(s) && needsClusterIP(old) && (spec.clusterIP ?? '') === '' && (before.clusterIP ?? '') !== '';
-  const keepsPorts = EXTERNALLY_REACHED.has(spec.type ?? '') && EXTERNALLY_REACHED.has(before.type ?? '');
+  const keepsPorts = needsNodePorts(spec) && needsNodePorts(before);
   const taken = new Set((spec.ports ?? []).map((p) => p.nodePort ?? 0));
   const ports = !keepsPorts
     ? spec.ports
@@ -131,13 +148,15 @@ function withAllocated(s: Service, old: Service): ServiceSpec | undefined {
     ports,
     ...(keepsIP ? { clusterIP: before.clusterIP, clusterIPs: before.clusterIPs } : {}),
     ...(becomesExternal && spec.clusterIP === before.clusterIP ? { clusterIP: undefined, clusterIPs: undefined } : {}),
-    ...(keepsPorts && spec.externalTrafficPolicy === 'Local' && (spec.healthCheckNodePort ?? 0) === 0
+    ...(becomesExternal && sameJson(spec.ipFamilies, before.ipFamilies) ? { ipFamilies: undefined } : {}),
+    ...(becomesExternal && spec.ipFamilyPolicy === before.ipFamilyPolicy ? { ipFamilyPolicy: undefined } : {}),
+    ...(needsHealthCheck(spec) && needsHealthCheck(before) && (spec.healthCheckNodePort ?? 0) === 0
       ? { healthCheckNodePort: before.healthCheckNodePort }
       : {}),
   };
 }
 
-function validate(s: Service): readonly FieldError[] {
+function validate(s: Service, old?: Service): readonly FieldError[] {
   const errors: Errors = [];
   const spec = s.spec;
   if (spec === undefined) return [fieldError.required('spec')];
@@ -152,8 +171,9 @@ function validate(s: Service): readonly FieldError[] {
         );
       break;
     case 'ExternalName': {
-      if ((spec.clusterIP ?? '') !== '')
-        errors.push(fieldError.forbidden('spec.clusterIPs', "may not be set when `type` is 'ExternalName'"));
+      for (const field of ['clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const)
+        if (!isUnset(spec[field]))
+          errors.push(fieldError.forbidden(`spec.${field}`, 'may not be set for ExternalName services'));
       const name = (spec.externalName ?? '').replace(/\.$/, '');
       if (name === '') errors.push(fieldError.required('spec.externalName'));
       else messages(isDns1123Subdomain(name), 'spec.externalName', name, errors);
@@ -175,8 +195,9 @@ function validate(s: Service): readonly FieldError[] {
       );
     }
   }
-  validateAddresses(spec, errors);
-  validatePolicies(s, spec, errors);
+  if (spec.type !== 'ExternalName') validateClusterIPs(spec, errors);
+  validateExternal(s, old, errors);
+  validateInternalPolicy(s, spec, errors);
   return errors;
 }
 
@@ -204,33 +225,26 @@ function validatePorts(spec: ServiceSpec, errors: Errors): void {
     if (port.appProtocol !== undefined)
       messages(isQualifiedName(port.appProtocol), `${where}.appProtocol`, port.appProtocol, errors);
     const nodePort = port.nodePort ?? 0;
-    if (nodePort !== 0 && (spec.type === 'ClusterIP' || spec.type === 'ExternalName')) {
-      errors.push(fieldError.forbidden(`${where}.nodePort`, `may not be used when \`type\` is '${spec.type}'`));
-    }
+    if (nodePort !== 0 && spec.type === 'ClusterIP')
+      errors.push(fieldError.forbidden(`${where}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
     const pair = `${port.protocol}/${port.port}`;
-    if (numbers.has(pair)) errors.push(fieldError.duplicate(where, { port: port.port, protocol: port.protocol }));
+    if (numbers.has(pair)) errors.push(fieldError.duplicate(where, duplicatePort(port)));
     numbers.add(pair);
     const nodePair = `${port.protocol}/${nodePort}`;
-    if (nodePort !== 0 && nodePorts.has(nodePair))
-      errors.push(fieldError.duplicate(`${where}.nodePort`, { nodePort, protocol: port.protocol }));
+    if (nodePort !== 0 && nodePorts.has(nodePair)) errors.push(fieldError.duplicate(`${where}.nodePort`, nodePort));
     nodePorts.add(nodePair);
   }
 }
 
-function validateAddresses(spec: ServiceSpec, errors: Errors): void {
-  if (spec.type !== 'ExternalName') validateClusterIPs(spec, errors);
-  for (const [index, ip] of (spec.externalIPs ?? []).entries())
-    messages(isValidIP(ip), at('spec.externalIPs', index), ip, errors);
-  for (const [index, range] of (spec.loadBalancerSourceRanges ?? []).entries()) {
-    if (spec.type !== 'LoadBalancer') {
-      errors.push(
-        fieldError.forbidden('spec.LoadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"),
-      );
-      break;
-    }
-    messages(isValidCIDR(range.trim()), at('spec.loadBalancerSourceRanges', index), range, errors);
-  }
-}
+/** What makes two ports the same, as upstream prints it. */
+const duplicatePort = ({ port, protocol }: ServicePort) => ({
+  Name: '',
+  Protocol: protocol,
+  AppProtocol: null,
+  Port: port,
+  TargetPort: 0,
+  NodePort: 0,
+});
 
 const FAMILIES: readonly string[] = ['IPv4', 'IPv6'];
 const familyOf = (ip: string): string => (ip.includes(':') ? 'IPv6' : 'IPv4');
@@ -290,25 +304,12 @@ function validateKeptFamilies(s: Service, old: Service, errors: Errors): void {
   }
 }
 
-function validatePolicies(s: Service, spec: ServiceSpec, errors: Errors): void {
-  const outside = EXTERNALLY_REACHED.has(spec.type ?? '') || (spec.externalIPs ?? []).length > 0;
-  const policy = spec.externalTrafficPolicy ?? '';
-  if (policy !== '' && !outside)
-    errors.push(
-      fieldError.invalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'),
-    );
-  else if (policy !== '' && !['Cluster', 'Local'].includes(policy))
-    errors.push(fieldError.notSupported('spec.externalTrafficPolicy', policy, ['Cluster', 'Local']));
+function validateInternalPolicy(s: Service, spec: ServiceSpec, errors: Errors): void {
   if (!isExternalName(s)) {
     const internal = spec.internalTrafficPolicy ?? '';
     if (internal === '') errors.push(fieldError.required('spec.internalTrafficPolicy'));
     else if (!['Cluster', 'Local'].includes(internal))
       errors.push(fieldError.notSupported('spec.internalTrafficPolicy', internal, ['Cluster', 'Local']));
-  }
-  if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== 'LoadBalancer') {
-    errors.push(
-      fieldError.forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"),
-    );
   }
 }
 
