@@ -3,11 +3,12 @@
 import type { IncomingMessage } from 'node:http';
 import tls from 'node:tls';
 import net from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { StatusError } from '#machinery/status.ts';
 import {
   CHANNEL,
+  type ChannelProtocol,
   decodeChannel,
   encodeChannel,
   PORT_FORWARD_TUNNEL,
@@ -52,47 +53,96 @@ export interface ExecOutput {
   readonly exitCode: number;
 }
 
+export interface RunningExec {
+  /** What is written goes to the command's stdin, what is read is its stdout. Destroying it ends the session. */
+  readonly stream: Duplex;
+  /** What it has complained about so far. */
+  stderr(): string;
+  /** Its exit code; rejects when it did not run. */
+  readonly exited: Promise<number>;
+}
+
+/** A command in a container whose stdin and stdout are one stream. Throws StatusError when the server refuses. */
+export async function openExec(
+  options: HttpsTransportOptions,
+  at: PodName & { readonly container: string },
+  command: readonly string[],
+): Promise<RunningExec> {
+  const query = new URLSearchParams({ container: at.container, stdin: 'true', stdout: 'true', stderr: 'true' });
+  for (const word of command) query.append('command', word);
+  const path = `/api/v1/namespaces/${encodeURIComponent(at.namespace)}/pods/${encodeURIComponent(at.pod)}/exec?${query}`;
+  const [v5, v4] = [protocolOf('v5.channel.k8s.io'), protocolOf('v4.channel.k8s.io')];
+  const socket = await openWebSocket(options, path, `${v5.name}, ${v4.name}`);
+  const protocol = socket.agreed === v4.name ? v4 : v5;
+  const complaints: Buffer[] = [];
+  const status: Buffer[] = [];
+  const stream = new Duplex({
+    read: () => void socket.resume(),
+    write: (chunk: Buffer, _encoding, done) =>
+      socket.send(encodeChannel(protocol, CHANNEL.stdin, chunk), (error) => done(error ?? null)),
+    final(done) {
+      if (protocol.halfClose && socket.readyState === socket.OPEN)
+        socket.send(encodeChannel(protocol, CHANNEL.close, Buffer.from([CHANNEL.stdin])));
+      done();
+    },
+    destroy(error, done) {
+      socket.terminate();
+      done(error);
+    },
+  });
+  socket.on('message', (message: Buffer) => {
+    const got = decodeChannel(protocol, message);
+    if (got?.channel === CHANNEL.stdout && got.data.length > 0 && !stream.push(got.data)) socket.pause();
+    else if (got?.channel === CHANNEL.stderr) complaints.push(Buffer.from(got.data));
+    else if (got?.channel === CHANNEL.error) status.push(Buffer.from(got.data));
+  });
+  const exited = new Promise<number>((resolve, reject) => {
+    socket.once('close', () => {
+      stream.push(null);
+      try {
+        resolve(exitCodeOf(Buffer.concat(status).toString('utf8')));
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+  socket.resume();
+  // Whoever destroys the stream does not ask for the code.
+  exited.catch(() => undefined);
+  return { stream, stderr: () => Buffer.concat(complaints).toString('utf8'), exited };
+}
+
 /** One command in a container, to its end or to the signal's. Throws StatusError when it could not be started. */
 export async function execInPod(
   options: HttpsTransportOptions,
   at: PodName & { readonly container: string },
   command: readonly string[],
-  input: string | undefined,
   signal: AbortSignal,
 ): Promise<ExecOutput> {
-  const query = new URLSearchParams({ container: at.container, stdout: 'true', stderr: 'true' });
-  if (input !== undefined) query.set('stdin', 'true');
-  for (const word of command) query.append('command', word);
-  const path = `/api/v1/namespaces/${encodeURIComponent(at.namespace)}/pods/${encodeURIComponent(at.pod)}/exec?${query}`;
-  // v5 alone can end stdin.
-  const [v5, v4] = REMOTE_COMMAND_PROTOCOLS as readonly [
-    (typeof REMOTE_COMMAND_PROTOCOLS)[0],
-    (typeof REMOTE_COMMAND_PROTOCOLS)[0],
-  ];
-  const socket = await openWebSocket(options, path, input === undefined ? `${v5.name}, ${v4.name}` : v5.name);
-  const protocol = socket.agreed === v4.name ? v4 : v5;
-  const out = { [CHANNEL.stdout]: [] as Buffer[], [CHANNEL.stderr]: [] as Buffer[], [CHANNEL.error]: [] as Buffer[] };
-  let size = 0;
-  const onAbort = () => socket.terminate();
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (input !== undefined) {
-    socket.send(encodeChannel(protocol, CHANNEL.stdin, Buffer.from(input)));
-    socket.send(encodeChannel(protocol, CHANNEL.close, Buffer.from([CHANNEL.stdin])));
-  }
-  await new Promise<void>((resolve) => {
-    socket.on('message', (message: Buffer) => {
-      const got = decodeChannel(protocol, message);
-      if (got === undefined) return;
-      size += got.data.length;
-      if (size <= MAX_OUTPUT_BYTES) out[got.channel as keyof typeof out]?.push(Buffer.from(got.data));
-    });
-    socket.once('close', () => resolve());
-  });
-  signal.removeEventListener('abort', onAbort);
   signal.throwIfAborted();
-  const text = (channel: keyof typeof out) => Buffer.concat(out[channel]!).toString('utf8');
-  return { stdout: text(CHANNEL.stdout), stderr: text(CHANNEL.stderr), exitCode: exitCodeOf(text(CHANNEL.error)) };
+  const { stream, stderr, exited } = await openExec(options, at, command);
+  const onAbort = () => void stream.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  stream.on('error', () => stream.destroy());
+  stream.end();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MAX_OUTPUT_BYTES) chunks.push(chunk);
+  });
+  try {
+    const exitCode = await exited;
+    return { stdout: Buffer.concat(chunks).toString('utf8'), stderr: stderr(), exitCode };
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    stream.destroy();
+  }
 }
+
+const protocolOf = (name: string): ChannelProtocol => REMOTE_COMMAND_PROTOCOLS.find((p) => p.name === name)!;
 
 /** The Status on the error channel; throws it when the command did not run. */
 function exitCodeOf(text: string): number {
@@ -136,7 +186,11 @@ async function openWebSocket(options: HttpsTransportOptions, path: string, proto
       );
     });
     socket.on('error', (error) => reject(unreachable(options.server, error)));
-    socket.once('open', () => resolve(socket));
+    socket.once('open', () => {
+      // Nothing may come before the caller listens.
+      socket.pause();
+      resolve(socket);
+    });
   });
 }
 
@@ -198,11 +252,16 @@ function tlsOptions({ server, ca, cert, key, serverName, insecureSkipTlsVerify }
 }
 
 function statusOf(code: number, text: string): StatusError {
-  try {
-    const status = JSON.parse(text) as { readonly kind?: string };
-    if (status.kind === 'Status') return StatusError.fromStatus(status as Parameters<typeof StatusError.fromStatus>[0]);
-  } catch {
-    // Proxies and kubelets speak in plain text: that is the message then.
-  }
+  const status = parsed(text);
+  if (status?.kind === 'Status') return StatusError.fromStatus(status as Parameters<typeof StatusError.fromStatus>[0]);
   return new StatusError(code, '', text.trim() === '' ? `the server answered ${code}` : text.trim());
+}
+
+/** Proxies and kubelets speak in plain text: no object then. */
+function parsed(text: string): { readonly kind?: string } | undefined {
+  try {
+    return JSON.parse(text) as { readonly kind?: string };
+  } catch {
+    return undefined;
+  }
 }
