@@ -17,6 +17,7 @@ import { type ObjectKey, splitKey } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
 import {
   buildIngressModel,
+  classOf,
   INGRESS_SERVICE,
   type IngressModel,
   isOurs,
@@ -254,7 +255,8 @@ class IngressReconciler {
     const present = new Set<string>();
     for (const problem of model.problems) {
       const ingress = ingresses.get(problem.ingress);
-      if (ingress === undefined) continue;
+      // Without a class it may be for a controller that takes those; `why` tells of it.
+      if (ingress === undefined || classOf(ingress) === undefined) continue;
       const text = `${ingress.metadata.uid} ${problem.code} ${problem.field} ${problem.message}`;
       present.add(text);
       const known = this.#problems.get(text) ?? { sinceMs: nowMs, told: false };

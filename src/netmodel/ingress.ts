@@ -9,6 +9,7 @@ import { parseIP } from '#base/ip.ts';
 import { isDns1123Subdomain, isWildcardDns1123Subdomain } from '#machinery/names.ts';
 import { keyOf, makeKey, type ObjectKey } from '#machinery/object.ts';
 import { type BackendProtocol, type IngressOptions, protocolOf, readOptions } from './ingress-annotations.ts';
+import { nonHttpProtocol } from './ingress-protocols.ts';
 
 /** `spec.controller` of the IngressClasses that Coracle serves. */
 export const INGRESS_CONTROLLER = 'coracle.dev/ingress';
@@ -89,6 +90,8 @@ export interface IngressCertificate {
 export interface IngressModel {
   /** Ours, oldest first. */
   readonly ingresses: readonly Ingress[];
+  /** Of a class that does not exist, or of none. */
+  readonly unclaimed: readonly Ingress[];
   /** Host and path, or host for defaults, → route: see `routeKey`. */
   readonly routes: ReadonlyMap<string, IngressRoute>;
   readonly upstreams: ReadonlyMap<string, IngressUpstream>;
@@ -160,15 +163,23 @@ class Builder {
   readonly upstreams = new Map<string, IngressUpstream>();
   readonly certificates: IngressCertificate[] = [];
   readonly problems: IngressProblem[] = [];
+  readonly unclaimed: Ingress[] = [];
   readonly #facts: IngressFacts;
 
   constructor(facts: IngressFacts) {
     this.#facts = facts;
   }
 
+  /** Nobody can serve an Ingress without a class that exists. */
   checkClass(ingress: Ingress): void {
     const name = classOf(ingress);
-    if (name === undefined || this.#facts.classes.some((c) => c.metadata.name === name)) return;
+    if (name !== undefined && this.#facts.classes.some((c) => c.metadata.name === name)) return;
+    this.unclaimed.push(ingress);
+    if (name === undefined) {
+      const message = 'names no IngressClass, and none was the default when it was made';
+      this.#problem(ingress, 'IngressClassMissing', 'spec.ingressClassName', message);
+      return;
+    }
     this.#problem(ingress, 'IngressClassMissing', 'spec.ingressClassName', `there is no IngressClass ${quote(name)}`, {
       kind: 'IngressClass',
       key: name,
@@ -222,13 +233,13 @@ class Builder {
     const taken = this.routes.get(key);
     if (taken !== undefined) {
       const what = route.type === 'Default' ? 'the default backend' : `${route.type} path ${quote(route.path || '/')}`;
-      this.#problem(
-        ingress,
-        'Conflict',
-        field,
-        `${what} of ${route.host === '' ? 'every host' : `host ${route.host}`} is already served by Ingress ${taken.ingress} (${taken.field}), which is older`,
-        { kind: 'Ingress', key: taken.ingress },
-      );
+      const whom =
+        taken.ingress === keyOf(ingress)
+          ? `stands twice in this Ingress; ${taken.field} counts`
+          : `is already served by Ingress ${taken.ingress} (${taken.field}), which is older`;
+      const host = route.host === '' ? 'every host' : `host ${route.host}`;
+      const about = { kind: 'Ingress', key: taken.ingress } as const;
+      this.#problem(ingress, 'Conflict', field, `${what} of ${host} ${whom}`, about);
       return;
     }
     const redirect = options.sslRedirect && isTlsHost(ingress, route.host);
@@ -274,6 +285,8 @@ class Builder {
     const protocol = options.protocol ?? protocolOf(port.appProtocol ?? '') ?? 'http';
     const suffix = optionsSuffix(protocol, options);
     const id = `${key.replace('/', '_')}_${port.port}${suffix}`;
+    // Names come checked from the API; the proxy's configuration does not rely on that.
+    if (!/^[a-z0-9_.-]+$/.test(id)) return UNAVAILABLE;
     if (!this.upstreams.has(id)) {
       const targets = ingressTargets(this.#facts.slices(key), port.name ?? '');
       this.upstreams.set(id, { id, service: key, port: port.port, protocol, options, targets });
@@ -398,35 +411,6 @@ export function ingressTargets(slices: readonly EndpointSlice[], portName: strin
   return [...chosen.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
 }
 
-/** Protocols that an Ingress cannot route, by what names them. */
-const OTHER_PROTOCOLS: readonly { readonly name: string; readonly ports: readonly number[]; readonly words: RegExp }[] =
-  [
-    { name: 'PostgreSQL', ports: [5432, 6432], words: /^(postgres(ql)?|pgsql|pgbouncer)$/ },
-    { name: 'MySQL', ports: [3306], words: /^(mysql|mariadb)$/ },
-    { name: 'Redis', ports: [6379], words: /^(redis|valkey)$/ },
-    { name: 'MongoDB', ports: [27017], words: /^mongo(db)?$/ },
-    { name: 'AMQP', ports: [5671, 5672], words: /^amqps?$/ },
-    { name: 'Kafka', ports: [9092], words: /^kafka$/ },
-    { name: 'Memcached', ports: [11211], words: /^memcached?$/ },
-    { name: 'Microsoft SQL Server', ports: [1433], words: /^(mssql|ms-sql-s)$/ },
-    { name: 'MQTT', ports: [1883, 8883], words: /^mqtts?$/ },
-    { name: 'NATS', ports: [4222], words: /^nats$/ },
-    { name: 'SMTP', ports: [25, 587], words: /^smtps?$/ },
-    { name: 'SSH', ports: [22], words: /^ssh$/ },
-    { name: 'LDAP', ports: [389, 636], words: /^ldaps?$/ },
-  ];
-
-/** The protocol a port plainly is for, when that is not HTTP. An appProtocol that is HTTP settles it. */
-export function nonHttpProtocol(port: ServicePort): string | undefined {
-  const app = port.appProtocol ?? '';
-  if (protocolOf(app) !== undefined) return undefined;
-  const words = [app.split('/').at(-1)!.toLowerCase(), (port.name ?? '').replace(/^tcp-/, '')];
-  const found =
-    OTHER_PROTOCOLS.find((o) => words.some((w) => o.words.test(w))) ??
-    OTHER_PROTOCOLS.find((o) => o.ports.includes(port.port) || o.ports.includes(Number(port.targetPort)));
-  return found?.name ?? (app.toLowerCase() === 'tcp' ? 'plain TCP' : undefined);
-}
-
 /** What happens to one request, for people who ask why. */
 export interface IngressAnswer {
   /** Undefined: no rule and no default backend; the answer is 404. */
@@ -445,9 +429,10 @@ export interface IngressAnswer {
 export function explainRequest(model: IngressModel, host: string, path: string): IngressAnswer {
   const route = findRoute(model, host, path);
   const name = normalHost(host);
+  const naming = new Set([...model.ingresses, ...model.unclaimed].filter((i) => namesHost(i, name)).map(keyOf));
   const problems =
     route === undefined
-      ? model.problems.filter((p) => model.ingresses.some((i) => keyOf(i) === p.ingress && namesHost(i, name)))
+      ? model.problems.filter((p) => naming.has(p.ingress))
       : model.problems.filter(
           (p) => p.ingress === route.ingress && (p.field.startsWith(route.field) || p.field.startsWith('spec.tls')),
         );
