@@ -11,6 +11,7 @@ const COMMANDS: readonly (readonly [names: string, load: () => Promise<Add>])[] 
   ['status list', async () => (await import('./commands/status.ts')).addStatus],
   ['down', async () => (await import('./commands/down.ts')).addDown],
   ['kubectl helm', async () => (await import('./commands/kubectl.ts')).addKubectl],
+  ['why', async () => (await import('./commands/why.ts')).addWhy],
   ['connect', async () => (await import('./commands/connect.ts')).addConnect],
   ['node', async () => (await import('./commands/node.ts')).addNode],
   ['image', async () => (await import('./commands/image.ts')).addImage],

@@ -122,7 +122,8 @@ const WORKLOADS: Readonly<Record<string, WorkloadResource>> = {
 
 export function parseTarget(text: string): Target {
   const trimmed = text.trim();
-  if (trimmed === '') throw new TargetError('the target is empty: give a URL, host:port, svc/NAME, pod/NAME or ingress/NAME');
+  if (trimmed === '')
+    throw new TargetError('the target is empty: give a URL, host:port, svc/NAME, pod/NAME or ingress/NAME');
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)) return parseUrl(trimmed);
   return parseObject(trimmed) ?? parseHostPort(trimmed);
 }
@@ -142,7 +143,9 @@ function parseUrl(text: string): AddressTarget {
   const query = url.searchParams;
   const host = (query.get('host') ?? unbracket(url.hostname)).toLowerCase();
   if (host === '' || host.startsWith('/'))
-    throw new TargetError(`${hidePassword(text)} names no host: a Unix socket cannot be looked at, give a host and a port`);
+    throw new TargetError(
+      `${hidePassword(text)} names no host: a Unix socket cannot be looked at, give a host and a port`,
+    );
   // URL() drops :80, the default of the scheme that it was given.
   const typed = /:(\d+)$/.exec(first)?.[1] ?? query.get('port') ?? undefined;
   const port = typed === undefined ? scheme.port : portNumber(typed, text);
@@ -175,11 +178,20 @@ function parsed(url: string, text: string): URL {
   try {
     return new URL(url);
   } catch {
-    throw new TargetError(`${hidePassword(text)} is not a URL: characters such as @ : / in names and passwords must be escaped (%40 for @)`);
+    throw new TargetError(
+      `${hidePassword(text)} is not a URL: characters such as @ : / in names and passwords must be escaped (%40 for @)`,
+    );
   }
 }
 
-const POSTGRES_MODES: ReadonlySet<string> = new Set(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']);
+const POSTGRES_MODES: ReadonlySet<string> = new Set([
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'verify-ca',
+  'verify-full',
+]);
 const MYSQL_MODES: Readonly<Record<string, ProbeTls['mode']>> = {
   DISABLED: 'disable',
   PREFERRED: 'prefer',
@@ -193,7 +205,9 @@ function tlsMode(scheme: Scheme, query: URLSearchParams, text: string): ProbeTls
   if (typed !== null) {
     const mode = POSTGRES_MODES.has(typed) ? (typed as ProbeTls['mode']) : MYSQL_MODES[typed.toUpperCase()];
     if (mode === undefined)
-      throw new TargetError(`${hidePassword(text)}: sslmode ${JSON.stringify(typed)} is none of ${[...POSTGRES_MODES].join(', ')}`);
+      throw new TargetError(
+        `${hidePassword(text)}: sslmode ${JSON.stringify(typed)} is none of ${[...POSTGRES_MODES].join(', ')}`,
+      );
     return mode;
   }
   const flag = query.get('tls') ?? query.get('ssl');
@@ -212,8 +226,12 @@ function parseObject(text: string): ObjectTarget | undefined {
   if (kind === undefined) {
     const workload = WORKLOADS[parts.at(-2)!.toLowerCase()];
     if (workload !== undefined)
-      throw new TargetError(`${text}: ${workload} can be a source, not a target; give the Service or a pod in front of it`);
-    throw new TargetError(`${text}: ${parts.at(-2)} is not known; a target is svc/NAME, pod/NAME or ingress/NAME, with NAMESPACE/ before it`);
+      throw new TargetError(
+        `${text}: ${workload} can be a source, not a target; give the Service or a pod in front of it`,
+      );
+    throw new TargetError(
+      `${text}: ${parts.at(-2)} is not known; a target is svc/NAME, pod/NAME or ingress/NAME, with NAMESPACE/ before it`,
+    );
   }
   const [name, port, ...more] = parts.at(-1)!.split(':');
   if (name === '' || name === undefined || more.length > 0 || port === '')

@@ -1,0 +1,218 @@
+// egress-policy and ingress-policy: may the client's pod send this, and may the server's pod take it?
+import type { Pod } from '#generated/api/core-v1.ts';
+import type { Protocol } from '#netmodel/rules.ts';
+import { type Facts, seen } from '../facts.ts';
+import { evidence, type Finding, finding, type LinkResult, manifest, note, ok, unknown, yaml } from '../finding.ts';
+import { clientAddress, sourcePod } from '../client-address.ts';
+import type { Backend, Located } from '../locate.ts';
+import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf } from '../pods.ts';
+import { type Decision, decide, type Peer, peerOfPod } from '../policy-decision.ts';
+import type { Evidence } from '../report.ts';
+
+export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | undefined {
+  const pod = sourcePod(facts);
+  if (pod === undefined || located.via === 'localhost') return undefined;
+  if (isDenied(facts)) return unknown('egress-policy', 'the NetworkPolicies may not be read');
+  const peers = destinations(located);
+  if (peers.length === 0) return unknown('egress-policy', 'it is not known where the packets go');
+  const all = peers.map((p) => ({ ...p, decision: decide(facts, 'egress', pod, p.peer, p.port, protocolOf(located)) }));
+  const refused = all.filter((p) => !p.decision.allowed);
+  const { policies } = all[0]!.decision;
+  if (refused.length === 0)
+    return ok(
+      'egress-policy',
+      policies.length === 0 ? `no policy isolates ${pathOf(pod)} for egress` : `allowed by ${by(all[0]!.decision)}`,
+    );
+  const [first] = refused;
+  const cure = allow(
+    'egress',
+    pod,
+    first!.peer,
+    refused.map((r) => r.port),
+    located,
+  );
+  const what = `${first!.peer.pod?.key ?? first!.peer.ip ?? 'the target'} port ${first!.port}`;
+  const denied = finding('EgressDenied', {
+    object: policyField(first!.decision, 'egress'),
+    message: `${names(first!.decision)} isolate${policies.length === 1 ? 's' : ''} pod ${pathOf(pod)} for egress, and no rule allows ${what}`,
+    evidence: [...first!.decision.evidence, ...counters(facts, pod.spec?.nodeName, 'egress')],
+    cure,
+    certainty: refused.length < all.length ? 'warning' : 'sure',
+  });
+  return {
+    link: 'egress-policy',
+    state: refused.length < all.length ? 'warned' : 'broken',
+    detail: denied.message,
+    evidence: denied.evidence,
+    findings: [denied],
+  };
+}
+
+export function checkIngressPolicy(facts: Facts, located: Located): LinkResult | undefined {
+  if (located.via === 'localhost' || located.via === 'forward' || located.via === 'ingress')
+    return bypasses(facts, located);
+  const backends = located.backends.filter(
+    (b): b is Backend & { pod: Pod } => b.pod !== undefined && !isTerminating(b.pod),
+  );
+  if (backends.length === 0) return undefined;
+  if (isDenied(facts)) return unknown('ingress-policy', 'the NetworkPolicies may not be read');
+  const decided = backends.flatMap((b) => {
+    const port = b.port ?? located.port;
+    if (port === undefined) return [];
+    const peer = clientPeer(facts, located, b);
+    return peer === 'exempt'
+      ? []
+      : [{ backend: b, peer, port, decision: decide(facts, 'ingress', b.pod, peer, port, protocolOf(located)) }];
+  });
+  if (decided.length === 0)
+    return ok('ingress-policy', 'the client is the pod’s own node, which policies do not hold back');
+  const refused = decided.filter((d) => !d.decision.allowed);
+  const { policies } = decided[0]!.decision;
+  const server = pathOf(decided[0]!.backend.pod);
+  if (refused.length === 0)
+    return ok(
+      'ingress-policy',
+      policies.length === 0 ? `no policy isolates ${server} for ingress` : `allowed by ${by(decided[0]!.decision)}`,
+    );
+  const [first] = refused;
+  const who = first!.peer.pod?.key ?? first!.peer.ip ?? 'the client';
+  const target = first!.backend.pod;
+  const denied: Finding = finding('IngressDenied', {
+    object: policyField(first!.decision, 'ingress'),
+    message: `${names(first!.decision)} isolate${first!.decision.policies.length === 1 ? 's' : ''} pod ${pathOf(target)} for ingress, and no rule allows ${who} on port ${first!.port}`,
+    evidence: [...first!.decision.evidence, ...counters(facts, target.spec?.nodeName, 'ingress')],
+    cure: allow(
+      'ingress',
+      target,
+      first!.peer,
+      refused.map((r) => r.port),
+      located,
+    ),
+    certainty: refused.length < decided.length ? 'warning' : 'sure',
+  });
+  return {
+    link: 'ingress-policy',
+    state: refused.length < decided.length ? 'warned' : 'broken',
+    detail: denied.message,
+    evidence: denied.evidence,
+    findings: [denied],
+  };
+}
+
+/** A forwarded connection is seen by no policy: worth a word when there is one that would have stopped it. */
+function bypasses(facts: Facts, located: Located): LinkResult | undefined {
+  if (located.via !== 'forward') return undefined;
+  const backend = located.backends.find((b) => b.pod !== undefined);
+  if (backend?.pod === undefined || located.port === undefined) return undefined;
+  const outside: Peer = { pod: undefined, ip: undefined };
+  const decision = decide(facts, 'ingress', backend.pod, outside, backend.port ?? located.port, 'tcp');
+  if (decision.allowed) return ok('ingress-policy', 'a port-forward passes no policy, and none would stop it');
+  const warning = finding('ForwardBypassesPolicy', {
+    object: { apiVersion: 'v1', kind: 'Pod', namespace: namespaceOf(backend.pod), name: nameOf(backend.pod) },
+    message: `the port-forward enters ${pathOf(backend.pod)} through its node: ${names(decision)}, which isolate${decision.policies.length === 1 ? 's' : ''} the pod, do not see it`,
+    evidence: decision.evidence,
+    cure: [
+      note('a pod that is to connect needs a NetworkPolicy of its own; that the forward works proves nothing about it'),
+    ],
+    certainty: 'warning',
+  });
+  return {
+    link: 'ingress-policy',
+    state: 'warned',
+    detail: warning.message,
+    evidence: warning.evidence,
+    findings: [warning],
+  };
+}
+
+const isDenied = (facts: Facts): boolean => facts.denied.some((d) => d.kind === 'policies');
+const protocolOf = (located: Located): Protocol => located.transport;
+const names = (d: Decision): string => d.policies.map((p) => `NetworkPolicy ${pathOf(p)}`).join(' and ');
+const by = (d: Decision): string =>
+  d.by === undefined ? 'the API’s rules' : `NetworkPolicy ${pathOf(d.by.policy)} ${d.by.field}`;
+
+function policyField(decision: Decision, direction: 'ingress' | 'egress') {
+  const policy = decision.nearest?.policy ?? decision.policies[0]!;
+  return fieldOf(policy, 'networking.k8s.io/v1', 'NetworkPolicy', decision.nearest?.field ?? `spec.${direction}`);
+}
+
+/** Where the client's packets are after translation. */
+function destinations(located: Located): readonly { readonly peer: Peer; readonly port: number }[] {
+  const backends = located.backends.filter((b) => b.pod === undefined || !isTerminating(b.pod));
+  const through = backends.flatMap((b) => {
+    const port = b.port ?? located.port;
+    return port === undefined
+      ? []
+      : [{ peer: b.pod === undefined ? { pod: undefined, ip: b.ip } : peerOfPod(b.pod), port }];
+  });
+  if (through.length > 0) return through;
+  if (located.port === undefined) return [];
+  return located.addresses.map((ip) => ({ peer: { pod: undefined, ip }, port: located.port! }));
+}
+
+/** Whom the server's pod sees. Its own node is let in by every pod network. */
+function clientPeer(facts: Facts, located: Located, backend: Backend & { pod: Pod }): Peer | 'exempt' {
+  const pod = sourcePod(facts);
+  if (pod !== undefined && pod.spec?.hostNetwork !== true) return peerOfPod(pod);
+  const node = facts.source.at === 'node' ? facts.source.wanted : pod?.spec?.nodeName;
+  if (node !== undefined && node === backend.node) return 'exempt';
+  const ip = clientAddress(facts, located);
+  return ip.sameNode === backend.node && ip.sameNode !== undefined ? 'exempt' : { pod: undefined, ip: ip.ip };
+}
+
+function counters(facts: Facts, node: string | undefined, direction: 'ingress' | 'egress'): readonly Evidence[] {
+  const sight = node === undefined ? undefined : facts.sight.get(node);
+  const after = seen(facts, node)?.counters ?? [];
+  const before = sight === undefined || 'cannot' in sight.before ? [] : sight.before.counters;
+  return after
+    .filter((c) => c.rule.includes(direction))
+    .map((c) => {
+      const was = before.find((b) => b.rule === c.rule)?.packets;
+      const grew = was === undefined || sight?.after === undefined ? '' : `, ${c.packets - was} more by the probe`;
+      return evidence(`counter on ${node} ${c.rule}`, `${c.packets} packets${grew}`);
+    });
+}
+
+/** The NetworkPolicy that lets exactly this through. */
+function allow(direction: 'ingress' | 'egress', pod: Pod, peer: Peer, ports: readonly number[], located: Located) {
+  const owner = ownerOf(pod);
+  const peerName = peer.pod?.key.split('/')[1] ?? peer.ip ?? 'client';
+  const other =
+    peer.pod === undefined
+      ? peer.ip === undefined
+        ? undefined
+        : { ipBlock: { cidr: `${peer.ip}/${peer.ip.includes(':') ? 128 : 32}` } }
+      : {
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': peer.pod.namespace } },
+          podSelector: { matchLabels: stableLabels(peer.pod.labels) },
+        };
+  const rule = {
+    ...(other === undefined ? {} : direction === 'ingress' ? { from: [other] } : { to: [other] }),
+    ports: [...new Set(ports)].map((port) => ({ protocol: located.transport.toUpperCase(), port })),
+  };
+  const short = peerName
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 30)
+    .replace(/^-+|-+$/g, '');
+  const object = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: {
+      name: direction === 'ingress' ? `${owner.name}-from-${short}` : `${owner.name}-to-${short}`,
+      namespace: namespaceOf(pod),
+    },
+    spec: {
+      podSelector: { matchLabels: stableLabels(pod.metadata.labels ?? {}) },
+      policyTypes: [direction === 'ingress' ? 'Ingress' : 'Egress'],
+      [direction]: [rule],
+    },
+  };
+  return [manifest(yaml(object))];
+}
+
+/** Labels that outlive a rollout and do not single out one pod. */
+export function stableLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  const passing =
+    /^(pod-template-hash|controller-revision-hash|pod-template-generation|statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|batch\.kubernetes\.io\/|controller-uid|job-name)/;
+  return Object.fromEntries(Object.entries(labels).filter(([k]) => !passing.test(k)));
+}
