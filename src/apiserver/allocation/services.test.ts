@@ -84,6 +84,40 @@ describe('ServiceAllocator', () => {
     assert.equal(updated.body.spec.clusterIP, body.spec.clusterIP);
   });
 
+  it('gives a load balancer under policy Local a health check port, keeps it, and takes it back', async () => {
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local' };
+    const { body } = await api.call('POST', SERVICES, makeService('checked', spec));
+    const port = body.spec.healthCheckNodePort;
+    assert.ok(port >= 30000 && port <= 30099 && port !== body.spec.ports[0].nodePort, String(port));
+    const patch = (merge: object) =>
+      api.call('PATCH', `${SERVICES}/checked`, merge, { 'content-type': 'application/merge-patch+json' });
+    const labelled = await patch({ metadata: { labels: { a: 'b' } } });
+    assert.equal(labelled.body.spec.healthCheckNodePort, port);
+    const refused = await patch({ spec: { healthCheckNodePort: port === 30050 ? 30051 : 30050 } });
+    assert.equal(
+      refused.body.message,
+      'Service "checked" is invalid: spec.healthCheckNodePort: Forbidden: field is immutable',
+    );
+    const taken = makeService('other', { ...spec, healthCheckNodePort: port });
+    assert.match(
+      (await api.call('POST', SERVICES, taken)).body.message,
+      /healthCheckNodePort.*provided port is already allocated/,
+    );
+    const plain = await patch({ spec: { type: 'ClusterIP' } });
+    assert.deepEqual(
+      [plain.status, plain.body.spec.healthCheckNodePort, plain.body.spec.ports[0].nodePort],
+      [200, undefined, undefined],
+    );
+    assert.equal((await api.call('POST', SERVICES, taken)).body.spec.healthCheckNodePort, port);
+    await api.call('DELETE', `${SERVICES}/other`);
+  });
+
+  it('gives a load balancer no node ports when it wants none', async () => {
+    const spec = { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false };
+    const { body } = await api.call('POST', SERVICES, makeService('portless', spec));
+    assert.equal(body.spec.ports[0].nodePort, undefined);
+  });
+
   it('takes nothing on a dry run and gives headless services none', async () => {
     const count = (await addresses()).length;
     const dry = await api.call('POST', `${SERVICES}?dryRun=All`, makeService('dry'));

@@ -286,7 +286,8 @@ function withOldValues(spec: ServiceSpec, old: ServiceSpec | undefined): Service
     return {
       ...out,
       ports: out.ports?.map((p) => (held.has(p.nodePort ?? 0) ? omitNodePort(p) : p)),
-      externalTrafficPolicy: undefined,
+      // External addresses are an entrance, too.
+      ...((out.externalIPs ?? []).length > 0 ? {} : { externalTrafficPolicy: undefined }),
       healthCheckNodePort: undefined,
     };
   }
