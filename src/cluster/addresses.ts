@@ -16,14 +16,17 @@ interface IpRoute {
   readonly type?: string;
 }
 
-/** All ranges the machine routes or owns, without the default route and the loopback. */
-export async function machineRanges(run: Run): Promise<RoutedRange[]> {
-  const routes = JSON.parse(await mustRun(run, 'ip', ['-j', '-4', 'route', 'show', 'table', 'all'])) as IpRoute[];
+/** All ranges of these families the machine routes or owns, without the default route and the loopback. */
+export async function machineRanges(run: Run, families: readonly (4 | 6)[] = [4]): Promise<RoutedRange[]> {
+  const texts = await Promise.all(
+    families.map((family) => mustRun(run, 'ip', ['-j', `-${family}`, 'route', 'show', 'table', 'all'])),
+  );
+  const routes = texts.flatMap((text) => (text.trim() === '' ? [] : (JSON.parse(text) as IpRoute[])));
   const ranges: RoutedRange[] = [];
   for (const route of routes) {
     if (route.dst === 'default' || route.type === 'broadcast' || route.type === 'multicast' || route.dev === 'lo')
       continue;
-    const cidr = parseCIDR(route.dst.includes('/') ? route.dst : `${route.dst}/32`);
+    const cidr = parseCIDR(route.dst.includes('/') ? route.dst : `${route.dst}/${route.dst.includes(':') ? 128 : 32}`);
     if (cidr !== undefined) ranges.push({ cidr, device: route.dev ?? route.type ?? 'a route' });
   }
   return ranges;

@@ -20,6 +20,7 @@ import { createDiskReclaimer } from '#node/volumes/disk-reclaimer.ts';
 import { loadBalancerRanges } from './addresses.ts';
 import { type ClusterConfig, zoneLabel } from './config.ts';
 import { DNS_RELAY_PORT } from './dns-relay.ts';
+import { nodeIPs } from './ipv6.ts';
 import { nodeApi } from './node-api.ts';
 import { nodeClient } from './node-client.ts';
 import type { ClusterPaths } from './paths.ts';
@@ -68,10 +69,13 @@ export async function startAgent(
   const network = createNodeNetwork(
     {
       nodeName,
-      nodeIPs: [node.ip],
+      nodeIPs: nodeIPs(config, node),
       podNetwork: config.podNetwork ?? 'routes',
       clusterCIDR: config.podCIDR,
       serviceCIDR: config.serviceCIDR,
+      ...(config.ipv6 === undefined
+        ? {}
+        : { ipv6: { clusterCIDR: config.ipv6.podCIDR, serviceCIDR: config.ipv6.serviceCIDR } }),
       dns: {
         address: config.clusterDNS,
         domain: config.clusterDomain,
@@ -136,7 +140,7 @@ export async function startAgent(
     cgroups: createCgroups(),
     options: {
       nodeName,
-      nodeIPs: [node.ip],
+      nodeIPs: nodeIPs(config, node),
       rootDir: own.kubelet,
       volumesDir: paths.volumes,
       cgroupRoot: `${cgroupRoot(config)}/${nodeName}`,

@@ -16,6 +16,15 @@ export interface NodeConfig {
   readonly power: 'on' | 'off' | 'dead';
 }
 
+/** The ranges of a second address family. */
+export interface IPv6Config {
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly nodeCIDR: string;
+  readonly machineIP: string;
+  readonly switchIP: string;
+}
+
 export interface ClusterConfig {
   readonly format: number;
   readonly name: string;
@@ -27,6 +36,8 @@ export interface ClusterConfig {
   /** How packets get to pods of other nodes; absent in clusters from before there was a choice: routes. */
   readonly podNetwork?: PodNetworkMode;
   readonly serviceCIDR: string;
+  /** Absent: IPv4 alone. */
+  readonly ipv6?: IPv6Config;
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   /** The switch's network; the machine has its first address. */
@@ -118,7 +129,16 @@ export function parseSysctls(text: string): string[] {
   return patterns;
 }
 
-export const PARTS = ['scheduler', 'controllers', 'dns', 'proxy', 'policy', 'loadbalancer', 'ingress', 'metrics'] as const;
+export const PARTS = [
+  'scheduler',
+  'controllers',
+  'dns',
+  'proxy',
+  'policy',
+  'loadbalancer',
+  'ingress',
+  'metrics',
+] as const;
 
 export function parseDisabled(text: string): string[] {
   const parts = text.split(',').filter((p) => p !== '');

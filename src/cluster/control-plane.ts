@@ -14,6 +14,8 @@ import { createControllers } from '#controllers/controllers.ts';
 
 export interface ControlOptions {
   readonly podCIDR: string;
+  /** A range of the other family, of which every node takes a part as well. */
+  readonly secondaryPodCIDR?: string;
   /** PEM, published to every namespace. */
   readonly rootCa: string;
   /** Where addresses of load balancers are taken from, one range a family. */
@@ -64,7 +66,7 @@ export function createControl(options: ControlOptions, deps: ControlDeps): reado
         log,
         metrics,
         options: {
-          clusterCidrs: [options.podCIDR],
+          clusterCidrs: [options.podCIDR, options.secondaryPodCIDR ?? []].flat(),
           nodeCidrMaskSize: NODE_CIDR_BITS,
           rootCa: options.rootCa,
           loadBalancerRanges: options.loadBalancerRanges ?? [],

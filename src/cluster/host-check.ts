@@ -47,7 +47,7 @@ export async function examineHost(run: Run, platform: string, uid: number): Prom
 }
 
 /** Tries a script in a network namespace of its own. */
-async function attempt(run: Run, what: string, script: string): Promise<readonly string[]> {
+export async function attempt(run: Run, what: string, script: string): Promise<readonly string[]> {
   const result = await run('unshare', ['--net', '--', '/bin/sh', '-c', script]);
   return result.code === 0 ? [] : [`the kernel has no ${what} (${result.stderr.trim().split('\n')[0] ?? ''})`];
 }

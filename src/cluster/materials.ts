@@ -17,6 +17,7 @@ import { NODE_AGENT_GROUP } from './cluster-defaults.ts';
 import { type Kubeconfig, makeKubeconfig } from '#pki/kubeconfig.ts';
 import type { ClusterConfig } from './config.ts';
 import { contextName, writeKubeconfig } from './kubeconfig-file.ts';
+import { nodeIPs } from './ipv6.ts';
 import type { ClusterPaths } from './paths.ts';
 
 /** The folder of keys on a real disk. */
@@ -74,13 +75,14 @@ export async function ensureMaterials(
   ) {
     writeKubeconfig(paths.kubeconfig, admin);
   }
-  for (const node of config.nodes) await ensureNodeMaterials(paths, node, pki, nowMs);
+  for (const node of config.nodes)
+    await ensureNodeMaterials(paths, { name: node.name, ips: nodeIPs(config, node) }, pki, nowMs);
   return { pki, admin };
 }
 
 async function ensureNodeMaterials(
   paths: ClusterPaths,
-  node: { name: string; ip: string },
+  node: { name: string; ips: readonly string[] },
   pki: Pki,
   nowMs: number,
 ): Promise<void> {
@@ -90,7 +92,7 @@ async function ensureNodeMaterials(
     { file: 'kubelet-client', make: () => createNodeClient(pki.ca, node.name, nowMs) },
     {
       file: 'kubelet-server',
-      make: () => createNodeServer(pki.ca, node.name, { dnsNames: [node.name], ipAddresses: [node.ip] }, nowMs),
+      make: () => createNodeServer(pki.ca, node.name, { dnsNames: [node.name], ipAddresses: node.ips }, nowMs),
     },
     {
       file: 'agent-client',

@@ -126,6 +126,7 @@ export async function startServer(
   server = createApiServer(
     {
       serviceCIDR: config.serviceCIDR,
+      ...(config.ipv6 === undefined ? {} : { secondaryServiceCIDR: config.ipv6.serviceCIDR }),
       nodePortRange: NODE_PORTS,
       advertise: { ip: config.machineIP, port: config.apiPort },
       platform,
@@ -225,6 +226,7 @@ function controlThread(config: ClusterConfig, deps: ServerProgramDeps, exchange:
   const { log, clock, pki } = deps;
   const options: ControlOptions = {
     podCIDR: config.podCIDR,
+    ...(config.ipv6 === undefined ? {} : { secondaryPodCIDR: config.ipv6.podCIDR }),
     rootCa: pki.ca.certificate,
     disabled: config.disabled,
     loadBalancerRanges: loadBalancerRanges(config),

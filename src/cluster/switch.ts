@@ -8,6 +8,7 @@ import { parseMounts } from '#host/mounts.ts';
 import { ipBatch, runInNetns } from '#host/namespaces.ts';
 import { LINK_PREFIX } from './addresses.ts';
 import type { ClusterConfig } from './config.ts';
+import { clusterRanges, nodeIPs } from './ipv6.ts';
 
 const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
 
@@ -36,7 +37,13 @@ export async function ensureSwitch(config: ClusterConfig, { run, scratch }: Swit
     await mustRun(run, 'ip', ['netns', 'add', name]);
     await ipBatch(
       inside,
-      ['link set lo up', 'link add br0 type bridge', 'link set br0 up', `addr add ${config.switchIP}/24 dev br0`],
+      [
+        'link set lo up',
+        'link add br0 type bridge',
+        'link set br0 up',
+        `addr add ${config.switchIP}/24 dev br0`,
+        ...ipv6Lines(config, 'br0', config.ipv6?.switchIP),
+      ],
       script('switch-bridge.ip'),
     );
   }
@@ -47,6 +54,7 @@ export async function ensureSwitch(config: ClusterConfig, { run, scratch }: Swit
       [
         `link add ${link} type veth peer name laptop netns ${name}`,
         `addr add ${config.machineIP}/${prefix} dev ${link}`,
+        ...ipv6Lines(config, link, config.ipv6?.machineIP),
         `link set ${link} up`,
       ],
       script('switch-link.ip'),
@@ -55,15 +63,14 @@ export async function ensureSwitch(config: ClusterConfig, { run, scratch }: Swit
   }
   // Frames for pods and services from the laptop's port end here. A bridge table, because with br_netfilter the
   // namespace's own hooks would also see what nodes send each other.
-  const ranges = `${config.podCIDR}, ${config.serviceCIDR}`;
+  const protectedRanges = rangeMatches(config);
   const inSwitch = `table bridge coracle {
 }
 delete table bridge coracle
 table bridge coracle {
   chain laptop {
     type filter hook prerouting priority -300; policy accept;
-    iifname "laptop" ip daddr { ${ranges} } counter drop
-  }
+${protectedRanges.map((m) => `    iifname "laptop" ${m} counter drop\n`).join('')}  }
 }
 `;
   await mustRun(inside, 'nft', ['-f', script('switch.nft')(inSwitch)]);
@@ -77,12 +84,10 @@ delete table inet ${table(config)}
 table inet ${table(config)} {
   chain leak {
     type filter hook output priority -300; policy accept;
-    ip daddr { ${ranges} } oifname != "${LINK_PREFIX}*" oifname != "lo" counter drop
-  }
+${protectedRanges.map((m) => `    ${m} oifname != "${LINK_PREFIX}*" oifname != "lo" counter drop\n`).join('')}  }
   chain forwardleak {
     type filter hook forward priority -300; policy accept;
-    ip daddr { ${ranges} } oifname != "${LINK_PREFIX}*" counter drop
-    iifname "${link}" oifname "${LINK_PREFIX}*" oifname != "${link}" counter drop comment "another cluster"
+${protectedRanges.map((m) => `    ${m} oifname != "${LINK_PREFIX}*" counter drop\n`).join('')}    iifname "${link}" oifname "${LINK_PREFIX}*" oifname != "${link}" counter drop comment "another cluster"
   }
   chain publish {
     type nat hook prerouting priority -100; policy accept;
@@ -101,14 +106,38 @@ ${config.publish.length === 0 ? '' : `    ip saddr != ${config.nodeCIDR} oifname
   const metric = 4096 + (Number.parseInt(config.id.slice(0, 4), 16) % 60_000);
   await ipBatch(
     run,
-    [config.podCIDR, config.serviceCIDR].map(
-      (r) => `route replace ${r} via ${config.switchIP} dev ${link} metric ${metric}`,
-    ),
+    clusterRanges(config).map((range) => {
+      const via = range.includes(':') ? config.ipv6!.switchIP : config.switchIP;
+      return `route replace ${range} via ${via} dev ${link} metric ${metric}`;
+    }),
     script('routes.ip'),
   );
   writeFileSync(IP_FORWARD, '1\n');
   // Published ports answer on 127.0.0.1 too, whose packets the kernel lets out by this link only when told so.
   if (config.publish.length > 0) writeFileSync(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1\n');
+}
+
+/** An address of the second family; nobody else can have it, so there is nothing to detect. */
+function ipv6Lines(config: ClusterConfig, device: string, address: string | undefined): readonly string[] {
+  if (config.ipv6 === undefined || address === undefined) return [];
+  return [`addr add ${address}/${config.ipv6.nodeCIDR.split('/')[1]} dev ${device} nodad`];
+}
+
+/** nft matches of what is for pods and Services, by family. */
+function rangeMatches(config: ClusterConfig): readonly string[] {
+  const of = (family: string, ranges: readonly string[]) =>
+    ranges.length === 0 ? [] : [`${family} daddr { ${ranges.join(', ')} }`];
+  const all = clusterRanges(config);
+  return [
+    ...of(
+      'ip',
+      all.filter((r) => !r.includes(':')),
+    ),
+    ...of(
+      'ip6',
+      all.filter((r) => r.includes(':')),
+    ),
+  ];
 }
 
 const NETNS_FOLDER = '/run/netns';
@@ -183,7 +212,12 @@ export async function plugNode(
     run('nsenter', [`--net=/proc/${node.initPid}/ns/net`, '--', command, ...args], options);
   await ipBatch(
     inNode,
-    [`addr add ${node.ip}/${prefix} dev eth0`, 'link set eth0 up', `route add default via ${config.machineIP}`],
+    [
+      `addr add ${node.ip}/${prefix} dev eth0`,
+      ...ipv6Lines(config, 'eth0', nodeIPs(config, node)[1]),
+      'link set eth0 up',
+      `route add default via ${config.machineIP}`,
+    ],
     file,
   );
 }

@@ -26,7 +26,15 @@ import {
   switchAddress,
 } from './addresses.ts';
 import { readIndex } from './clusters.ts';
-import { type ClusterConfig, DATA_FORMAT, type NodeConfig, readConfig, writeConfig } from './config.ts';
+import {
+  type ClusterConfig,
+  type IPv6Config,
+  DATA_FORMAT,
+  type NodeConfig,
+  readConfig,
+  writeConfig,
+} from './config.ts';
+import { type Families, makeIPv6Config, maxNodesIPv6, refuseTakenNetwork, tryIPv6 } from './ipv6.ts';
 import { callControl, MAX_SOCKET_PATH } from './control.ts';
 import { MissingError, UsageError, UserError } from './errors.ts';
 import { examineHost, tryNetworkFeatures, tryTunnel } from './host-check.ts';
@@ -47,6 +55,10 @@ export interface UpOptions {
   readonly podNetwork?: PodNetworkMode;
   readonly podCIDR?: string;
   readonly serviceCIDR?: string;
+  readonly families?: Families;
+  /** Of the second family. */
+  readonly ipv6PodCIDR?: string;
+  readonly ipv6ServiceCIDR?: string;
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
   readonly allowedUnsafeSysctls?: readonly string[];
@@ -138,6 +150,10 @@ async function decideNodes(
     throw new UsageError(`cluster ${existing.name} has real nodes; --hollow is for new clusters. Use another --name`);
   if (options.hollow && options.requireContainers)
     throw new UsageError('--hollow and --require-containers contradict each other');
+  if (options.hollow && options.families?.[1] === 'ipv6')
+    throw new UsageError(
+      '--ip-families ipv4,ipv6 needs a kernel network, which hollow nodes have not; leave one of the two out',
+    );
   if (options.hollow && options.podNetwork === 'vxlan')
     throw new UsageError(
       '--pod-network vxlan needs a kernel network, which hollow nodes have not; leave one of the two out',
@@ -154,6 +170,12 @@ async function decideNodes(
     process.env['PATH'] = programs.path;
     lacks = await tryNetworkFeatures(deps.run);
     const noTunnel = (options.podNetwork ?? existing?.podNetwork) === 'vxlan' ? await tryTunnel(deps.run) : [];
+    const wantsIPv6 = options.families?.[1] === 'ipv6' || existing?.ipv6 !== undefined;
+    const noIPv6 = wantsIPv6 ? await tryIPv6(deps.run) : [];
+    if (lacks.length === 0 && noIPv6.length > 0)
+      throw new MissingError(
+        `--ip-families ipv4,ipv6 is not possible here: ${noIPv6.join('; ')}. Use --ip-families ipv4`,
+      );
     if (lacks.length === 0 && noTunnel.length > 0)
       throw new MissingError(
         `--pod-network vxlan is not possible here: ${noTunnel.join('; ')}. Use --pod-network routes`,
@@ -236,27 +258,25 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
   if (pod.prefix > NODE_PREFIX)
     throw new UsageError(`--pod-cidr ${podCIDR} is too small: every node takes a /${NODE_PREFIX} of it`);
   if (service.prefix > 24) throw new UsageError(`--service-cidr ${serviceCIDR} is too small: give at least a /24`);
-  checkNodeCount(count, pod.prefix);
-  const taken = hollow ? [] : await machineRanges(deps.run);
+  const id = createHash('sha256').update(resolve(options.dataDir)).digest('hex').slice(0, 8);
+  const ipv6 = newIPv6(options, id, hollow);
+  checkNodeCount(count, pod.prefix, ipv6);
+  const taken = hollow ? [] : await machineRanges(deps.run, ipv6 === undefined ? [4] : [4, 6]);
   const others = otherConfigs(options);
-  refuseCollisions(
-    [
-      { option: '--pod-cidr', text: podCIDR },
-      { option: '--service-cidr', text: serviceCIDR },
-    ],
-    taken,
-  );
+  refuseCollisions(rangesOf({ podCIDR, serviceCIDR, ...(ipv6 === undefined ? {} : { ipv6 }) }), taken);
+  if (ipv6 !== undefined) refuseTakenNetwork(ipv6, taken);
   const network = pickNodeNetwork(taken, [pod, service, ...others.map((c) => parseCIDR(c.nodeCIDR)!)]);
   const machineIP = hollow ? '127.0.0.1' : machineAddress(network);
   return {
     format: DATA_FORMAT,
     name: options.name,
-    id: createHash('sha256').update(resolve(options.dataDir)).digest('hex').slice(0, 8),
+    id,
     apiPort: options.port ?? DEFAULTS.port,
     bindAddresses: bindAddresses(options.bindAddresses ?? [], machineIP),
     podCIDR,
     podNetwork: options.podNetwork ?? 'routes',
     serviceCIDR,
+    ...(ipv6 === undefined ? {} : { ipv6 }),
     clusterDNS: formatIP(ipAt(service, 10)),
     clusterDomain: 'cluster.local',
     nodeCIDR: formatCIDR(network),
@@ -279,6 +299,31 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     ...(hollow ? {} : machineBefore(others)),
   };
 }
+
+/** Only where it is asked for: a range behind a comma without that is a mistake. */
+function newIPv6(options: UpOptions, id: string, hollow: boolean): IPv6Config | undefined {
+  const given = [
+    ['--pod-cidr', options.ipv6PodCIDR],
+    ['--service-cidr', options.ipv6ServiceCIDR],
+  ] as const;
+  const range = given.find(([, text]) => text !== undefined);
+  if (options.families?.[1] !== 'ipv6') {
+    if (range !== undefined)
+      throw new UsageError(`${range[0]} gives the IPv6 range ${range[1]}, which wants --ip-families ipv4,ipv6`);
+    return undefined;
+  }
+  if (hollow) return undefined;
+  return makeIPv6Config(id, { podCIDR: options.ipv6PodCIDR, serviceCIDR: options.ipv6ServiceCIDR });
+}
+
+/** The cluster's ranges and the options that give them. */
+const rangesOf = (config: Pick<ClusterConfig, 'podCIDR' | 'serviceCIDR' | 'ipv6'>) =>
+  [
+    { option: '--pod-cidr', text: config.podCIDR },
+    { option: '--service-cidr', text: config.serviceCIDR },
+    { option: '--pod-cidr', text: config.ipv6?.podCIDR },
+    { option: '--service-cidr', text: config.ipv6?.serviceCIDR },
+  ].flatMap(({ option, text }) => (text === undefined ? [] : [{ option, text }]));
 
 /** Loopback and the switch always: this machine's commands and the nodes use them. */
 function bindAddresses(asked: readonly string[], machineIP: string): readonly string[] {
@@ -309,8 +354,8 @@ const makeNode = (network: ReturnType<typeof pickNodeNetwork>, number: number): 
   power: 'on',
 });
 
-function checkNodeCount(count: number, podPrefix: number): void {
-  const most = Math.min(MAX_NODES, 2 ** (NODE_PREFIX - podPrefix));
+function checkNodeCount(count: number, podPrefix: number, ipv6: IPv6Config | undefined): void {
+  const most = Math.min(MAX_NODES, 2 ** (NODE_PREFIX - podPrefix), ipv6 === undefined ? MAX_NODES : maxNodesIPv6(ipv6));
   if (!Number.isInteger(count) || count < 1 || count > most)
     throw new UsageError(`--nodes wants a number from 1 to ${most}`);
 }
@@ -344,6 +389,9 @@ async function changedConfig(
     [
       ['--pod-cidr', options.podCIDR, existing.podCIDR],
       ['--service-cidr', options.serviceCIDR, existing.serviceCIDR],
+      ['--ip-families', options.families?.join(','), existing.ipv6 === undefined ? 'ipv4' : 'ipv4,ipv6'],
+      ['--pod-cidr', options.ipv6PodCIDR, existing.ipv6?.podCIDR ?? 'without an IPv6 range'],
+      ['--service-cidr', options.ipv6ServiceCIDR, existing.ipv6?.serviceCIDR ?? 'without an IPv6 range'],
     ] as const
   ).find(([, wanted, has]) => wanted !== undefined && wanted !== has);
   if (fixed !== undefined)
@@ -360,14 +408,8 @@ async function changedConfig(
     );
   }
   if (!existing.hollow && livePart(paths, 'supervisor') === undefined) {
-    const taken = await machineRanges(deps.run);
-    refuseCollisions(
-      [
-        { option: '--pod-cidr', text: existing.podCIDR },
-        { option: '--service-cidr', text: existing.serviceCIDR },
-      ],
-      taken,
-    );
+    const taken = await machineRanges(deps.run, existing.ipv6 === undefined ? [4] : [4, 6]);
+    refuseCollisions(rangesOf(existing), taken);
     const network = parseCIDR(existing.nodeCIDR)!;
     const hit = taken.find((t) => t.device !== machineLink(existing) && cidrsOverlap(t.cidr, network));
     if (hit !== undefined)
@@ -381,7 +423,7 @@ async function changedConfig(
       `cluster ${existing.name} has ${existing.nodes.length} nodes; taking nodes away would lose what runs on them. Use: coracle node stop ${existing.nodes.at(-1)!.name}`,
     );
   }
-  checkNodeCount(wanted, parseCIDR(existing.podCIDR)!.prefix);
+  checkNodeCount(wanted, parseCIDR(existing.podCIDR)!.prefix, existing.ipv6);
   const network = parseCIDR(existing.nodeCIDR)!;
   // A machine that died is started again; one that was switched off stays off.
   const nodes = existing.nodes.map((n): NodeConfig => (n.power === 'dead' ? { ...n, power: 'on' } : n));

@@ -3,11 +3,12 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
-import { parseDisabled, parseMemory, parsePodNetwork, parseRange, parseSysctls, parseZones } from '#cluster/config.ts';
+import { parseDisabled, parseMemory, parsePodNetwork, parseSysctls, parseZones } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
 import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
 import { ensureMaterials } from '#cluster/materials.ts';
+import { parseFamilies, parseRanges } from '#cluster/ipv6.ts';
 import { keepSandboxImage } from '#cluster/images.ts';
 import { livePart } from '#cluster/parts.ts';
 import {
@@ -33,6 +34,7 @@ interface Flags {
   readonly port?: string;
   readonly bindAddress?: string[];
   readonly podNetwork?: string;
+  readonly ipFamilies?: string;
   readonly podCidr?: string;
   readonly serviceCidr?: string;
   readonly loadBalancerRange?: string;
@@ -69,6 +71,7 @@ export function addUp(program: Command): void {
       collect,
     )
     .option('--pod-network <mode>', 'between nodes: routes or vxlan (default: routes)')
+    .option('--ip-families <families>', 'ipv4, or ipv4,ipv6 for both (default: ipv4)')
     .option('--pod-cidr <range>', 'addresses of pods (default: 10.244.0.0/16)')
     .option('--service-cidr <range>', 'addresses of services (default: 10.96.0.0/12)')
     .option('--load-balancer-range <range>', 'addresses of load balancers (default: .201 to .253 of the node network)')
@@ -220,6 +223,8 @@ function makeOptions(flags: Flags, name: string): UpOptions {
   const nodes = number('--nodes', flags.nodes, 1, 1000);
   const port = number('--port', flags.port, 1, 65_535);
   const cpus = number('--node-cpus', flags.nodeCpus, 0.1, 4096);
+  const pods = flags.podCidr === undefined ? undefined : parseRanges('--pod-cidr', flags.podCidr);
+  const services = flags.serviceCidr === undefined ? undefined : parseRanges('--service-cidr', flags.serviceCidr);
   const timeout = number('--timeout', flags.timeout, 1, 86_400)!;
   return {
     name,
@@ -229,8 +234,11 @@ function makeOptions(flags: Flags, name: string): UpOptions {
     ...(port === undefined ? {} : { port }),
     ...(flags.bindAddress === undefined ? {} : { bindAddresses: flags.bindAddress }),
     ...(flags.podNetwork === undefined ? {} : { podNetwork: parsePodNetwork(flags.podNetwork) }),
-    ...(flags.podCidr === undefined ? {} : { podCIDR: parseRange('--pod-cidr', flags.podCidr) }),
-    ...(flags.serviceCidr === undefined ? {} : { serviceCIDR: parseRange('--service-cidr', flags.serviceCidr) }),
+    ...(flags.ipFamilies === undefined ? {} : { families: parseFamilies(flags.ipFamilies) }),
+    ...(pods === undefined ? {} : { podCIDR: pods.ipv4 }),
+    ...(pods?.ipv6 === undefined ? {} : { ipv6PodCIDR: pods.ipv6 }),
+    ...(services === undefined ? {} : { serviceCIDR: services.ipv4 }),
+    ...(services?.ipv6 === undefined ? {} : { ipv6ServiceCIDR: services.ipv6 }),
     ...(flags.loadBalancerRange === undefined ? {} : { loadBalancerRange: flags.loadBalancerRange }),
     ...(flags.zones === undefined ? {} : { zones: parseZones(flags.zones) }),
     ...(flags.runtimeDir === undefined ? {} : { runtimeDir: flags.runtimeDir }),
