@@ -66,6 +66,10 @@ export async function startAgent(
   );
   const agentInformers = createInformers({ client: agentClient, clock, random, log });
   const mounts = new KernelMounts(run);
+  const networkEvents = new QueuedEventRecorder(
+    { client: agentClient, clock, random, log },
+    { component: 'kube-proxy', host: nodeName },
+  );
   const network = createNodeNetwork(
     {
       nodeName,
@@ -97,7 +101,7 @@ export async function startAgent(
         ingress: config.disabled.includes('ingress') ? undefined : { folder: INGRESS_FOLDER, events: ingressEvents },
       },
     },
-    { informers: agentInformers, client: agentClient, clock, random, log, metrics, run },
+    { informers: agentInformers, client: agentClient, events: networkEvents, clock, random, log, metrics, run },
   );
   const reclaimer = createDiskReclaimer({
     client: agentClient,
@@ -110,6 +114,7 @@ export async function startAgent(
   });
   const parts: Component[] = [
     events,
+    networkEvents,
     ingressEvents,
     {
       name: 'network',
