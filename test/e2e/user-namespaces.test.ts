@@ -199,6 +199,48 @@ describe('user namespaces', { timeout: 240_000, skip: lacksNewRuntime('hostUsers
     assert.notEqual(await shell(NAMESPACE, 'volumes', mounts), '0');
   });
 
+  it('hold a privileged container, which is nobody on the machine all the same', async () => {
+    await cluster.apply(
+      podOn('mighty', 'node-1', {
+        containers: [{ name: 'c', image: IMAGE, command: ['sleep', '1000'], securityContext: { privileged: true } }],
+      }),
+    );
+    const pid = await initOf(NAMESPACE, 'mighty');
+    assert.deepEqual(statusOf(pid, 'Uid'), Array(4).fill(rangeOf(pid)));
+    // Over its own namespaces it has power, over the machine's none.
+    await shell(NAMESPACE, 'mighty', 'hostname other && ip link set lo down && ip link set lo up');
+    const output = await cluster.exec(NAMESPACE, 'mighty', ['sh', '-c', 'echo 0 > /proc/sys/kernel/panic']);
+    assert.match(output.stderr, /Permission denied|Read-only file system/);
+  });
+
+  it('may have groups of the spec alone, and mounts that are read-only however deep', async () => {
+    await cluster.apply(
+      podOn('strict', 'node-1', {
+        securityContext: {
+          runAsUser: 1234,
+          runAsGroup: 2345,
+          supplementalGroups: [3456],
+          supplementalGroupsPolicy: 'Strict',
+        },
+        volumes: [{ name: 'disk', emptyDir: {} }],
+        containers: [
+          {
+            name: 'c',
+            image: IMAGE,
+            command: ['sleep', '1000'],
+            volumeMounts: [{ name: 'disk', mountPath: '/disk', readOnly: true, recursiveReadOnly: 'Enabled' }],
+          },
+        ],
+      }),
+    );
+    const pod = await cluster.ready(NAMESPACE, 'strict');
+    const [own] = pod.status!.containerStatuses!;
+    assert.deepEqual(own!.user, { linux: { uid: 1234, gid: 2345, supplementalGroups: [2345, 3456] } });
+    assert.equal(own!.volumeMounts!.find((m) => m.mountPath === '/disk')?.recursiveReadOnly, 'Enabled');
+    assert.equal(await shell(NAMESPACE, 'strict', 'id -G'), '2345 3456');
+    assert.match(await shell(NAMESPACE, 'strict', 'grep " /disk " /proc/mounts'), / ro,/);
+  });
+
   it('have ids that no other pod of the machine has, through a restart of the agent, until the pods are gone', async () => {
     await cluster.apply(podOn('one', 'node-1'), podOn('two', 'node-2'));
     const pids = await Promise.all(['one', 'two', 'volumes', 'unmasked'].map((p) => initOf(NAMESPACE, p)));
@@ -216,7 +258,7 @@ describe('user namespaces', { timeout: 240_000, skip: lacksNewRuntime('hostUsers
       pids,
       'what ran goes on',
     );
-    assert.equal(claimed().length, 6);
+    assert.equal(claimed().length, 8);
 
     await cluster.kubectl(['-n', NAMESPACE, 'delete', 'pod', '--all', '--now'], { timeoutMs: 60_000 });
     await until('their ids are free', 20_000, async () => claimed().length === 1);
