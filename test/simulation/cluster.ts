@@ -51,6 +51,7 @@ export class SimulatedCluster {
   readonly #nodes = new Map<string, RunningNode>();
   #server: LivingServer | undefined;
   #control: readonly Component[] = [];
+  #controlLink: Link | undefined;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -70,18 +71,7 @@ export class SimulatedCluster {
   /** Resolves when every node takes pods. */
   async start(): Promise<void> {
     await this.bootServer();
-    this.#control = createControl(
-      { podCIDR: '10.244.0.0/16', rootCa: 'simulated', disabled: [] },
-      {
-        transport: this.#link(apiServerUser),
-        clock: this.clock,
-        random: this.#random,
-        log: this.#log,
-        metrics: new MetricsRegistry(),
-        freeze: true,
-      },
-    );
-    await this.call(startAll(this.#control, new AbortController().signal));
+    await this.#startControl();
     const names = Array.from({ length: this.#options.nodes ?? 3 }, (_, i) => `node-${i + 1}`);
     for (const name of names) await this.addNode(name, this.#options.shape);
     await this.until('every node takes pods', async () => {
@@ -96,6 +86,30 @@ export class SimulatedCluster {
     await this.call(stopAll(this.#control));
     if (this.#server !== undefined) await this.killServer();
     await this.#store.close();
+  }
+
+  /** Controllers and scheduler die in the middle of what they do; new ones take over. */
+  async restartControl(): Promise<void> {
+    const dying = this.#control;
+    this.#controlLink!.cut();
+    await this.call(stopAll(dying));
+    await this.#startControl();
+  }
+
+  async #startControl(): Promise<void> {
+    this.#controlLink = this.#link(apiServerUser);
+    this.#control = createControl(
+      { podCIDR: '10.244.0.0/16', rootCa: 'simulated', disabled: [] },
+      {
+        transport: this.#controlLink,
+        clock: this.clock,
+        random: this.#random,
+        log: this.#log,
+        metrics: new MetricsRegistry(),
+        freeze: true,
+      },
+    );
+    await this.call(startAll(this.#control, new AbortController().signal));
   }
 
   /** A new hollow node that registers itself. */

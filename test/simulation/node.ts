@@ -15,6 +15,7 @@ import { NODE_AGENT_GROUP } from '#cluster/cluster-defaults.ts';
 import { podAddress } from '#cluster/hollow-program.ts';
 import type { UserInfo } from '#machinery/exchange.ts';
 import { noNetwork } from '#netmodel/node-network.ts';
+import type { EndingOf } from '#node/cri/fake.ts';
 import { createHollowKubelet, createHollowReclaimer } from '#node/hollow/hollow.ts';
 import { AGENT_USER_PREFIX } from '#tunnel/protocol.ts';
 import type { Link } from './link.ts';
@@ -23,6 +24,8 @@ export interface NodeShape {
   readonly cpus?: string;
   readonly memory?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** How containers end by themselves; see FakeRuntime. */
+  readonly endingOf?: EndingOf;
 }
 
 export interface NodeDeps {
@@ -70,6 +73,7 @@ export function hollowNode(name: string, ip: string, shape: NodeShape, deps: Nod
     metrics: new MetricsRegistry(),
     machineFiles: { readText: () => undefined },
     ipOf: (n) => podAddress(range()!, n),
+    ...(shape.endingOf === undefined ? {} : { endingOf: shape.endingOf }),
     network: {
       ...noNetwork,
       // Ready once the node has its range, as in the real program.

@@ -30,7 +30,7 @@ import type { Reachable } from './link.ts';
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
 /** What the cluster's defaults read of configuration and certificates. */
-const CONFIG = { clusterDNS: '10.96.0.10' } as ClusterConfig;
+const CONFIG = { clusterDNS: '10.96.0.10', disabled: [] as readonly string[] } as ClusterConfig;
 const PKI = { ca: { certificate: 'simulated' }, frontProxyCa: { certificate: 'simulated' } } as Pki;
 
 export interface ServerDeps {

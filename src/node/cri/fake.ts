@@ -1,5 +1,5 @@
-// The hollow runtime: sandboxes and containers that exist in memory only. Containers start at once and run until stopped; a test may
-// end one. Everything that would need a process is refused by name.
+// The hollow runtime: sandboxes and containers that exist in memory only. Containers start at once and run until stopped, or as long
+// as an annotation of their pod says; a test may end one. Everything that would need a process is refused by name.
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type {
@@ -32,11 +32,27 @@ interface FakeContainer {
   status: RuntimeContainerStatus;
 }
 
+/** How a container ends by itself, decided when it starts; undefined: it runs until it is stopped. */
+export type EndingOf = (
+  sandbox: PodSandboxConfig,
+  container: ContainerConfig,
+) => { readonly afterMs: number; readonly exitCode: number } | undefined;
+
+/** Annotation of a pod: its containers end after a time, `3s`, with another exit code than 0 if one is given, `3s:1`. */
+export const ENDS_ANNOTATION = 'hollow.coracle.dev/ends';
+
+const annotatedEnding: EndingOf = ({ annotations }) => {
+  const match = /^(\d+)s(?::(\d+))?$/.exec(annotations[ENDS_ANNOTATION] ?? '');
+  return match === null ? undefined : { afterMs: Number(match[1]) * 1000, exitCode: Number(match[2] ?? 0) };
+};
+
 export interface FakeRuntimeDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** Address of the n-th sandbox (counted from 0) of this node. */
   readonly ipOf: (n: number) => string;
+  /** By ENDS_ANNOTATION without. */
+  readonly endingOf?: EndingOf;
 }
 
 export class FakeRuntime implements Runtime {
@@ -155,6 +171,11 @@ export class FakeRuntime implements Runtime {
     const container = this.#container(id);
     this.calls?.push(`startContainer ${container.config.metadata.name}`);
     container.status = { ...container.status, state: 'CONTAINER_RUNNING', startedAt: this.#now() };
+    const ending = (this.#deps.endingOf ?? annotatedEnding)(
+      this.#sandbox(container.sandboxId).config,
+      container.config,
+    );
+    if (ending !== undefined) this.#deps.clock.setTimer(ending.afterMs, () => this.end(id, ending.exitCode));
   }
 
   async stopContainer(id: string): Promise<void> {

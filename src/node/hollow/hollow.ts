@@ -5,7 +5,7 @@ import type { FileSystem } from '#host/file-system.ts';
 import { FakeCgroups } from '#host/cgroups.ts';
 import { FakeMounts } from '#host/mounts.ts';
 import { type NodeNetwork, noNetwork } from '#netmodel/node-network.ts';
-import { FakeRuntime } from '../cri/fake.ts';
+import { type EndingOf, FakeRuntime } from '../cri/fake.ts';
 import { createKubelet, type Kubelet, type KubeletDeps, type KubeletOptions } from '../kubelet.ts';
 import { createDiskReclaimer, type DiskReclaimerDeps } from '../volumes/disk-reclaimer.ts';
 
@@ -16,16 +16,23 @@ export interface HollowKubeletDeps
   readonly machineFiles: Pick<FileSystem, 'readText'>;
   /** Address of the n-th pod of this node. */
   readonly ipOf: (n: number) => string;
+  /** How containers end by themselves; as their pods' annotation says without. */
+  readonly endingOf?: EndingOf;
   /** Says when addresses are known; at once without. */
   readonly network?: NodeNetwork;
 }
 
 export function createHollowKubelet(deps: HollowKubeletDeps): Kubelet {
-  const { machineFiles, ipOf, network, ...shared } = deps;
+  const { machineFiles, ipOf, endingOf, network, ...shared } = deps;
   return createKubelet({
     ...shared,
     network: network ?? noNetwork,
-    runtime: new FakeRuntime({ clock: deps.clock, random: deps.random, ipOf }),
+    runtime: new FakeRuntime({
+      clock: deps.clock,
+      random: deps.random,
+      ipOf,
+      ...(endingOf === undefined ? {} : { endingOf }),
+    }),
     files: hollowFiles(machineFiles),
     mounts: new FakeMounts(),
     cgroups: new FakeCgroups(),
