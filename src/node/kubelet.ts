@@ -33,6 +33,7 @@ import { ObjectCache } from './object-cache.ts';
 import { parseResolvConf } from '#netmodel/resolv-conf.ts';
 import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts';
 import { podCgroup } from './pods/resources.ts';
+import { maskedPaths } from './pods/security.ts';
 import { UserNamespaces, usesUserNamespace } from './pods/user-namespaces.ts';
 import { Probes } from './probes/probes.ts';
 import { NodeReporter } from './status/node-reporter.ts';
@@ -211,6 +212,7 @@ class RunningKubelet implements Kubelet {
         rootDir: options.rootDir,
         logsRoot: `${options.rootDir}/log/pods`,
         seccompDir: `${options.rootDir}/seccomp`,
+        masked: maskedPaths(files),
       },
       userNamespaces: this.#userNamespaces,
       allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],

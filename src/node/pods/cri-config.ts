@@ -66,6 +66,7 @@ export interface ContainerInputs {
   readonly imageRef: string;
   readonly resources: LinuxContainerResources;
   readonly seccompDir: string;
+  readonly maskedPaths: readonly string[];
   readonly userNamespace: UserNamespace;
   readonly terminationMessageFile: string;
   readonly targetId?: string;
@@ -100,6 +101,7 @@ export function containerConfig(pod: Pod, container: AnyContainer, inputs: Conta
       resources: inputs.resources,
       securityContext: containerSecurity(pod, container, inputs.image, {
         seccompDir: inputs.seccompDir,
+        maskedPaths: inputs.maskedPaths,
         userNamespace: inputs.userNamespace,
         ...(inputs.targetId === undefined ? {} : { targetId: inputs.targetId }),
       }),

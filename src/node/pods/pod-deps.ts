@@ -23,6 +23,8 @@ export interface PodPaths {
   /** Container logs: `<logs>/<namespace>_<name>_<uid>/<container>/<n>.log`. */
   readonly logsRoot: string;
   readonly seccompDir: string;
+  /** Of /proc and /sys, hidden from containers. */
+  readonly masked: readonly string[];
 }
 
 export interface PodDeps {

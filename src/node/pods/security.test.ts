@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pod, PodSecurityContext, SecurityContext } from '#generated/api/core-v1.ts';
+import type { FileFacts } from '#host/file-system.ts';
 import type { Image } from '../cri/messages.ts';
-import { containerSecurity, sandboxSecurity } from './security.ts';
+import { containerSecurity, maskedPaths, sandboxSecurity } from './security.ts';
 
 const rootImage: Image = { id: 'i', repoTags: [], repoDigests: [], size: 0, username: '', pinned: false };
 const podWith = (securityContext: PodSecurityContext, own: SecurityContext = {}): Pod =>
@@ -14,6 +15,7 @@ const made = (podWide: PodSecurityContext, own: SecurityContext = {}, image: Ima
   const pod = podWith(podWide, own);
   return containerSecurity(pod, pod.spec!.containers[0]!, image, {
     seccompDir: '/profiles',
+    maskedPaths: maskedPaths({ list: () => [], stat: () => undefined }),
     userNamespace: { mode: 'NODE' },
   })!;
 };
@@ -96,6 +98,19 @@ describe('containerSecurity', () => {
     assert.deepEqual([own.readonlyRootfs, own.noNewPrivs], [true, true]);
     assert.deepEqual([made({}).readonlyRootfs, made({}).noNewPrivs], [false, false]);
     assert.equal(made({}, { allowPrivilegeEscalation: true }).noNewPrivs, false);
+  });
+});
+
+describe('maskedPaths', () => {
+  it('hides the heat of each processor that has a gauge', () => {
+    const gauge = '/sys/devices/system/cpu/cpu1/thermal_throttle';
+    const stat = (path: string) => (path === gauge ? ({ type: 'directory' } as FileFacts) : undefined);
+    const paths = maskedPaths({ list: () => ['cpu0', 'cpu1', 'cpufreq', 'online'], stat });
+    assert.deepEqual(
+      paths.filter((p) => p.includes('thermal')),
+      [gauge],
+    );
+    assert.ok(paths.includes('/proc/interrupts'));
   });
 });
 

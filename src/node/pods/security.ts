@@ -1,5 +1,6 @@
 // From security contexts of pod and container to what the runtime is told.
 import type { Pod, SeccompProfile } from '#generated/api/core-v1.ts';
+import type { FileSystem } from '#host/file-system.ts';
 import type {
   ContainerConfig,
   Image,
@@ -11,7 +12,7 @@ import type {
 import { type AnyContainer, isHostNetwork, podText } from './containers.ts';
 import { ContainerConfigError } from './environment.ts';
 
-/** Upstream's defaults for procMount Default. */
+/** Upstream's defaults for procMount Default, on every machine. */
 const MASKED_PATHS = [
   '/proc/asound',
   '/proc/acpi',
@@ -26,6 +27,18 @@ const MASKED_PATHS = [
   '/sys/firmware',
   '/sys/devices/virtual/powercap',
 ];
+const CPUS = '/sys/devices/system/cpu';
+
+/** What a container must not see: a machine's processors tell by their heat what others compute. */
+export const maskedPaths = (files: Pick<FileSystem, 'list' | 'stat'>): readonly string[] => [
+  ...MASKED_PATHS,
+  ...files
+    .list(CPUS)
+    .filter((name) => /^cpu\d+$/.test(name))
+    .map((name) => `${CPUS}/${name}/thermal_throttle`)
+    .filter((path) => files.stat(path) !== undefined),
+];
+
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 function namespaceOptions(pod: Pod, usernsOptions: UserNamespace, targetId?: string): NamespaceOption {
@@ -82,7 +95,12 @@ export function containerSecurity(
   pod: Pod,
   container: AnyContainer,
   image: Image,
-  options: { readonly seccompDir: string; readonly userNamespace: UserNamespace; readonly targetId?: string },
+  options: {
+    readonly seccompDir: string;
+    readonly maskedPaths: readonly string[];
+    readonly userNamespace: UserNamespace;
+    readonly targetId?: string;
+  },
 ): ContainerConfig['linux']['securityContext'] {
   const own = container.securityContext;
   const podWide = pod.spec?.securityContext;
@@ -100,7 +118,7 @@ export function containerSecurity(
     supplementalGroups: supplementalGroups(pod),
     supplementalGroupsPolicy: groupsPolicy(pod),
     noNewPrivs: own?.allowPrivilegeEscalation === false,
-    ...(masked ? { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS } : {}),
+    ...(masked ? { maskedPaths: options.maskedPaths, readonlyPaths: READONLY_PATHS } : {}),
     seccomp: isPrivileged(container)
       ? { profileType: 'Unconfined' }
       : seccompOf(own?.seccompProfile ?? podWide?.seccompProfile, options.seccompDir),
