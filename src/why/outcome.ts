@@ -25,6 +25,8 @@ const BROKEN_TLS: ReadonlySet<string> = new Set([
   'failed',
 ]);
 
+const DEMANDS_TLS: ReadonlySet<string> = new Set(['require', 'verify-ca', 'verify-full']);
+
 export function outcomeOf(run: ProbeRun | undefined): Outcome {
   if (run === undefined || couldNot(run.result)) return unmade;
   const { result } = run;
@@ -36,7 +38,10 @@ export function outcomeOf(run: ProbeRun | undefined): Outcome {
     return { ...base, failedAt: 'connect', connect: telling?.outcome ?? 'error' };
   }
   const reached = { ...base, connected: true, connect: 'connected' as const };
-  if (result.tls !== undefined && BROKEN_TLS.has(result.tls.outcome)) return { ...reached, failedAt: 'tls' };
+  const { tls } = result;
+  // With `prefer` a client goes on without.
+  const isLax = tls?.outcome === 'not-offered' && !DEMANDS_TLS.has(run.request.tls?.mode ?? 'require');
+  if (tls !== undefined && BROKEN_TLS.has(tls.outcome) && !isLax) return { ...reached, failedAt: 'tls' };
   const shook = result.handshake?.outcome;
   const fine = shook === undefined || shook === 'ready' || shook === 'auth-wanted';
   return { ...reached, failedAt: fine ? undefined : 'handshake' };

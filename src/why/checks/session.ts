@@ -34,6 +34,8 @@ export function checkTls(facts: Facts, located: Located): LinkResult | undefined
   const host = run.request.tls?.serverName ?? located.host;
   const make = (code: Code, message: string, cure: readonly Cure[]): LinkResult =>
     found('tls', [finding(code, { object: serverObject(located), message, evidence: read, cure })]);
+  if (tls.outcome === 'not-offered' && outcome.failedAt !== 'tls')
+    return ok('tls', 'the server has no TLS, and the client does not insist', read);
   switch (tls.outcome) {
     case 'ok':
       return ok(
