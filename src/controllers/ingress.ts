@@ -140,12 +140,12 @@ class IngressReconciler {
       slices: () => [],
       certificate: (key) => secrets.found.get(key)!,
     });
-    // A cluster that never had an Ingress has nothing of this.
-    if (ours.length > 0 || this.#deps.copies.get(CERTIFICATES_SECRET) !== undefined)
-      await this.#syncCertificates(model, secrets.found);
     const service = ours.length > 0 ? await this.#ensureService() : services.get(INGRESS_SERVICE);
     if (service !== undefined) await this.#syncSlices(service);
     await this.#syncStatus(ours, service);
+    // A cluster that never had an Ingress has nothing of this.
+    if (ours.length > 0 || this.#deps.copies.get(CERTIFICATES_SECRET) !== undefined)
+      await this.#syncCertificates(model, secrets.found);
     const waitMs = this.#tell(model);
     const again = [waitMs, secrets.unwatched ? SECRETS_AGAIN_MS : undefined].filter((ms) => ms !== undefined);
     return again.length === 0 ? done : { requeueAfterMs: Math.min(...again) };
