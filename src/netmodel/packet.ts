@@ -239,6 +239,7 @@ class TableWalker {
       case 'not from loopback':
         return state.input.from === 'wire';
       case 'neighbour discovery':
+      case 'foreign sender':
         return false; // no packet that has a place in this walk
     }
   }

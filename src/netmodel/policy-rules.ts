@@ -65,6 +65,15 @@ export function policyTable(family: Family = 4): Table {
     match: [{ is: 'neighbour discovery' }],
     actions: [{ do: 'accept' }],
   };
+  // Policies go by addresses. For IPv4 the kernel's own setting keeps pods to theirs; IPv6 has no such setting.
+  const ownAddressOnly: Chain = {
+    name: 'own_address_only',
+    base: { type: 'filter', hook: 'prerouting', priority: -290 },
+    rules: [
+      { match: [{ is: 'neighbour discovery' }], actions: [{ do: 'accept' }] },
+      { match: [{ is: 'foreign sender' }], actions: [{ do: 'count' }, { do: 'drop' }], why: 'not its own address' },
+    ],
+  };
   // "A pod cannot block access to itself": its own packets come back through a service.
   const itself: Chain['rules'][number] = {
     match: [{ is: 'in', key: ['ip saddr', 'ip daddr'], set: 'itself' }],
@@ -93,6 +102,7 @@ export function policyTable(family: Family = 4): Table {
     chains: [
       check('ingress', 'ip daddr', 'ip saddr'),
       check('egress', 'ip saddr', 'ip daddr'),
+      ...(family === 6 ? [ownAddressOnly] : []),
       // After translation: policies speak of pods, not of cluster IPs.
       {
         name: 'passing',

@@ -125,6 +125,8 @@ function renderMatch(match: Match, family: Family): string {
       return `${fieldText(match.field, family)} != ${match.cidr}`;
     case 'not from loopback':
       return 'iifname != "lo"';
+    case 'foreign sender':
+      return 'iifname "veth*" fib saddr . iif oif missing';
     case 'neighbour discovery':
       return 'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }';
   }

@@ -34,7 +34,9 @@ export type Match =
   | { readonly is: 'within' | 'outside'; readonly field: 'ip saddr' | 'ip daddr'; readonly cidr: string }
   | { readonly is: 'not from loopback' }
   /** What IPv6 has in place of ARP: without it no packet finds its way. */
-  | { readonly is: 'neighbour discovery' };
+  | { readonly is: 'neighbour discovery' }
+  /** From a pod's own link, and there is no way back to the sender through it: what rp_filter tells for IPv4. */
+  | { readonly is: 'foreign sender' };
 
 export type Action =
   | { readonly do: 'accept' | 'drop' | 'return' | 'masquerade' | 'reject' | 'count' }
