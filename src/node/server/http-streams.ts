@@ -12,6 +12,7 @@ import {
   REMOTE_COMMAND_PROTOCOLS,
 } from '#streams/channels.ts';
 import { readText, responseHead, upgradeOver } from '#streams/http-upgrade.ts';
+import { relayPortForward } from '#streams/port-forward-relay.ts';
 import { joinPortForward, joinRemoteCommand } from '#streams/remote-command.ts';
 import { SpdyConnection } from '#streams/spdy.ts';
 import { splice } from '#streams/splice.ts';
@@ -62,7 +63,7 @@ export async function serveStream(
       const runtime = await dialRuntime(target, PORT_FORWARD);
       const client = await acceptWebSocket(message, socket, protocol?.name ?? PORT_FORWARD_TUNNEL);
       if (client === undefined) return void runtime.destroy();
-      if (protocol === undefined) return splice(createWebSocketStream(client), runtime);
+      if (protocol === undefined) return relayPortForward(createWebSocketStream(client), runtime);
       return joinPortForward(client, protocol, new SpdyConnection(runtime, { role: 'client' }), ports);
     }
     default:
