@@ -103,7 +103,7 @@ describe('user namespaces', { timeout: 240_000, skip: lacksNewRuntime('hostUsers
     const sleeping = cluster.exec('db', 'postgres-0', ['bash', '-c', 'id -u > /tmp/me; exec sleep 31.5']);
     const root = await until('root’s process is there', 10_000, async () =>
       processesOf(pod.status!.containerStatuses![0]!.containerID!).find((pid) =>
-        readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep\0' + '31.5'),
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep\x0031.5'),
       ),
     );
     assert.equal(await shell('db', 'postgres-0', 'cat /tmp/me'), '0');
