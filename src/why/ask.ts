@@ -64,6 +64,8 @@ export interface Answer {
 const PROBE_TIMEOUT_MS = 2_000;
 const SECOND_PROBE_TIMEOUT_MS = 1_500;
 const MOST_ENDPOINTS = 3;
+/** Until then the second probe's first packets are through, or counted where they were dropped. */
+const PACKETS_SENT_MS = 300;
 const LOG_LINES = 20;
 
 export async function ask(question: Question, deps: AskDeps, signal: AbortSignal, depth = 0): Promise<Answer> {
@@ -92,19 +94,28 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
   };
   const first = reach(facts);
   const pods = lookedAt(facts, first);
-  const [around, before, logs] = await Promise.all([
+  const from = vantage(facts);
+  const request = mainRequest(facts, locate(facts), question.ca);
+  const canProbe = question.probes && typeof from !== 'string' && typeof request !== 'string';
+  const [around, before, logs, main] = await Promise.all([
     reader.around(placesOf(facts, first, pods), first.via === 'ingress'),
     lookAtNodes(deps, facts, first, pods, signal),
     readLogs(deps.client, pods.filter(hasCrashed)),
+    canProbe ? runProbe(deps, from, request, signal) : undefined,
   ]);
-  facts = {
-    ...facts,
-    objects: { ...facts.objects, ...around },
-    sight: before,
-    logs,
-    denied: [...reader.denied, ...sightDenied(before)],
-  };
-  facts = question.probes ? await probe(facts, question, deps, pods, signal) : { ...facts, unprobed: '--no-probe' };
+  const denied = [...reader.denied, ...sightDenied(before)];
+  facts = { ...facts, objects: { ...facts.objects, ...around }, sight: before, logs, denied };
+  const nothingToProbe = typeof from === 'string' ? from : typeof request === 'string' ? request : undefined;
+  if (!question.probes) facts = { ...facts, unprobed: '--no-probe' };
+  else
+    facts = await followUp(
+      nothingToProbe === undefined ? facts : { ...facts, unprobed: nothingToProbe },
+      main,
+      question,
+      deps,
+      pods,
+      signal,
+    );
   if (depth < 2) {
     const upstream = await walkOn(facts, question, deps, signal, depth);
     if (upstream !== undefined) facts = { ...facts, upstream };
@@ -316,66 +327,57 @@ export function mainRequest(facts: Facts, located: Located, ca?: string): ProbeR
   };
 }
 
-async function probe(
-  facts: Facts,
+async function runProbe(deps: AskDeps, from: Vantage, request: ProbeRequest, signal: AbortSignal): Promise<ProbeRun> {
+  return { from, request: withoutPassword(request), result: await deps.prober.probe(from, request, signal) };
+}
+
+/** After a probe that did not get through: is it the way, or the server? Straight to the pods from here, and from the pod to itself. */
+async function followUp(
+  before: Facts,
+  main: ProbeRun | undefined,
   question: Question,
   deps: AskDeps,
   pods: readonly Pod[],
   signal: AbortSignal,
 ): Promise<Facts> {
-  const from = vantage(facts);
-  const request = mainRequest(facts, locate(facts), question.ca);
-  const run = async (at: Vantage, what: ProbeRequest): Promise<ProbeRun> => ({
-    from: at,
-    request: withoutPassword(what),
-    result: await deps.prober.probe(at, what, signal),
-  });
-  const main = typeof from === 'string' || typeof request === 'string' ? undefined : await run(from, request);
-  let known: Facts = facts;
-  if (main !== undefined) known = { ...known, main };
-  if (typeof from === 'string') known = { ...known, unprobed: from };
-  else if (typeof request === 'string') known = { ...known, unprobed: request };
-  else if (main !== undefined && couldNot(main.result)) {
-    const { permission } = main.result;
-    known = {
-      ...known,
-      unprobed: main.result.cannot,
-      ...(permission === undefined ? {} : { denied: [...known.denied, { kind: 'probe', permission }] }),
-    };
-  }
+  const known = main === undefined ? before : withMain(before, main);
   const outcome = outcomeOf(main);
   if (outcome.made && outcome.failedAt === undefined) return known;
-  // It did not get through: is it the way, or the server? Straight to the pods from here, and from the pod to itself.
   const located = reach(known);
-  const again = (r: ProbeRequest): ProbeRequest => ({ ...r, timeoutMs: SECOND_PROBE_TIMEOUT_MS });
-  const wantsDirect =
-    !outcome.connected &&
-    typeof from !== 'string' &&
-    from.at !== 'laptop' &&
-    located.via !== 'pod-ip' &&
-    located.via !== 'localhost';
-  const direct = wantsDirect
+  const again = (at: Vantage, r: ProbeRequest) =>
+    runProbe(deps, at, { ...r, timeoutMs: SECOND_PROBE_TIMEOUT_MS }, signal);
+  const wantsDirect = main !== undefined && !couldNot(main.result) && !outcome.connected && located.via !== 'localhost';
+  const protocol = located.transport === 'udp' ? 'udp' : 'tcp';
+  const straight = (host: string, port: number): ProbeRequest => ({ host, port, protocol, timeoutMs: 0 });
+  const isInside = wantsDirect && main.from.at !== 'laptop' && located.via !== 'pod-ip';
+  const direct = isInside
     ? located.backends
         .filter((b) => b.ip !== undefined && b.port !== undefined && b.pod !== undefined && isRunning(b.pod))
         .slice(0, MOST_ENDPOINTS)
-        .map((b) =>
-          run(
-            from as Vantage,
-            again({ host: b.ip!, port: b.port!, protocol: located.transport === 'udp' ? 'udp' : 'tcp', timeoutMs: 0 }),
-          ),
-        )
+        .map((b) => again(main.from, straight(b.ip!, b.port!)))
     : [];
-  const inside = insideProbes(known, located, pods, question).map(({ pod, request: r }) =>
-    run(vantageOf(pod), again(r)),
-  );
-  const noEncryption = /no encryption|SSL off/.test(outcome.result?.handshake?.message ?? '');
+  // Once more the same way, between the two looks at the counters.
+  const dialled = wantsDirect && !couldNot(main.result) ? main.result.connects[0] : undefined;
+  const repeated = dialled === undefined ? undefined : again(main!.from, straight(dialled.address, dialled.port));
+  const inside = insideProbes(known, located, pods, question).map(({ pod, request }) => again(vantageOf(pod), request));
+  const said = outcome.result?.handshake?.message ?? '';
   const secure =
-    noEncryption && main !== undefined
-      ? run(main.from, again({ ...(request as ProbeRequest), tls: { mode: 'require' } }))
+    /no encryption|SSL off/.test(said) && main !== undefined
+      ? again(main.from, { ...main.request, tls: { mode: 'require' } })
       : undefined;
-  const hba = /pg_hba/.test(outcome.result?.handshake?.message ?? '') ? readHba(deps, located, signal) : undefined;
-  const after = main === undefined ? Promise.resolve(known.sight) : lookAgain(deps, known, located, pods, signal);
-  const [d, i, s, lines, sight] = await Promise.all([Promise.all(direct), Promise.all(inside), secure, hba, after]);
+  const hba = /pg_hba/.test(said) ? readHba(deps, located, signal) : undefined;
+  const after =
+    main === undefined
+      ? known.sight
+      : sleep(deps.clock, PACKETS_SENT_MS).then(() => lookAgain(deps, known, located, pods, signal));
+  const [d, i, s, lines, sight] = await Promise.all([
+    Promise.all(direct),
+    Promise.all(inside),
+    secure,
+    hba,
+    after,
+    repeated,
+  ]);
   return {
     ...known,
     direct: d,
@@ -384,6 +386,13 @@ async function probe(
     ...(s === undefined ? {} : { withTls: s }),
     ...(lines === undefined ? {} : { hba: lines }),
   };
+}
+
+function withMain(facts: Facts, main: ProbeRun): Facts {
+  if (!couldNot(main.result)) return { ...facts, main };
+  const { permission, cannot } = main.result;
+  const denied = permission === undefined ? facts.denied : [...facts.denied, { kind: 'probe' as const, permission }];
+  return { ...facts, main, unprobed: cannot, denied };
 }
 
 const withoutPassword = ({ password: _password, ...request }: ProbeRequest): ProbeRequest => request;
