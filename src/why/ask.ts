@@ -20,9 +20,11 @@ import {
 } from './facts.ts';
 import { ingressService } from './checks/load-balancer.ts';
 import { backendsOf, type Located, locate } from './locate.ts';
-import type { FactsRequest, NodeSight } from './node/facts.ts';
+import { podFacts } from './meaning.ts';
+import type { FactsRequest, NodeSight, PodFacts } from './node/facts.ts';
+import { connectionsOf, listeningOf, parseProcNet } from './node/sockets.ts';
 import { outcomeOf } from './outcome.ts';
-import { ipsOf, isReady, isRunning, nameOf, namespaceOf, targetPortIn } from './pods.ts';
+import { ipsOf, isReady, isRunning, nameOf, namespaceOf, statusOf, targetPortIn } from './pods.ts';
 import type { Cannot, ProbeRequest, Prober, ProbeTls, Vantage } from './probe/result.ts';
 import type { Report } from './report.ts';
 import { nearestPods } from './checks/endpoint.ts';
@@ -370,12 +372,13 @@ async function followUp(
     main === undefined
       ? known.sight
       : sleep(deps.clock, PACKETS_SENT_MS).then(() => lookAgain(deps, known, located, pods, signal));
-  const [d, i, s, lines, sight] = await Promise.all([
+  const [d, i, s, lines, sight, sockets] = await Promise.all([
     Promise.all(direct),
     Promise.all(inside),
     secure,
     hba,
     after,
+    readSockets(deps, known, pods, signal),
     repeated,
   ]);
   return {
@@ -383,6 +386,7 @@ async function followUp(
     direct: d,
     inside: i,
     sight,
+    sockets,
     ...(s === undefined ? {} : { withTls: s }),
     ...(lines === undefined ? {} : { hba: lines }),
   };
@@ -419,6 +423,51 @@ async function lookAgain(
     ),
   );
   return new Map([...facts.sight, ...seen]);
+}
+
+/** Where the node cannot be asked, the pod itself can: its sockets stand in its /proc. */
+async function readSockets(
+  deps: AskDeps,
+  facts: Facts,
+  pods: readonly Pod[],
+  signal: AbortSignal,
+): Promise<readonly PodFacts[]> {
+  const { exec } = deps;
+  const hidden = pods.filter((p) => isRunning(p) && podFacts(facts, p) === undefined).slice(0, MOST_ENDPOINTS);
+  if (exec === undefined) return [];
+  const files = ['tcp', 'tcp6', 'udp', 'udp6'];
+  const script = files.map((f) => `echo "== ${f}"; cat /proc/net/${f}`).join('; ');
+  const read = hidden.map(async (pod): Promise<PodFacts[]> => {
+    const container = pod.spec?.containers.find((c) => statusOf(pod, c.name)?.state?.running !== undefined)?.name ?? '';
+    const at = { namespace: namespaceOf(pod), name: nameOf(pod), container };
+    const said = await within(
+      deps,
+      exec(at, ['sh', '-c', script], signal).then((t): { text: string } | Cannot =>
+        typeof t === 'string' ? { text: t } : t,
+      ),
+    );
+    if (!('text' in said)) return [];
+    const rows = said.text.split('== ').flatMap((part) => {
+      const file = files.find((f) => part.startsWith(`${f}\n`));
+      return file === undefined
+        ? []
+        : parseProcNet(file.startsWith('udp') ? 'udp' : 'tcp', file.endsWith('6') ? 6 : 4, part.slice(file.length + 1));
+    });
+    const { namespace, name } = at;
+    return [
+      {
+        namespace,
+        name,
+        uid: pod.metadata.uid ?? '',
+        addresses: ipsOf(pod),
+        mtu: undefined,
+        listening: listeningOf(rows, new Map(), new Map()),
+        connections: connectionsOf(rows),
+        resolvConf: undefined,
+      },
+    ];
+  });
+  return (await Promise.all(read)).flat();
 }
 
 /** From the server's pod to its own address: does it listen, and what does it say to the same words? */

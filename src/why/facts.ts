@@ -13,7 +13,7 @@ import type {
 import type { EndpointSlice } from '#generated/api/discovery-v1.ts';
 import type { Ingress, IngressClass, NetworkPolicy, ServiceCIDR } from '#generated/api/networking-v1.ts';
 import type { StorageClass } from '#generated/api/storage-v1.ts';
-import type { NodeFacts } from './node/facts.ts';
+import type { NodeFacts, PodFacts } from './node/facts.ts';
 import type { Cannot, ProbeRequest, ProbeResult, Vantage } from './probe/result.ts';
 import type { Target } from './target.ts';
 
@@ -113,6 +113,8 @@ export interface Facts {
   readonly unprobed?: string;
   /** May the user `create pods/portforward` in the target's namespace? Undefined: not asked. */
   readonly mayForward?: boolean;
+  /** Sockets read by exec, where the node could not be asked. */
+  readonly sockets?: readonly PodFacts[];
   /** Who the API server says the user is. */
   readonly user?: string;
   /** The same walk for what a pooler in front forwards to. */

@@ -3,6 +3,7 @@ import type { Pod, Service } from '#generated/api/core-v1.ts';
 import { parseIP } from '#base/ip.ts';
 import { clusterSearch, Names, searchNames, serviceKeyOf } from '#netmodel/names.ts';
 import type { Facts } from './facts.ts';
+import type { PodFacts } from './node/facts.ts';
 import { seen } from './facts.ts';
 import { editDistance, nameOf, namespaceOf, pathOf } from './pods.ts';
 
@@ -69,10 +70,10 @@ export function searchOf(facts: Facts): { readonly search: readonly string[]; re
   return { search: [...cluster, ...own], ndots: Number.isNaN(option) ? (cluster.length > 0 ? 5 : 1) : option };
 }
 
-export function podFacts(facts: Facts, pod: Pod | undefined) {
-  return seen(facts, pod?.spec?.nodeName)?.pods.find(
-    (p) => p.name === pod?.metadata.name && p.namespace === pod.metadata.namespace,
-  );
+/** What is known of the inside of a pod's network namespace. */
+export function podFacts(facts: Facts, pod: Pod | undefined): PodFacts | undefined {
+  const known = [...(seen(facts, pod?.spec?.nodeName)?.pods ?? []), ...(facts.sockets ?? [])];
+  return known.find((p) => p.name === pod?.metadata.name && p.namespace === pod.metadata.namespace);
 }
 
 export function clusterNames(facts: Facts): Names {

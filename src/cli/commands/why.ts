@@ -3,21 +3,19 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { sleep } from '#base/clock.ts';
-import { localProbeDeps } from '#cluster/probe-deps.ts';
 import { EXIT, UsageError } from '#cluster/errors.ts';
 import { type Answer, ask, type AskDeps, type Question } from '#why/ask.ts';
 import { findCandidates } from '#why/collect/candidates.ts';
 import { describeCode, formatCode, CODES } from '#why/codes.ts';
 import { parseForward } from '#why/collect/forwards.ts';
 import type { Forward } from '#why/facts.ts';
-import { ProxiedNodeSight } from '#why/node/node-sight.ts';
-import { AgentProber } from '#why/probe/agent-prober.ts';
-import { LaptopProber } from '#why/probe/laptop-prober.ts';
-import type { Prober } from '#why/probe/result.ts';
 import type { Report } from '#why/report.ts';
 import { parseSource, parseTarget, TargetError } from '#why/target.ts';
 import { formatReport } from '#why/text.ts';
+import { describeError } from '#base/log.ts';
+import { execInPod } from '#client/transports/streaming.ts';
 import { clock, env } from '../context.ts';
+import { DEFAULT_DEBUG_IMAGE, vantageKit } from '../vantage.ts';
 import { type Access, type AccessOptions, openAccess, withAccessOptions } from '../kube-access.ts';
 
 interface Flags extends AccessOptions {
@@ -27,6 +25,8 @@ interface Flags extends AccessOptions {
   readonly watch?: boolean;
   readonly explain?: string;
   readonly passwordFrom?: string;
+  readonly debugPod?: string | boolean;
+  readonly hideNodes?: boolean;
 }
 
 const EXIT_OF: Readonly<Record<Report['verdict'], number>> = { ok: 0, broken: 1, unknown: 2 };
@@ -46,6 +46,8 @@ export function addWhy(program: Command): void {
     .option('--no-probe', 'do not connect: judge by what can be read alone')
     .option('--watch', 'answer again when the answer changes')
     .option('--password-from <file>', 'log in with the password in this file (its first line)')
+    .option('--debug-pod [image]', 'where a pod has nothing to probe with, add an ephemeral container to it')
+    .option('--hide-nodes', 'look at the API alone, as on a cluster that is not Coracle’s')
     .option('--explain <code>', 'what a code means, and nothing else')
     .action(async (target: string | undefined, flags: Flags) => {
       process.exitCode = await why(target, flags);
@@ -57,7 +59,7 @@ async function why(text: string | undefined, flags: Flags): Promise<number> {
   if (flags.output !== 'text' && flags.output !== 'json')
     throw new UsageError(`--output is text or json, not ${flags.output}`);
   const access = openAccess(flags);
-  const deps = depsOf(access);
+  const deps = depsOf(access, flags);
   try {
     const source = parseSource(flags.from);
     const target = text ?? (await chooseTarget(source, access, deps));
@@ -74,6 +76,8 @@ async function why(text: string | undefined, flags: Flags): Promise<number> {
       : print(await once(question, deps), question, flags);
   } catch (error) {
     throw error instanceof TargetError ? new UsageError(error.message) : error;
+  } finally {
+    await deps.close();
   }
 }
 
@@ -85,15 +89,33 @@ function explainCode(code: string): number {
   return EXIT.ok;
 }
 
-function depsOf(access: Access): AskDeps {
-  const laptop = new LaptopProber(localProbeDeps(clock));
-  const agents = new AgentProber(access.client);
-  const prober: Prober = {
-    probe: (from, request, signal) =>
-      from.at === 'laptop' ? laptop.probe(from, request) : agents.probe(from, request, signal),
+function depsOf(access: Access, flags: Flags): AskDeps & { close(): Promise<void> } {
+  const debug =
+    flags.debugPod === undefined || flags.debugPod === false
+      ? {}
+      : { debugImage: flags.debugPod === true ? DEFAULT_DEBUG_IMAGE : flags.debugPod };
+  const kit = vantageKit(access, { hideNodes: flags.hideNodes === true, ...debug });
+  return {
+    client: access.client,
+    sight: kit.sight,
+    prober: kit.prober,
+    clock,
+    forwards,
+    exec: execWith(access),
+    close: () => kit.close(),
   };
-  return { client: access.client, sight: new ProxiedNodeSight(access.client), prober, clock, forwards };
 }
+
+const execWith =
+  ({ transport }: Access): NonNullable<AskDeps['exec']> =>
+  async ({ namespace, name, container }, command, signal) => {
+    try {
+      const output = await execInPod(transport, { namespace, pod: name, container }, command, signal);
+      return output.exitCode === 0 ? output.stdout : { cannot: output.stderr.trim() };
+    } catch (error) {
+      return { cannot: describeError(error) };
+    }
+  };
 
 const once = (question: Question, deps: AskDeps): Promise<Answer> => ask(question, deps, AbortSignal.timeout(LIMIT_MS));
 
