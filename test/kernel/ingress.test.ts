@@ -7,6 +7,7 @@ import { proxyConfiguration, type ProxyConfiguration } from '#netmodel/ingress-h
 import { assignSlots, slotCommands, type Slots } from '#netmodel/ingress-slots.ts';
 import { makeIngress, makeIngressFacts, type ServiceSketch } from '#netmodel/ingress-builders.ts';
 import { Haproxy } from '#network/ingress/haproxy.ts';
+import { SeededRandom } from '#base/random.ts';
 import { createAuthority, createLeaf } from '#pki/certificates.ts';
 import type { CertificatePair } from '#pki/keys.ts';
 import { CLIENT, IngressLab, NODE } from './ingress-lab.ts';
@@ -375,11 +376,86 @@ describe('Ingress through HAProxy', { skip: process.getuid?.() !== 0 && 'needs r
     assert.equal((await get('small.example', '/')).status, 200, 'the running process is not disturbed');
   });
 
+  it('starts even when the process before has lost its socket', async () => {
+    lab.files.unlink(`${lab.folder}/admin.sock`);
+    await apply([makeIngress('one', { routes: { 'after.example/': 'a' } })], { a: { endpoints: ['10.244.1.1:8080'] } });
+    assert.equal(nameOf(await get('after.example', '/')), 'a');
+  });
+
+  it('takes any path and host that the API takes, and finds them as the model does', async () => {
+    const seed = Number(process.env['CORACLE_SEED'] ?? Date.now() % 1e9);
+    const random = new SeededRandom(seed);
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)]!;
+    const hosts = ['', 'a.example', 'b.example', '*.example', '*.a.example', 'x.a.example'];
+    const elements = [
+      'a',
+      'b',
+      'aa',
+      'a.b',
+      'a-b',
+      '%7e',
+      '%25',
+      '~',
+      'ü',
+      '$x',
+      "it's",
+      'a"b',
+      '#',
+      'a|b',
+      '(x)',
+      '*',
+      'A',
+      '\\\\',
+      'a;b',
+      '{a}',
+      '%41',
+    ];
+    const path = (): string => {
+      const text = `/${Array.from({ length: Math.floor(random.next() * 4) }, () => pick(elements)).join('/')}`;
+      return random.next() < 0.3 && text !== '/' ? `${text}/` : text;
+    };
+    const services = Object.fromEntries(
+      ['a', 'b', 'c', 'd'].map((n, i) => [n, { endpoints: [`10.244.1.${i + 1}:8080`] }]),
+    );
+    const ingresses = Array.from({ length: 12 }, (_, age) => {
+      const routes = Array.from({ length: 6 }, () => [
+        `${random.next() < 0.4 ? '=' : ''}${pick(hosts)}${path()}`,
+        pick(Object.keys(services)),
+      ]);
+      return makeIngress(`i${age}`, {
+        age,
+        routes: Object.fromEntries(routes) as Record<string, string>,
+        ...(age % 5 === 0 ? { defaultBackend: pick(Object.keys(services)) } : {}),
+      });
+    });
+    await apply(ingresses, services);
+    for (let i = 0; i < 300; i++) {
+      const host = pick([
+        'a.example',
+        'b.example',
+        'c.example',
+        'x.a.example',
+        'y.a.example',
+        'z.y.a.example',
+        'other',
+      ]);
+      // As a client writes it: what a request line cannot hold is escaped.
+      const asked = (random.next() < 0.5 ? pick([...model.routes.values()]).path || '/' : path()).replace(
+        /%(?![0-9a-f]{2})/gi,
+        '%25',
+      );
+      const written = asked.replace(/[^\x21-\x7e]|[#"\\<>^`{|}?]/g, (c) => encodeURIComponent(c));
+      const route = findRoute(model, host, written);
+      const expected = route === undefined ? '404' : model.upstreams.get(route.upstream)!.service.split('/')[1];
+      assert.equal(nameOf(await get(host, written)), expected, `${host}${written}, seed ${seed}`);
+    }
+  });
+
   it('is found again by whoever comes next, and stops when told', async () => {
     const heir = new Haproxy({ ...lab, program: 'haproxy', folder: lab.folder });
     assert.equal(heir.running(), applied!.text);
     await heir.stop();
     assert.equal(heir.running(), undefined);
-    await assert.rejects(get('small.example', '/'), /ECONNREFUSED/);
+    await assert.rejects(get('a.example', '/'), /ECONNREFUSED/);
   });
 });

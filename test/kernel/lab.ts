@@ -13,18 +13,26 @@ export const CLUSTER_CIDR = '10.244.0.0/16';
 export const SERVICE_CIDR = '10.96.0.0/12';
 export const LOAD_BALANCER_RANGE = '192.168.77.201-192.168.77.253';
 export const DNS_ADDRESS = '10.96.0.10';
+export const CLUSTER_CIDR_6 = 'fd00:10:244::/56';
+export const SERVICE_CIDR_6 = 'fd00:10:96::/112';
 
 export interface LabNode {
   readonly name: string;
   readonly ip: string;
+  /** In a lab of both families. */
+  readonly ip6: string;
   /** `10.244.1` */
   readonly podPrefix: string;
+  /** `fd00:10:244:1::` */
+  readonly podPrefix6: string;
   worker: Worker;
 }
 
 export interface LabPod {
   readonly name: string;
   readonly ip: string;
+  /** In a lab of both families. */
+  readonly ip6: string;
   readonly worker: Worker;
 }
 
@@ -100,13 +108,15 @@ export class Worker {
 
 export class Lab {
   readonly #prefix: string;
+  readonly #hasIPv6: boolean;
   readonly folder = mkdtempSync(join(tmpdir(), 'coracle-lab-'));
   readonly #namespaces: string[] = [];
   readonly #workers: Worker[] = [];
   #links = 0;
 
-  constructor(tag: string) {
+  constructor(tag: string, options: { readonly ipv6?: boolean } = {}) {
     this.#prefix = `cnk-${tag}-${process.pid}`;
+    this.#hasIPv6 = options.ipv6 === true;
   }
 
   async #namespace(name: string): Promise<string> {
@@ -131,6 +141,12 @@ export class Lab {
   async start(): Promise<void> {
     const wire = await this.#namespace('switch');
     await this.#in(wire, 'link add br0 type bridge', 'link set br0 up', 'address add 192.168.77.254/24 dev br0');
+    await this.#in6(wire, 'address add fd77::254/64 dev br0 nodad');
+  }
+
+  /** Lines of the second family, in a lab that has it. */
+  async #in6(namespace: string, ...lines: readonly string[]): Promise<void> {
+    if (this.#hasIPv6) await this.#in(namespace, ...lines);
   }
 
   async #attach(name: string, ip: string): Promise<string> {
@@ -144,6 +160,7 @@ export class Lab {
       `link set ${port} up`,
     );
     await this.#in(full, `address add ${ip}/24 dev eth0`, 'link set eth0 up', 'route add default via 192.168.77.254');
+    await this.#in6(full, `address add ${sixOf(ip)}/64 dev eth0 nodad`, 'route add default via fd77::254');
     return full;
   }
 
@@ -152,7 +169,8 @@ export class Lab {
   }
 
   async addNode(name: string, ip: string, podPrefix: string): Promise<LabNode> {
-    return { name, ip, podPrefix, worker: this.#worker(await this.#attach(name, ip)) };
+    const podPrefix6 = `fd00:10:244:${podPrefix.split('.')[2]}::`;
+    return { name, ip, ip6: sixOf(ip), podPrefix, podPrefix6, worker: this.#worker(await this.#attach(name, ip)) };
   }
 
   /** A veth pair, a host route to the pod, and the pod's default route over the node's end. */
@@ -175,7 +193,17 @@ export class Lab {
       `route add ${gateway} dev eth0`,
     );
     await this.#in(full, `route add ${node.podPrefix}.0/24 via ${gateway}`, `route add default via ${gateway}`);
-    return { name, ip, worker: this.#worker(full) };
+    const [ip6, gateway6] = [`${node.podPrefix6}${number}`, `${node.podPrefix6}1`];
+    await this.#in6(onNode, `address add ${gateway6}/128 dev ${veth} nodad`, `route add ${ip6}/128 dev ${veth}`);
+    await this.#in6(
+      full,
+      `address add ${ip6}/64 dev eth0 nodad`,
+      `route del ${node.podPrefix6}/64 dev eth0`,
+      `route add ${gateway6} dev eth0`,
+      `route add ${node.podPrefix6}/64 via ${gateway6}`,
+      `route add default via ${gateway6}`,
+    );
+    return { name, ip, ip6, worker: this.#worker(full) };
   }
 
   /** Starts the node network on a node with these objects in the API. */
@@ -188,7 +216,8 @@ export class Lab {
     const folder = join(this.folder, node.name);
     const options = {
       nodeName: node.name,
-      nodeIPs: [node.ip],
+      nodeIPs: this.#hasIPv6 ? [node.ip, node.ip6] : [node.ip],
+      ...(this.#hasIPv6 ? { ipv6: { clusterCIDR: CLUSTER_CIDR_6, serviceCIDR: SERVICE_CIDR_6 } } : {}),
       podNetwork,
       clusterCIDR: CLUSTER_CIDR,
       serviceCIDR: SERVICE_CIDR,
@@ -224,6 +253,9 @@ export class Lab {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+/** `192.168.77.5` → `fd77::5`. */
+const sixOf = (ip: string): string => `fd77::${ip.split('.')[3]}`;
 
 /** Asks until it says what is wanted; gives the last answer. */
 export async function eventually(

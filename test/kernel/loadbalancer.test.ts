@@ -226,6 +226,33 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
     await everywhere(service('first', '10.96.50.1', VIP_ONE));
   });
 
+  it('keep a client at its endpoint for the time of session affinity, and no longer', async () => {
+    const endpoints = [
+      { ip: near.ip, nodeName: 'one' },
+      { ip: far.ip, nodeName: 'two' },
+    ];
+    await everywhere(
+      slice('first', ...endpoints),
+      service('first', '10.96.50.1', VIP_ONE, {
+        sessionAffinity: 'ClientIP',
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 2 } },
+      }),
+    );
+    const who = async () => (await laptop.reach(VIP_ONE, 5432)).split(' ')[0]!;
+    await eventually(who, (a) => a === 'near' || a === 'far');
+    const began = performance.now();
+    const seen = new Set<string>();
+    while (performance.now() - began < 1_000) seen.add(await who());
+    assert.equal(seen.size, 1, 'every connection renews the time');
+    for (let i = 0; i < 8 && seen.size < 2; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 2_300));
+      seen.add(await who());
+    }
+    assert.equal(seen.size, 2, 'after the time another may be drawn');
+    await everywhere(slice('first', endpoints[1]!), service('first', '10.96.50.1', VIP_ONE));
+    await reaches(5432, VIP_ONE, `far from ${one.ip}`);
+  });
+
   it('stay while an agent restarts', async () => {
     alive.delete(one);
     await lab.restartWorker(one);

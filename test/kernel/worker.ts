@@ -134,7 +134,7 @@ async function perform(command: Command): Promise<Reply> {
 function listen(command: Extract<Command, { do: 'listen' }>): Promise<void> {
   return new Promise((resolve, reject) => {
     if (command.protocol === 'udp') {
-      const socket = createSocket('udp4');
+      const socket = createSocket(command.address?.includes(':') === true ? 'udp6' : 'udp4');
       socket.on('message', (_, from) =>
         socket.send(JSON.stringify({ reached: command.name, sawClient: from.address }), from.port, from.address),
       );
@@ -218,7 +218,7 @@ function sendUdp({
   readonly bytes?: number;
 }): Promise<Reply> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     const timer = clock.setTimer(timeoutMs, () => end({ failed: 'timeout' }));
     const end = (reply: Reply) => {
       timer.cancel();
