@@ -106,7 +106,7 @@ describe('an Indexed Job with an index that fails', () => {
 });
 
 // No node: a day of kubelets that look at their pods each second is long. These Jobs are complete without any pod.
-const HOURS = process.env['CORACLE_LONG'] === '1' ? 24 : 3;
+const HOURS = process.env['CORACLE_LONG'] === '1' ? 24 : 2;
 
 describe(`a CronJob through ${HOURS} hours`, () => {
   simulated({ nodes: 0 }, async (cluster) => {

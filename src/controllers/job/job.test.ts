@@ -37,7 +37,12 @@ describe('JobReconciler', () => {
     assert.equal(made(cluster), 5);
     assert.equal(status!.succeeded, 5);
     assert.deepEqual(conditionsOf(theJob(cluster)), ['SuccessCriteriaMet', 'Complete']);
-    assert.equal(status!.completionTime, findCondition(status!.conditions, 'Complete')!.lastTransitionTime);
+    const complete = findCondition(status!.conditions, 'Complete')!;
+    assert.equal(status!.completionTime, complete.lastTransitionTime);
+    assert.deepEqual(
+      [complete.reason, complete.message],
+      ['CompletionsReached', 'Reached expected number of succeeded pods'],
+    );
     assert.deepEqual(status!.uncountedTerminatedPods, {});
     assert.deepEqual([status!.active, status!.ready, status!.terminating], [undefined, 0, 0]);
     assert.ok(cluster.list(pods).every((p) => p.metadata.finalizers?.length === 0));

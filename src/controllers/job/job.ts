@@ -22,7 +22,7 @@ import { planPods } from './plan.ts';
 import { podOf, podOfIndex } from './pod-template.ts';
 import { isTracked } from './pods.ts';
 import { countUncounted, settle, tally, tidyStatus } from './tracking.ts';
-import { endOf, ensureCondition, failedBy, makeCondition, msUntilDeadline } from './verdict.ts';
+import { endOf, ensureCondition, failedBy, makeCondition, msUntilDeadline, reachedCompletions } from './verdict.ts';
 
 export const jobController: ControllerDefinition = {
   name: 'job-controller',
@@ -172,7 +172,7 @@ export class JobReconciler {
     if (goesOn) await this.#manage(pass);
     const { completions } = facts.spec;
     const complete = completions === undefined ? facts.succeeded > 0 : facts.succeeded >= completions;
-    if (complete && pass.active === 0) pass.end = makeCondition('SuccessCriteriaMet', nowMs);
+    if (complete && pass.active === 0) pass.end = reachedCompletions(nowMs);
     else if (goesOn) pass.showSuspension();
   }
 

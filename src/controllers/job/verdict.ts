@@ -72,6 +72,10 @@ export function endOf(facts: JobFacts, nowMs: number): JobCondition | undefined 
 export const failedBy = (target: JobCondition, nowMs: number): JobCondition =>
   makeCondition('Failed', nowMs, target.reason, target.message);
 
+/** All that was asked for is done. */
+export const reachedCompletions = (nowMs: number): JobCondition =>
+  makeCondition('SuccessCriteriaMet', nowMs, 'CompletionsReached', 'Reached expected number of succeeded pods');
+
 function failJobMessage(job: Job, pods: readonly Pod[]): string | undefined {
   for (const pod of pods) {
     if (!isPodFailed(pod, job.spec!)) continue;
