@@ -232,14 +232,16 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
       { ip: far.ip, nodeName: 'two' },
     ];
     await everywhere(
-      slice('first', ...endpoints),
       service('first', '10.96.50.1', VIP_ONE, {
         sessionAffinity: 'ClientIP',
         sessionAffinityConfig: { clientIP: { timeoutSeconds: 2 } },
       }),
     );
     const who = async () => (await laptop.reach(VIP_ONE, 5432)).split(' ')[0]!;
-    await eventually(who, (a) => a === 'near' || a === 'far');
+    const settled = () => new Promise((resolve) => setTimeout(resolve, 500));
+    await settled();
+    await everywhere(slice('first', ...endpoints));
+    await settled();
     const began = performance.now();
     const seen = new Set<string>();
     while (performance.now() - began < 1_000) seen.add(await who());
@@ -250,6 +252,7 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
     }
     assert.equal(seen.size, 2, 'after the time another may be drawn');
     await everywhere(slice('first', endpoints[1]!), service('first', '10.96.50.1', VIP_ONE));
+    await settled();
     await reaches(5432, VIP_ONE, `far from ${one.ip}`);
   });
 

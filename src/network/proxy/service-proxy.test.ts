@@ -213,6 +213,26 @@ describe('ServiceProxy', () => {
     );
   });
 
+  it('leads to programs of nodes as to pods: a proxy on the node itself sees the client under policy Local', async () => {
+    const node = await makeBalanced({ externalTrafficPolicy: 'Local' });
+    const programs = (...on: [string, string][]): EndpointSlice => ({
+      ...makeSlice(),
+      endpoints: on.map(([ip, nodeName]) => ({ addresses: [ip], nodeName, conditions: { ready: true } })),
+    });
+    node.put(endpointslices, programs([PLAN.nodeOne, 'one'], [PLAN.nodeTwo, 'two']));
+    await node.pass();
+    const both = { random: (below: number) => below - 1 };
+    assert.equal(
+      trace(node, PLAN.outside, VIP, 5432, both),
+      `delivered ${PLAN.outside} > ${PLAN.nodeOne}:15432`,
+      'never the other node’s',
+    );
+    assert.equal(trace(node, CLIENT, VIP, 5432, both), `sent ${CLIENT} > ${PLAN.nodeTwo}:15432`);
+    node.put(endpointslices, programs([PLAN.nodeTwo, 'two']));
+    await node.pass();
+    assert.equal(trace(node, PLAN.outside, VIP, 5432), 'dropped');
+  });
+
   it('lets in only what loadBalancerSourceRanges name, at the load balancer address only', async () => {
     const ranges = ['192.168.77.96/28', ' 203.0.113.0/24', '203.0.113.128/25'];
     const node = await makeBalanced({ loadBalancerSourceRanges: ranges }, {}, LOCAL);
