@@ -154,6 +154,7 @@ export async function startAgent(
       resolvConf,
       port: KUBELET_PORT,
       userNamespacesDir: config.userNamespacesDir ?? join(paths.data, 'user-namespaces'),
+      ...(config.seccompDefault === true ? { seccompDefault: true } : {}),
       ...(config.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: config.allowedUnsafeSysctls }),
       ...zoneLabel(config, config.nodes.indexOf(node)),
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),

@@ -51,6 +51,8 @@ export interface ClusterConfig {
   readonly cniConfDir?: string;
   /** Where ids of pods' user namespaces are claimed, for all clusters of the machine; the cluster's own folder when absent. */
   readonly userNamespacesDir?: string;
+  /** Containers without a seccomp profile get the runtime's. */
+  readonly seccompDefault?: boolean;
   /** Risky sysctls that pods may set all the same. */
   readonly allowedUnsafeSysctls?: readonly string[];
   /** Where load balancers' addresses are taken from; the node network's upper end when absent. */

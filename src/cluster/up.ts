@@ -62,6 +62,7 @@ export interface UpOptions {
   readonly runtimeDir?: string;
   readonly cniConfDir?: string;
   readonly allowedUnsafeSysctls?: readonly string[];
+  readonly seccompDefault?: boolean;
   readonly loadBalancerRange?: string;
   readonly zones?: readonly string[];
   readonly nodeCpus?: number;
@@ -290,6 +291,7 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     userNamespacesDir: userNamespacesDir(options.home),
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
     ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
+    ...(options.seccompDefault === true ? { seccompDefault: true } : {}),
     ...(options.loadBalancerRange === undefined
       ? {}
       : { loadBalancerRange: checkLoadBalancerRange(options.loadBalancerRange, network) }),
@@ -377,6 +379,7 @@ async function changedConfig(
     ...(options.runtimeDir === undefined ? {} : { runtimeDir: resolve(options.runtimeDir) }),
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
     ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
+    ...(options.seccompDefault === true ? { seccompDefault: true } : {}),
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
     // Nodes and pods are made anew by the next start, with links and sizes of that mode.
@@ -443,6 +446,7 @@ const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
   runtimeDir: '--runtime-dir',
   cniConfDir: '--cni-conf-dir',
   allowedUnsafeSysctls: '--allowed-unsafe-sysctls',
+  seccompDefault: '--seccomp-default',
   loadBalancerRange: '--load-balancer-range',
   zones: '--zones',
   nodeCpus: '--node-cpus',

@@ -64,6 +64,8 @@ export interface KubeletOptions {
   /** The node's resolv.conf. */
   readonly resolvConf?: string;
   readonly kubeletVersion?: string;
+  /** Containers without a seccomp profile get the runtime's; upstream's default is none. */
+  readonly seccompDefault?: boolean;
   /** Sysctls that pods may set though they are risky; a `*` at the end stands for anything. */
   readonly allowedUnsafeSysctls?: readonly string[];
   /** Where the ids of user namespaces are claimed: one folder for all nodes of the machine. */
@@ -215,6 +217,7 @@ class RunningKubelet implements Kubelet {
         masked: maskedPaths(files),
       },
       userNamespaces: this.#userNamespaces,
+      seccompDefault: options.seccompDefault === true,
       allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
       cgroupRoot: options.cgroupRoot,
       cluster: { dnsIPs: options.clusterDnsIPs, domain: options.clusterDomain },

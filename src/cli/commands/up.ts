@@ -41,6 +41,7 @@ interface Flags {
   readonly zones?: string;
   readonly runtimeDir?: string;
   readonly allowedUnsafeSysctls?: string;
+  readonly seccompDefault?: boolean;
   readonly cniConfDir?: string;
   readonly nodeCpus?: string;
   readonly nodeMemory?: string;
@@ -82,6 +83,7 @@ export function addUp(program: Command): void {
       '--allowed-unsafe-sysctls <names>',
       'sysctls that pods may set though they are risky: kernel.msg*,net.core.somaxconn',
     )
+    .option('--seccomp-default', 'containers without a seccomp profile get the runtime’s')
     .option('--node-cpus <n>', 'CPUs each node reports (default: the machine’s)')
     .option('--node-memory <size>', 'memory each node reports (default: the machine’s)')
     .option('--publish <host:nodeport>', 'make a node port reachable on a port of this machine (repeatable)', collect)
@@ -246,6 +248,7 @@ function makeOptions(flags: Flags, name: string): UpOptions {
     ...(flags.allowedUnsafeSysctls === undefined
       ? {}
       : { allowedUnsafeSysctls: parseSysctls(flags.allowedUnsafeSysctls) }),
+    ...(flags.seccompDefault === true ? { seccompDefault: true } : {}),
     ...(cpus === undefined ? {} : { nodeCpus: cpus }),
     ...(flags.nodeMemory === undefined ? {} : { nodeMemory: parseMemory(flags.nodeMemory) }),
     ...(flags.publish === undefined ? {} : { publish: flags.publish.map(parsePublish) }),

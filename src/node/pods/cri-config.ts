@@ -66,6 +66,7 @@ export interface ContainerInputs {
   readonly imageRef: string;
   readonly resources: LinuxContainerResources;
   readonly seccompDir: string;
+  readonly seccompDefault: boolean;
   readonly maskedPaths: readonly string[];
   readonly userNamespace: UserNamespace;
   readonly terminationMessageFile: string;
@@ -101,6 +102,7 @@ export function containerConfig(pod: Pod, container: AnyContainer, inputs: Conta
       resources: inputs.resources,
       securityContext: containerSecurity(pod, container, inputs.image, {
         seccompDir: inputs.seccompDir,
+        seccompDefault: inputs.seccompDefault,
         maskedPaths: inputs.maskedPaths,
         userNamespace: inputs.userNamespace,
         ...(inputs.targetId === undefined ? {} : { targetId: inputs.targetId }),

@@ -46,6 +46,8 @@ export interface PodDeps {
   readonly limiter: Limiter;
   readonly paths: PodPaths;
   readonly userNamespaces: Pick<UserNamespaces, 'of' | 'release'>;
+  /** Containers without a seccomp profile get the runtime's. */
+  readonly seccompDefault: boolean;
   /** Sysctls that are risky and may be set all the same; a `*` at the end stands for anything. */
   readonly allowedUnsafeSysctls: readonly string[];
   readonly cgroupRoot: string;

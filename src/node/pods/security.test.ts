@@ -11,10 +11,16 @@ const podWith = (securityContext: PodSecurityContext, own: SecurityContext = {})
     metadata: { name: 'p', namespace: 'd', uid: 'u' },
     spec: { securityContext, containers: [{ name: 'c', image: 'i', securityContext: own }] },
   }) as Pod;
-const made = (podWide: PodSecurityContext, own: SecurityContext = {}, image: Image = rootImage) => {
+const made = (
+  podWide: PodSecurityContext,
+  own: SecurityContext = {},
+  image: Image = rootImage,
+  seccompDefault = false,
+) => {
   const pod = podWith(podWide, own);
   return containerSecurity(pod, pod.spec!.containers[0]!, image, {
     seccompDir: '/profiles',
+    seccompDefault,
     maskedPaths: maskedPaths({ list: () => [], stat: () => undefined }),
     userNamespace: { mode: 'NODE' },
   })!;
@@ -30,6 +36,13 @@ describe('containerSecurity', () => {
       localhostRef: '/profiles/a/b.json',
     });
     assert.deepEqual(made(podWide, { privileged: true }).seccomp, { profileType: 'Unconfined' });
+  });
+
+  it('gives the runtime’s profile to who asks for none, where the node is told so', () => {
+    const asked = (type: string) => made({ seccompProfile: { type } }, {}, rootImage, true).seccomp;
+    assert.deepEqual(made({}, {}, rootImage, true).seccomp, { profileType: 'RuntimeDefault' });
+    assert.deepEqual(asked('Unconfined'), { profileType: 'Unconfined' });
+    assert.deepEqual(made({}, { privileged: true }, rootImage, true).seccomp, { profileType: 'Unconfined' });
   });
 
   it('runs as the container’s user, else the pod’s, else the image’s by number or name', () => {

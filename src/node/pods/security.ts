@@ -59,10 +59,22 @@ function namespaceOptions(pod: Pod, usernsOptions: UserNamespace, targetId?: str
   };
 }
 
-function seccompOf(profile: SeccompProfile | undefined, seccompDir: string): SecurityProfile {
-  if (profile === undefined || profile.type === 'Unconfined') return { profileType: 'Unconfined' };
+export interface ContainerSecurityOptions {
+  /** Where Localhost profiles are. */
+  readonly seccompDir: string;
+  /** Upstream's SeccompDefault: who asks for no profile gets the runtime's. */
+  readonly seccompDefault: boolean;
+  readonly maskedPaths: readonly string[];
+  readonly userNamespace: UserNamespace;
+  /** Container whose processes an ephemeral one sees. */
+  readonly targetId?: string;
+}
+
+function seccompOf(profile: SeccompProfile | undefined, options: ContainerSecurityOptions): SecurityProfile {
+  if (profile === undefined) return { profileType: options.seccompDefault ? 'RuntimeDefault' : 'Unconfined' };
+  if (profile.type === 'Unconfined') return { profileType: 'Unconfined' };
   if (profile.type === 'RuntimeDefault') return { profileType: 'RuntimeDefault' };
-  return { profileType: 'Localhost', localhostRef: `${seccompDir}/${profile.localhostProfile ?? ''}` };
+  return { profileType: 'Localhost', localhostRef: `${options.seccompDir}/${profile.localhostProfile ?? ''}` };
 }
 
 const isPrivileged = (container: AnyContainer): boolean => container.securityContext?.privileged === true;
@@ -95,12 +107,7 @@ export function containerSecurity(
   pod: Pod,
   container: AnyContainer,
   image: Image,
-  options: {
-    readonly seccompDir: string;
-    readonly maskedPaths: readonly string[];
-    readonly userNamespace: UserNamespace;
-    readonly targetId?: string;
-  },
+  options: ContainerSecurityOptions,
 ): ContainerConfig['linux']['securityContext'] {
   const own = container.securityContext;
   const podWide = pod.spec?.securityContext;
@@ -121,7 +128,7 @@ export function containerSecurity(
     ...(masked ? { maskedPaths: options.maskedPaths, readonlyPaths: READONLY_PATHS } : {}),
     seccomp: isPrivileged(container)
       ? { profileType: 'Unconfined' }
-      : seccompOf(own?.seccompProfile ?? podWide?.seccompProfile, options.seccompDir),
+      : seccompOf(own?.seccompProfile ?? podWide?.seccompProfile, options),
   };
 }
 

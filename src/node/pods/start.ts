@@ -143,6 +143,7 @@ export async function startContainer(
     imageRef: image.id,
     resources: containerResources(pod, container, deps.memoryCapacityBytes()),
     seccompDir: deps.paths.seccompDir,
+    seccompDefault: deps.seccompDefault,
     maskedPaths: deps.paths.masked,
     userNamespace: deps.userNamespaces.of(pod),
     terminationMessageFile: messageFile,

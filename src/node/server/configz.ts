@@ -20,6 +20,7 @@ export const configz = (options: KubeletOptions, maxPods: number): object => ({
     maxPods,
     ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
     ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
+    seccompDefault: options.seccompDefault === true,
     registerNode: true,
     ...(options.taints === undefined ? {} : { registerWithTaints: options.taints }),
     podLogsDir: `${options.rootDir}/log/pods`,
