@@ -6,6 +6,7 @@ import { type Component, startAll, stopAll } from '#base/lifecycle.ts';
 import { createLog, type Log, silentLog } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import { SeededRandom } from '#base/random.ts';
+import type { Pod } from '#generated/api/core-v1.ts';
 import { nodes } from '#generated/resources.ts';
 import { apiServerUser } from '#apiserver/authentication/users.ts';
 import type { Client } from '#client/client.ts';
@@ -44,6 +45,8 @@ export class SimulatedCluster {
   readonly client: Client;
   /** Every write that reached the API, in order: time, user, verb, path, status, name and resourceVersion of what came of it. */
   readonly trace: string[] = [];
+  /** Thousandths of a core that a running pod uses; scenarios set it. */
+  load: (pod: Pod) => number = () => 0;
   readonly #random: SeededRandom;
   readonly #options: SimulationOptions;
   readonly #log: Log;
@@ -121,6 +124,14 @@ export class SimulatedCluster {
     await this.call(startAll(parts, new AbortController().signal));
   }
 
+  /** The machine is switched off for good. What the API knows of it stays until somebody deletes it. */
+  async removeNode(name: string): Promise<void> {
+    const { links, parts } = this.#nodes.get(name)!;
+    this.#nodes.delete(name);
+    for (const link of Object.values(links)) link.cut();
+    await this.call(stopAll(parts));
+  }
+
   /** The node's network is cut, or mended: its pods run on, and nobody hears of it. */
   cutOff(name: string): void {
     for (const link of Object.values(this.#nodes.get(name)!.links)) link.cut();
@@ -145,6 +156,7 @@ export class SimulatedCluster {
       random: this.#random,
       log: this.#log,
       observe: (exchange) => this.#observed(exchange),
+      load: (pod) => this.load(pod),
     });
     this.#server = server;
     await this.call(server.start());

@@ -1,10 +1,12 @@
 // One life of the API server over a store that outlives it, wired as the real program wires it, without its listeners.
+import type { Pod } from '#generated/api/core-v1.ts';
 import type { Clock } from '#base/clock.ts';
 import { startAll, stopAll } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
 import { nodes, pods, secrets, serviceaccounts } from '#generated/resources.ts';
+import { metricsApi } from '#apiserver/metricsapi/metricsapi.ts';
 import { admissionPlugins } from '#apiserver/admission/plugins.ts';
 import { liveLookup, lookupOf } from '#apiserver/authentication/lookup.ts';
 import { TokenIssuer } from '#apiserver/authentication/token-request.ts';
@@ -26,6 +28,7 @@ import { generateKey } from '#pki/keys.ts';
 import { TokenSigner } from '#pki/tokens.ts';
 import { type Store, StoreError } from '#store/store.ts';
 import type { Reachable } from './link.ts';
+import { scriptedUsage } from './load.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
@@ -40,6 +43,8 @@ export interface ServerDeps {
   readonly log: Log;
   /** Sees every request, those of the server itself included. */
   readonly observe: (exchange: Exchange) => Exchange;
+  /** Thousandths of a core that a pod uses: what the metrics API tells of it. */
+  readonly load: (pod: Pod) => number;
 }
 
 export interface LivingServer extends Reachable {
@@ -95,6 +100,20 @@ export function livingServer(deps: ServerDeps): LivingServer {
         secrets: liveLookup(client, secrets),
       }),
       admission: admissionPlugins({ clock, random, informers, client, authorizer, rbac }),
+      computed: metricsApi({
+        informers,
+        clock,
+        log,
+        scrape: scriptedUsage({
+          clock,
+          load: deps.load,
+          podsOf: (node) =>
+            informers
+              .informer(pods)
+              .list()
+              .filter((p) => p.spec?.nodeName === node),
+        }),
+      }),
       hooks: [
         { name: 'rbac/bootstrap-roles', run: async () => void (await reconcileBootstrapRoles({ client, log })) },
         { name: 'coracle/cluster-defaults', run: () => clusterDefaults(CONFIG, PKI, client) },
