@@ -222,6 +222,7 @@ const calls = {
       const session = index % 4 === 1 ? http2.connect(`http://${ask.ip}:${ask.port}`) : undefined;
       session?.on('error', () => {});
       let current = session;
+      let refused = false;
       while (!state.stopped) {
         try {
           if (current !== undefined && (current.closed || current.destroyed)) {
@@ -229,12 +230,19 @@ const calls = {
             current.on('error', () => {});
           }
           const answer = current === undefined ? await askHttp1(ask, agent) : await http2Request(current, ask);
+          refused = false;
           if (answer.status === 200) {
             ok++;
             const { name } = JSON.parse(answer.body) as { name: string };
             by[name] = (by[name] ?? 0) + 1;
           } else failures.push(`${answer.status} ${answer.body}`);
         } catch (error) {
+          // RFC 9113 8.7: such a request was not processed, and clients send it again on another connection.
+          if (/REFUSED_STREAM/.test((error as Error).message) && !refused) {
+            refused = true;
+            current?.close();
+            continue;
+          }
           failures.push(`${current === undefined ? 'h1' : 'h2'} ${(error as Error).message}`);
         }
       }

@@ -72,8 +72,12 @@ export class Haproxy implements Proxy {
     this.#writeFiles(configuration, `${CONFIG_FILE}.new`);
     const { serving, draining } = this.#processes();
     const args = ['-D', '-f', this.#path(`${CONFIG_FILE}.new`), '-p', this.#path(PID_FILE)];
-    if (serving !== undefined) args.push('-x', this.#path(ADMIN_SOCKET), '-sf', String(serving.pid));
-    const result = await run(program, args, { timeoutMs: START_TIMEOUT_MS });
+    const after = serving === undefined ? [] : ['-sf', String(serving.pid)];
+    const handOver = serving === undefined ? [] : ['-x', this.#path(ADMIN_SOCKET)];
+    let result = await run(program, [...args, ...handOver, ...after], { timeoutMs: START_TIMEOUT_MS });
+    // One that does not hand its sockets on is asked to let go of them: better a moment's gap than the old routes for ever.
+    if (result.code !== 0 && result.code !== 127 && serving !== undefined)
+      result = await run(program, [...args, ...after], { timeoutMs: START_TIMEOUT_MS });
     if (result.code === 127) throw new ProgramMissing(program);
     if (result.code !== 0) throw new CommandError(program, args, { ...result, stderr: alerts(result.stderr) });
     const pid = Number((files.readText(this.#path(PID_FILE)) ?? '').trim());
