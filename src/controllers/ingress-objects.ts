@@ -27,6 +27,7 @@ export function ingressService(): Service {
     metadata: { ...(splitKey(INGRESS_SERVICE) as { namespace: string; name: string }), labels: LABELS },
     spec: {
       type: 'LoadBalancer',
+      ipFamilyPolicy: 'PreferDualStack',
       // The proxies see who asks.
       externalTrafficPolicy: 'Local',
       ports: [

@@ -140,6 +140,16 @@ describe('buildIngressModel', () => {
     );
   });
 
+  it('takes a pod with two addresses once', () => {
+    const model = modelOf(
+      { a: { routes: { 'a.example/': 'web' } } },
+      { web: { endpoints: ['[fd00::1]:80', '10.0.0.1:80'] } },
+    );
+    assert.deepEqual([...model.upstreams.values()][0]!.targets, [{ ip: '10.0.0.1', port: 80 }]);
+    const six = modelOf({ a: { routes: { 'a.example/': 'web' } } }, { web: { endpoints: ['[fd00::1]:80'] } });
+    assert.deepEqual([...six.upstreams.values()][0]!.targets, [{ ip: 'fd00::1', port: 80 }]);
+  });
+
   it('warns of a port that is not for HTTP, and routes it all the same', () => {
     const model = modelOf(
       { a: { routes: { 'a.example/': 'db:5432' } } },

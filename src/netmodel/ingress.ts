@@ -288,7 +288,7 @@ class Builder {
     // Names come checked from the API; the proxy's configuration does not rely on that.
     if (!/^[a-z0-9_.-]+$/.test(id)) return UNAVAILABLE;
     if (!this.upstreams.has(id)) {
-      const targets = ingressTargets(this.#facts.slices(key), port.name ?? '');
+      const targets = ingressTargets(ofOneFamily(service, this.#facts.slices(key)), port.name ?? '');
       this.upstreams.set(id, { id, service: key, port: port.port, protocol, options, targets });
     }
     return id;
@@ -389,6 +389,13 @@ function optionsSuffix(protocol: BackendProtocol, options: IngressOptions): stri
     options.cookieAffinity ? 'cookie' : '',
   ].filter((p) => p !== '');
   return parts.length === 0 ? '' : `_${parts.join('_')}`;
+}
+
+/** A pod with two addresses is one endpoint: by the Service's first family, when that has any. */
+function ofOneFamily(service: Service, slices: readonly EndpointSlice[]): readonly EndpointSlice[] {
+  const first = service.spec?.ipFamilies?.[0] ?? 'IPv4';
+  const own = slices.filter((s) => s.addressType === first);
+  return own.length > 0 ? own : slices;
 }
 
 /** Ready endpoints; when there is none, those that still serve while they terminate. */
