@@ -71,7 +71,8 @@ describe('job', () => {
   });
 
   const indexed = { completionMode: 'Indexed', completions: 3 };
-  const rule = (more: Record<string, unknown>) => ({ podFailurePolicy: { rules: [more] } }) as unknown as Partial<JobSpec>;
+  const rule = (more: Record<string, unknown>) =>
+    ({ podFailurePolicy: { rules: [more] } }) as unknown as Partial<JobSpec>;
   const codes = (more: Record<string, unknown>) =>
     rule({ action: 'Count', onExitCodes: { operator: 'In', values: [1], ...more } });
   const success = (more: Record<string, unknown>) =>

@@ -9,6 +9,7 @@ import { SeededRandom } from '#base/random.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
 import { TestApi } from '#client/testing.ts';
+import { ENDS_ANNOTATION } from '../cri/fake.ts';
 import { createHollowKubelet, hollowFiles } from './hollow.ts';
 
 async function startHollow() {
@@ -92,6 +93,23 @@ describe('createHollowKubelet', () => {
     });
     await clock.step(100);
     assert.equal(api.find(pods, 'default/web'), undefined);
+    await stop();
+  });
+
+  it('ends containers when their pod says so', async () => {
+    const { api, clock, stop } = await startHollow();
+    const annotations = { [ENDS_ANNOTATION]: '3s:7' };
+    api.put(pods, {
+      ...pod,
+      metadata: { ...pod.metadata, annotations },
+      spec: { ...pod.spec!, restartPolicy: 'Never' },
+    });
+    await clock.step(2000);
+    assert.equal(api.find(pods, 'default/web')!.status?.phase, 'Running');
+    await clock.step(3000);
+    const { status } = api.find(pods, 'default/web')!;
+    assert.equal(status?.phase, 'Failed');
+    assert.equal(status.containerStatuses?.[0]?.state?.terminated?.exitCode, 7);
     await stop();
   });
 
