@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Job } from '#generated/api/batch-v1.ts';
 import { jobs } from '#generated/resources.ts';
 import { formatTime } from '#machinery/time.ts';
-import { makeJob } from './job/played-job.ts';
+import { makeJob } from './job/builders.ts';
 import { TestCluster } from './runtime/testing.ts';
 import { ttlAfterFinishedController } from './ttl-after-finished.ts';
 

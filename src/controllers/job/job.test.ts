@@ -8,7 +8,7 @@ import { keyOf } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
 import { TestCluster } from '../runtime/testing.ts';
 import { jobController } from './job.ts';
-import { conditionsOf, type Ending, makeJob, playJob, playKubelet, theJob } from './played-job.ts';
+import { conditionsOf, type Ending, makeJob, playJob, playKubelet, theJob } from './builders.ts';
 import { completionIndexOf } from './pods.ts';
 
 async function started(spec: Partial<JobSpec>): Promise<TestCluster> {
