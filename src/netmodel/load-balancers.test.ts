@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Service } from '#generated/api/core-v1.ts';
-import { balancedAddresses, EXCLUDE_LABEL, isOwnLoadBalancer, mayBalance, ranked } from './load-balancers.ts';
+import { balancedAddresses, EXCLUDE_LABEL, isLost, isOwnLoadBalancer, mayBalance, ranked } from './load-balancers.ts';
 
 const NODES = Array.from({ length: 9 }, (_, i) => `node-${i + 1}`);
 
@@ -28,6 +28,15 @@ describe('ranked', () => {
         assert.equal(left[0], gone === first ? second : first);
       }),
     );
+  });
+
+  it('lets another speak for each that is lost, in unchanged order', () => {
+    const address = { ip: '10.0.0.1', only: undefined };
+    const all = ranked(address, NODES);
+    assert.equal(all.length, 3);
+    const more = ranked(address, NODES, new Set([all[0]!, all[2]!]));
+    assert.deepEqual([more.length, more.slice(0, 3)], [5, all]);
+    assert.equal(ranked(address, NODES, new Set(NODES)).length, NODES.length);
   });
 
   it('takes only nodes with endpoints where the policy wants that', () => {
@@ -80,9 +89,14 @@ describe('mayBalance', () => {
     metadata: { name: 'n', labels },
     status: { conditions: [{ type: 'Ready', status }] },
   });
-  it('leaves out nodes that are lost or excluded, not those that are merely not Ready', () =>
+  it('leaves out nodes that are excluded, not those that are not Ready', () =>
     assert.deepEqual(
       [node('True'), node('False'), node('Unknown'), node('True', { [EXCLUDE_LABEL]: '' })].map(mayBalance),
-      [true, true, false, false],
+      [true, true, true, false],
+    ));
+  it('knows the lost', () =>
+    assert.deepEqual(
+      ['True', 'False', 'Unknown'].map((s) => isLost(node(s))),
+      [false, false, true],
     ));
 });

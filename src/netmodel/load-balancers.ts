@@ -39,20 +39,36 @@ export function balancedAddresses(service: Service, slices: readonly EndpointSli
   return ips.map((ip) => ({ ip, only: nodes === undefined || nodes.size === 0 ? undefined : nodes }));
 }
 
-/** Nodes that may have addresses. One that is lost for long makes room for the next to speak. */
 export function mayBalance(node: Node): boolean {
-  const lost = node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'Unknown') === true;
-  return !lost && node.metadata.labels?.[EXCLUDE_LABEL] === undefined && node.metadata.deletionTimestamp === undefined;
+  return node.metadata.labels?.[EXCLUDE_LABEL] === undefined && node.metadata.deletionTimestamp === undefined;
 }
 
-/** The nodes that may have the address, best first. Adding or removing a node moves only what it wins or had. */
-export function ranked({ ip, only }: BalancedAddress, nodes: readonly string[]): readonly string[] {
-  return nodes
+/** The control plane has not heard of it for long. It may live all the same: the control plane may have been away itself. */
+export function isLost(node: Node): boolean {
+  return node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'Unknown') === true;
+}
+
+/**
+ * The nodes that may have the address, best first: as many as are to say that they live, not counting lost ones. Adding or
+ * removing a node moves only what it wins or had; being called lost moves nothing.
+ */
+export function ranked(
+  { ip, only }: BalancedAddress,
+  nodes: readonly string[],
+  lost: ReadonlySet<string> = new Set(),
+): readonly string[] {
+  const order = nodes
     .filter((n) => only === undefined || only.has(n))
     .map((name) => ({ name, weight: hash(`${ip} ${name}`) }))
     .sort((a, b) => b.weight - a.weight || (a.name < b.name ? -1 : 1))
-    .slice(0, SPEAKERS_PER_ADDRESS)
     .map(({ name }) => name);
+  const out: string[] = [];
+  for (let speakers = 0; speakers < SPEAKERS_PER_ADDRESS && out.length < order.length; ) {
+    const name = order[out.length]!;
+    out.push(name);
+    if (!lost.has(name)) speakers++;
+  }
+  return out;
 }
 
 /** FNV-1a with a final mix, so that names that differ in one letter are spread. */

@@ -14,9 +14,10 @@ import { createClient } from '#client/rest-client.ts';
 import { createControl } from '#cluster/control-plane.ts';
 import { isConditionTrue } from '#machinery/conditions.ts';
 import type { Exchange, ExchangeResponse } from '#machinery/exchange.ts';
+import { FakeCard, type Neighbours } from '#network/loadbalancer/fake-card.ts';
 import { createMemoryStore } from '#store/memory.ts';
 import { Link } from './link.ts';
-import { agentUser, hollowNode, type NodeShape, nodeUser } from './node.ts';
+import { agentUser, hollowNode, LOAD_BALANCER_RANGE, type NodeShape, nodeUser } from './node.ts';
 import { livingServer, type LivingServer } from './server.ts';
 
 export interface SimulationOptions {
@@ -25,6 +26,8 @@ export interface SimulationOptions {
   readonly nodes?: number;
   /** What each of them has. */
   readonly shape?: NodeShape;
+  /** Whether nodes answer for load balancers' addresses. */
+  readonly loadBalancers?: boolean;
   /** Everything the parts log, for looking into a failure. */
   readonly log?: (line: string) => void;
 }
@@ -47,6 +50,9 @@ export class SimulatedCluster {
   readonly trace: string[] = [];
   /** Thousandths of a core that a running pod uses; scenarios set it. */
   load: (pod: Pod) => number = () => 0;
+  /** Node → what it has on its card, and whom the network's other machines send to. */
+  readonly cards = new Map<string, FakeCard>();
+  readonly neighbours: Neighbours = new Map();
   readonly #random: SeededRandom;
   readonly #options: SimulationOptions;
   readonly #log: Log;
@@ -102,7 +108,7 @@ export class SimulatedCluster {
   async #startControl(): Promise<void> {
     this.#controlLink = this.#link(apiServerUser);
     this.#control = createControl(
-      { podCIDR: '10.244.0.0/16', rootCa: 'simulated', disabled: [] },
+      { podCIDR: '10.244.0.0/16', rootCa: 'simulated', disabled: [], loadBalancerRanges: [LOAD_BALANCER_RANGE] },
       {
         transport: this.#controlLink,
         clock: this.clock,
@@ -119,7 +125,10 @@ export class SimulatedCluster {
   async addNode(name: string, shape: NodeShape = {}): Promise<void> {
     const links = { kubelet: this.#link(nodeUser(name)), agent: this.#link(agentUser(name)) };
     const ip = `192.0.2.${21 + this.#nodes.size}`;
-    const parts = hollowNode(name, ip, shape, { links, clock: this.clock, random: this.#random, log: this.#log });
+    const card = this.#options.loadBalancers === true ? new FakeCard(this.clock, this.neighbours) : undefined;
+    if (card !== undefined) this.cards.set(name, card);
+    const deps = { links, clock: this.clock, random: this.#random, log: this.#log };
+    const parts = hollowNode(name, ip, shape, card === undefined ? deps : { ...deps, card });
     this.#nodes.set(name, { links, parts });
     await this.call(startAll(parts, new AbortController().signal));
   }

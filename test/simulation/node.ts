@@ -1,21 +1,25 @@
 // A hollow node of the simulation: the real kubelet with containers in memory and what lets volumes go, under the node's two
 // identities, each at the end of its own link.
 import type { Clock } from '#base/clock.ts';
-import { type CIDR, parseCIDR } from '#base/ip.ts';
+import { type CIDR, parseCIDR, parseIPRange } from '#base/ip.ts';
 import type { Component } from '#base/lifecycle.ts';
 import type { Log } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import type { Random } from '#base/random.ts';
-import { nodes } from '#generated/resources.ts';
+import { endpointslices, leases, nodes, services } from '#generated/resources.ts';
 import { ALL_AUTHENTICATED, NODE_USER_PREFIX, NODES_GROUP } from '#apiserver/authentication/users.ts';
+import type { Client, Informers } from '#client/client.ts';
 import { QueuedEventRecorder } from '#client/events.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
 import { NODE_AGENT_GROUP } from '#cluster/cluster-defaults.ts';
 import { podAddress } from '#cluster/hollow-program.ts';
 import type { UserInfo } from '#machinery/exchange.ts';
+import { SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import { noNetwork } from '#netmodel/node-network.ts';
 import type { EndingOf } from '#node/cri/fake.ts';
+import type { Card } from '#network/loadbalancer/card.ts';
+import { Speaker } from '#network/loadbalancer/speaker.ts';
 import { createHollowKubelet, createHollowReclaimer } from '#node/hollow/hollow.ts';
 import { AGENT_USER_PREFIX } from '#tunnel/protocol.ts';
 import type { Link } from './link.ts';
@@ -34,7 +38,12 @@ export interface NodeDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Where the node has load balancers' addresses; absent: it has none. */
+  readonly card?: Card;
 }
+
+/** Of the simulated network, beyond what nodes have. */
+export const LOAD_BALANCER_RANGE = '192.0.2.201-192.0.2.253';
 
 export const nodeUser = (name: string): UserInfo => ({
   name: `${NODE_USER_PREFIX}${name}`,
@@ -96,6 +105,7 @@ export function hollowNode(name: string, ip: string, shape: NodeShape, deps: Nod
       ...(shape.labels === undefined ? {} : { labels: shape.labels }),
     },
   });
+  const speaker = deps.card === undefined ? undefined : speakerOf(name, deps.card, agentClient, agentInformers, deps);
   return [
     events,
     {
@@ -108,11 +118,34 @@ export function hollowNode(name: string, ip: string, shape: NodeShape, deps: Nod
     },
     {
       name: `volumes-${name}`,
-      start: async (signal) => void (await Promise.all([agentInformers.start(signal), reclaimer.start(signal)])),
+      start: async (signal) =>
+        void (await Promise.all([agentInformers.start(signal), reclaimer.start(signal), speaker?.start(signal)])),
       stop: async () => {
+        await speaker?.stop();
         await reclaimer.stop();
         await agentInformers.stop();
       },
     },
   ];
+}
+
+function speakerOf(
+  nodeName: string,
+  card: Card,
+  client: Client,
+  informers: Informers,
+  { clock, log }: NodeDeps,
+): Speaker {
+  return new Speaker({
+    services: informers.informer(services),
+    slices: informers.informer(endpointslices),
+    nodes: informers.informer(nodes),
+    leases: informers.informer(leases, { namespace: SPEAKER_NAMESPACE, labelSelector: `${SPEAKER_LABEL}=true` }),
+    client,
+    card,
+    clock,
+    log,
+    nodeName,
+    ranges: [parseIPRange(LOAD_BALANCER_RANGE)!],
+  });
 }

@@ -14,51 +14,16 @@ import { createInProcessTransport } from '#client/transports/in-process.ts';
 import type { Exchange } from '#machinery/exchange.ts';
 import { StatusError } from '#machinery/status.ts';
 import { HOLDS_ANNOTATION, ranked, SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
-import type { Card } from './card.ts';
+import { FakeCard, type Neighbours } from './fake-card.ts';
 import { Speaker } from './speaker.ts';
 
 const IPS = Array.from({ length: 8 }, (_, i) => `192.168.77.${201 + i}`);
 const NAMES = ['one', 'two', 'three'];
 
-/** A card whose kernel forgets addresses in time, and the neighbours' memory of who said what last. */
-class FakeCard implements Card {
-  readonly #clock: SteppedClock;
-  readonly #neighbours: Map<string, FakeCard>;
-  /** Address → when it expires. */
-  readonly #until = new Map<string, number>();
-  announcements = 0;
-  constructor(clock: SteppedClock, neighbours: Map<string, FakeCard>) {
-    this.#clock = clock;
-    this.#neighbours = neighbours;
-  }
-  get now(): string[] {
-    return [...this.#until].filter(([, until]) => until > this.#clock.monotonic()).map(([ip]) => ip);
-  }
-  /** Whether the kernel would keep it without an agent. */
-  isForEver(ip: string): boolean {
-    return this.#until.get(ip) === Number.POSITIVE_INFINITY;
-  }
-  async held() {
-    return this.now;
-  }
-  async hold(ips: readonly string[], seconds: number | undefined) {
-    for (const ip of ips)
-      this.#until.set(ip, seconds === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + seconds * 1000);
-  }
-  async drop(ips: readonly string[]) {
-    for (const ip of ips) this.#until.delete(ip);
-  }
-  async announce() {
-    this.announcements++;
-    for (const ip of this.now) this.#neighbours.set(ip, this);
-  }
-}
-
 class World {
   readonly api = new TestApi();
   readonly clock = new SteppedClock();
-  /** Address → the card that its neighbours send to. */
-  readonly neighbours = new Map<string, FakeCard>();
+  readonly neighbours: Neighbours = new Map();
   readonly cards = new Map<string, FakeCard>();
   readonly #stops = new Map<string, () => Promise<void>>();
   /** Nodes that the API cannot be reached from. */

@@ -16,6 +16,7 @@ import {
   type BalancedAddress,
   balancedAddresses,
   HOLDS_ANNOTATION,
+  isLost,
   isOwnLoadBalancer,
   mayBalance,
   ranked,
@@ -70,6 +71,9 @@ export class Speaker {
   #stopped = false;
   /** Work on the card, one after another. */
   #work: Promise<void> = Promise.resolve();
+  /** The own lease as it was written last: the informer may be behind, or cut off while writes get through. */
+  #written: Lease | undefined;
+  #renewalFailed = false;
   /** When the renewal that is on its way began. */
   #renewingSinceMs: number | undefined;
   /** Whether others would take over, as known when there was contact last. */
@@ -126,7 +130,8 @@ export class Speaker {
   }
 
   #nodesChanged(old: Node | undefined, node: Node | undefined): void {
-    if (old !== undefined && node !== undefined && mayBalance(old) === mayBalance(node)) return;
+    const same = (of: (n: Node) => boolean) => old !== undefined && node !== undefined && of(old) === of(node);
+    if (same(mayBalance) && same(isLost)) return;
     this.#ranks = undefined;
     this.#wake();
   }
@@ -169,11 +174,10 @@ export class Speaker {
 
   #ranking(): ReadonlyMap<string, readonly string[]> {
     if (this.#ranks !== undefined) return this.#ranks;
-    const names = this.#deps.nodes
-      .list()
-      .filter(mayBalance)
-      .map((n) => n.metadata.name!);
-    this.#ranks = new Map([...this.#addresses.values()].flat().map((a) => [a.ip, ranked(a, names)]));
+    const nodes = this.#deps.nodes.list().filter(mayBalance);
+    const names = nodes.map((n) => n.metadata.name!);
+    const lost = new Set(nodes.filter(isLost).map((n) => n.metadata.name!));
+    this.#ranks = new Map([...this.#addresses.values()].flat().map((a) => [a.ip, ranked(a, names, lost)]));
     return this.#ranks;
   }
 
@@ -229,7 +233,7 @@ export class Speaker {
   }
 
   #ownLease(): Lease | undefined {
-    return this.#deps.leases.get(`${SPEAKER_NAMESPACE}/${NAME_PREFIX}${this.#deps.nodeName}`);
+    return this.#written ?? this.#deps.leases.get(`${SPEAKER_NAMESPACE}/${NAME_PREFIX}${this.#deps.nodeName}`);
   }
 
   /** Says that this node lives, where that is asked for; else takes the word back. Never rejects. */
@@ -250,9 +254,9 @@ export class Speaker {
         };
         const annotations = { [HOLDS_ANNOTATION]: [...this.#held].sort().join() };
         if (own !== undefined) {
-          await resource.update({ ...own, metadata: { ...own.metadata, annotations }, spec });
+          this.#written = await resource.update({ ...own, metadata: { ...own.metadata, annotations }, spec });
         } else {
-          await resource.create({
+          this.#written = await resource.create({
             metadata: {
               namespace: SPEAKER_NAMESPACE,
               name: `${NAME_PREFIX}${nodeName}`,
@@ -269,11 +273,20 @@ export class Speaker {
             spec,
           });
         }
-      } else if (own !== undefined) await resource.delete(SPEAKER_NAMESPACE, own.metadata.name!);
+      } else if (own !== undefined) {
+        await resource.delete(SPEAKER_NAMESPACE, own.metadata.name!);
+        this.#written = undefined;
+      }
+      this.#renewalFailed = false;
     } catch (error) {
-      // The informer brings what is there; the next tick tries again.
-      if (!isStatus(error, 'Conflict') && !isStatus(error, 'AlreadyExists') && !isStatus(error, 'NotFound'))
-        log.warn('the lease for load balancers was not renewed', { error: describeError(error) });
+      if (isStatus(error, 'Conflict') || isStatus(error, 'AlreadyExists') || isStatus(error, 'NotFound')) {
+        // Somebody else wrote or deleted it: the next tick goes on from what is there.
+        this.#written = await resource.get(SPEAKER_NAMESPACE, `${NAME_PREFIX}${nodeName}`).catch(() => undefined);
+        return;
+      }
+      const level = this.#renewalFailed ? 'debug' : 'warn';
+      this.#renewalFailed = true;
+      log[level]('the lease for load balancers was not renewed', { error: describeError(error) });
     }
   }
 }
