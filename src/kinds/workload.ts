@@ -2,6 +2,7 @@
 import type { Container, PodTemplateSpec } from '#generated/api/core-v1.ts';
 import type { LabelSelector } from '#generated/api/meta-v1.ts';
 import { matcherOf, matchesLabels, SelectorError } from '#machinery/selectors.ts';
+import { parsePercent } from '#machinery/intstr.ts';
 import { isValidPercent } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { defaultPodSpec } from './core/pod/defaults.ts';
@@ -67,6 +68,12 @@ export function validateIntOrPercent(value: number | string | undefined, path: s
   if (typeof value === 'string') messages(isValidPercent(value), path, value, errors);
   else if (value !== undefined && value < 0)
     errors.push(fieldError.invalid(path, value, 'must be greater than or equal to 0'));
+}
+
+/** Numbers are not judged. */
+export function validateAtMost100Percent(value: number | string | undefined, path: string, errors: Errors): void {
+  if (typeof value === 'string' && (parsePercent(value) ?? 0) > 100)
+    errors.push(fieldError.invalid(path, value, 'must not be greater than 100%'));
 }
 
 export const containerNames = (containers: readonly Container[] | undefined): string =>

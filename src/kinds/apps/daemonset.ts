@@ -11,6 +11,7 @@ import {
   containerImages,
   containerNames,
   defaultTemplate,
+  validateAtMost100Percent,
   validateIntOrPercent,
   validateTemplateAndSelector,
 } from '../workload.ts';
@@ -121,8 +122,7 @@ function validateRollingUpdate(rolling: RollingUpdateDaemonSet | undefined, path
     [maxSurge, `${path}.maxSurge`],
   ] as const) {
     validateIntOrPercent(value, field, errors);
-    if (typeof value === 'string' && (parsePercent(value) ?? 0) > 100)
-      errors.push(fieldError.invalid(field, value, 'must not be greater than 100%'));
+    validateAtMost100Percent(value, field, errors);
   }
   const isSet = (v: number | string | undefined): boolean => (typeof v === 'string' ? parsePercent(v) : v) !== 0;
   if (isSet(maxUnavailable) && isSet(maxSurge))

@@ -117,4 +117,10 @@ describe('fromStorage', () => {
     assert.deepEqual(again.status!.conditions, stored.status!.conditions);
     assert.equal(again.metadata.annotations, undefined);
   });
+
+  it('takes lists that are null as empty', () => {
+    const status = { desiredReplicas: 0, currentMetrics: null } as never;
+    const old = fromStorage({ ...make(), status } as HorizontalPodAutoscaler);
+    assert.equal(old.metadata.annotations, undefined);
+  });
 });

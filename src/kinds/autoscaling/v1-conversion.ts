@@ -88,8 +88,10 @@ export function toStorage(object: KubeObject): KubeObject {
 
 export function fromStorage(object: KubeObject): KubeObject {
   const stored = object as HorizontalPodAutoscaler;
-  const { metrics = [], behavior, ...spec } = stored.spec ?? NO_SPEC;
-  const { currentMetrics = [], conditions = [], ...status } = stored.status ?? { desiredReplicas: 0 };
+  const { metrics: all, behavior, ...spec } = stored.spec ?? NO_SPEC;
+  const { currentMetrics: now, conditions: known, ...status } = stored.status ?? { desiredReplicas: 0 };
+  // Upstream writes null for lists that nobody filled.
+  const [metrics, currentMetrics, conditions] = [all ?? [], now ?? [], known ?? []];
   const cpu = metrics.find((m) => isCpu(m) && m.resource?.target.averageUtilization !== undefined);
   const currentCpu = currentMetrics.find(isCpu);
   const others = metrics.filter((m) => m !== cpu);

@@ -1,12 +1,25 @@
 // PodDisruptionBudget.
-import type { PodDisruptionBudget } from '#generated/api/policy-v1.ts';
+import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from '#generated/api/policy-v1.ts';
 import { fieldError } from '#machinery/status.ts';
-import type { Errors } from '../rules.ts';
+import { checkRows, type Errors, type Row } from '../rules.ts';
 import { validateLabelSelector } from '../selectors.ts';
-import { validateIntOrPercent } from '../workload.ts';
+import { validateAtMost100Percent, validateIntOrPercent } from '../workload.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, resetStatusOnCreate } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
+
+const EMPTY_STATUS: PodDisruptionBudgetStatus = {
+  currentHealthy: 0,
+  desiredHealthy: 0,
+  disruptionsAllowed: 0,
+  expectedPods: 0,
+};
+const STATUS_ROWS: readonly Row<PodDisruptionBudgetStatus>[] = [
+  { field: 'disruptionsAllowed', min: 0 },
+  { field: 'currentHealthy', min: 0 },
+  { field: 'desiredHealthy', min: 0 },
+  { field: 'expectedPods', min: 0 },
+];
 
 export const podDisruptionBudget: ResourceDefinition<PodDisruptionBudget> = defineKind<PodDisruptionBudget>({
   group: 'policy',
@@ -27,6 +40,11 @@ export const podDisruptionBudget: ResourceDefinition<PodDisruptionBudget> = defi
     prepareForUpdate: (b, old) => ({ ...b, status: old.status }),
     validateCreate: validate,
     validateUpdate: validate,
+    validateStatusUpdate: (b) => {
+      const errors: Errors = [];
+      checkRows(b.status ?? EMPTY_STATUS, 'status', STATUS_ROWS, errors);
+      return errors;
+    },
   },
 });
 
@@ -37,8 +55,10 @@ function validate(b: PodDisruptionBudget): Errors {
   if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
     errors.push(fieldError.invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'));
   }
-  validateIntOrPercent(spec.minAvailable, 'spec.minAvailable', errors);
-  validateIntOrPercent(spec.maxUnavailable, 'spec.maxUnavailable', errors);
+  for (const member of ['minAvailable', 'maxUnavailable'] as const) {
+    validateIntOrPercent(spec[member], `spec.${member}`, errors);
+    validateAtMost100Percent(spec[member], `spec.${member}`, errors);
+  }
   validateLabelSelector(spec.selector, 'spec.selector', errors);
   if (
     spec.unhealthyPodEvictionPolicy !== undefined &&
