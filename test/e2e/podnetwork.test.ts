@@ -1,8 +1,8 @@
-// A cluster whose nodes are joined by tunnels, as the article draws it: flat, without translation, for packets of every size;
-// and the same cluster afterwards with routes.
+// A cluster whose nodes are joined by tunnels, as the article draws it: flat, without translation, for packets of every size,
+// and of both address families. Then the same cluster with routes.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Pod } from '#generated/api/core-v1.ts';
+import type { Node, Pod } from '#generated/api/core-v1.ts';
 import { call, CLIENT_IMAGE, makeClientPod, TestCluster, until } from './cluster.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -27,10 +27,14 @@ const web: Pod = {
   },
 };
 
-describe('pod network through VXLAN', { timeout: 240_000, skip: isRoot ? false : 'needs root' }, () => {
+describe('pod network through VXLAN, of both families', {
+  timeout: 240_000,
+  skip: isRoot ? false : 'needs root',
+}, () => {
   let cluster: TestCluster;
   let client: Pod;
   let server: Pod;
+  let listener: Pod;
   const podIP = (pod: Pod): string => pod.status!.podIP!;
   const inClient = (command: readonly string[]) => cluster.mustExec(NAMESPACE, 'client', command);
   const fetch = (url: string) => inClient(['curl', '-sS', '--max-time', '5', url]);
@@ -56,15 +60,48 @@ describe('pod network through VXLAN', { timeout: 240_000, skip: isRoot ? false :
       podIP(server),
     ]);
 
+  const ips = (pod: Pod): readonly string[] => pod.status!.podIPs!.map((i) => i.ip!);
+  const shell = (line: string) => cluster.exec(NAMESPACE, 'client', ['bash', '-c', line]);
+  /** Connects over IPv6 from the client pod; the listener says from where. */
+  const seenConnecting = async (host: string, port: number): Promise<string> => {
+    const heard = async () =>
+      [...(await cluster.kubectl(['logs', 'listener'])).matchAll(/received on (\S+) \d+/g)].map((m) => m[1]!);
+    const before = (await heard()).length;
+    const output = await shell(`nc -6 -z -w 3 ${host} ${port}`);
+    assert.equal(output.code, 0, output.stderr);
+    return until('the connection in the log', 10_000, async () => (await heard())[before]);
+  };
+  const service = (name: string, spec: object) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: NAMESPACE },
+    spec: { selector: { app: 'listener' }, ports: [{ port: 9000 }], ...spec },
+  });
+  interface MadeService {
+    readonly spec: { readonly clusterIPs: readonly string[]; readonly ports: readonly { readonly nodePort: number }[] };
+  }
+
   const start = async (): Promise<void> => {
-    [client, server] = await Promise.all([cluster.ready(NAMESPACE, 'client'), cluster.ready(NAMESPACE, 'web')]);
+    const ready = (name: string) => cluster.ready(NAMESPACE, name);
+    [client, server, listener] = await Promise.all([ready('client'), ready('web'), ready('listener')]);
   };
 
   before(async () => {
-    ({ cluster } = await TestCluster.up(['--nodes', '2', '--pod-network', 'vxlan']));
+    ({ cluster } = await TestCluster.up(['--nodes', '2', '--pod-network', 'vxlan', '--ip-families', 'ipv4,ipv6']));
     await cluster.apply(
       makeClientPod({ name: 'client', namespace: NAMESPACE, node: 'node-1', labels: { role: 'client' } }),
       web,
+      makeClientPod({
+        name: 'listener',
+        namespace: NAMESPACE,
+        node: 'node-2',
+        labels: { app: 'listener' },
+        command: ['nc', '-6lkvn', '9000'],
+      }),
+      service('both', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack' }),
+      service('six', { ipFamilies: ['IPv6'] }),
+      service('four', {}),
+      service('headless', { clusterIP: 'None', ipFamilyPolicy: 'PreferDualStack' }),
       {
         apiVersion: 'v1',
         kind: 'Service',
@@ -77,7 +114,7 @@ describe('pod network through VXLAN', { timeout: 240_000, skip: isRoot ? false :
   after(() => cluster?.down());
 
   it('says what joins the nodes', async () => {
-    assert.match((await cluster.coracle(['status'])).stdout, /pods 10\.244\.0\.0\/16 by vxlan/);
+    assert.match((await cluster.coracle(['status'])).stdout, /pods 10\.244\.0\.0\/16,fd00:10:244::\/56 by vxlan/);
     const link = await cluster.nodeShell('node-1', 'ip -d link show coracle.vxlan');
     assert.match(link.stdout, /mtu 1450[^]*vxlan id 1 local [\d.]+ dev eth0 .*dstport 4789 nolearning/);
   });
@@ -124,10 +161,76 @@ describe('pod network through VXLAN', { timeout: 240_000, skip: isRoot ? false :
     );
   });
 
+  it('gives nodes and pods an address of each', async () => {
+    for (const pod of [client, listener]) {
+      assert.match(ips(pod)[0]!, /^10\.244\./);
+      assert.match(ips(pod)[1]!, /^fd00:10:244:/);
+      assert.equal(pod.status!.podIP, ips(pod)[0]);
+      assert.deepEqual(
+        pod.status!.hostIPs!.map((i) => (i.ip!.includes(':') ? 6 : 4)),
+        [4, 6],
+      );
+    }
+    const node = await cluster.get<Node>(NAMESPACE, 'node', 'node-1');
+    assert.match(node.spec!.podCIDRs!.join(' '), /^10\.244\.\d+\.0\/24 fd00:10:244:\S*\/64$/);
+  });
+
+  it('reaches a pod and Services of the other node over IPv6, the client’s address kept', async () => {
+    assert.equal(await seenConnecting(ips(listener)[1]!, 9000), ips(client)[1]);
+    for (const name of ['both', 'six', 'headless'])
+      assert.equal(await seenConnecting(`${name}.${NAMESPACE}.svc.cluster.local`, 9000), ips(client)[1]);
+    assert.notEqual((await shell('nc -6 -z -w 2 four 9000')).code, 0, 'it has no address of IPv6');
+    assert.equal((await shell('nc -4 -z -w 2 four 9000')).code, 0);
+  });
+
+  it('names addresses of both families, and the Services of an address', async () => {
+    const both = await cluster.get<MadeService>(NAMESPACE, 'service', 'both');
+    const dig = async (what: string) => (await shell(`dig +short ${what}`)).stdout.trim();
+    assert.equal(await dig(`A both.${NAMESPACE}.svc.cluster.local`), both.spec.clusterIPs[0]);
+    assert.equal(await dig(`AAAA both.${NAMESPACE}.svc.cluster.local`), both.spec.clusterIPs[1]);
+    assert.equal(await dig(`AAAA headless.${NAMESPACE}.svc.cluster.local`), ips(listener)[1]);
+    assert.equal(await dig(`-x ${both.spec.clusterIPs[1]}`), `both.${NAMESPACE}.svc.cluster.local.`);
+  });
+
+  it('answers the laptop at node ports of both families, and not at pods', async () => {
+    const both = await cluster.get<MadeService>(NAMESPACE, 'service', 'both');
+    const nodes = await cluster.list<Node>(NAMESPACE, 'nodes');
+    const connects = (host: string, port: number, seconds: number) =>
+      call('timeout', [String(seconds), 'bash', '-c', `echo > /dev/tcp/${host}/${port}`]);
+    const addresses = nodes.flatMap((n) => n.status!.addresses!.filter((a) => a.type === 'InternalIP'));
+    assert.equal(addresses.length, 4);
+    for (const { address } of addresses) {
+      const answer = await connects(address, both.spec.ports[0]!.nodePort, 5);
+      assert.equal(answer.code, 0, `${address}: ${answer.stderr}`);
+    }
+    assert.notEqual((await connects(ips(listener)[1]!, 9000, 1)).code, 0);
+    assert.notEqual((await connects(both.spec.clusterIPs[1]!, 9000, 1)).code, 0);
+  });
+
+  it('isolates a pod in both families', async () => {
+    const policy = (from: object[]) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'listener', namespace: NAMESPACE },
+      spec: { podSelector: { matchLabels: { app: 'listener' } }, policyTypes: ['Ingress'], ingress: [{ from }] },
+    });
+    const open = async (): Promise<string> => {
+      const tries = await Promise.all(ips(listener).map((ip) => shell(`nc -z -w 1 ${ip} 9000`)));
+      return tries.map((t) => (t.code === 0 ? 'open' : 'closed')).join(' ');
+    };
+    await cluster.apply(policy([{ podSelector: { matchLabels: { role: 'nobody' } } }]));
+    await until('nobody gets in', 15_000, async () => (await open()) === 'closed closed');
+    await cluster.apply(policy([{ podSelector: { matchLabels: { role: 'client' } } }]));
+    await until('the client gets in', 15_000, async () => (await open()) === 'open open');
+  });
+
   it('keeps its mode while it runs, and takes another when it starts again', async () => {
     const refused = await cluster.coracle(['up', '--pod-network', 'routes']);
     assert.equal(refused.code, 64);
     assert.match(refused.stderr, /runs with --pod-network vxlan; to change it, run first: coracle down/);
+    const families = await cluster.coracle(['up', '--ip-families', 'ipv4']);
+    assert.equal(families.code, 64);
+    assert.match(families.stderr, /was made with --ip-families ipv4,ipv6; that cannot be changed/);
     const stopped = await cluster.coracle(['down', '--timeout', '2'], { timeoutMs: 60_000 });
     assert.equal(stopped.code, 0, stopped.stderr);
     const again = await cluster.coracle(['up', '--pod-network', 'routes'], { timeoutMs: 120_000 });
@@ -135,6 +238,7 @@ describe('pod network through VXLAN', { timeout: 240_000, skip: isRoot ? false :
     await start();
     await until('the client reaches the server again', 30_000, () => fetch(`http://${podIP(server)}/routed`));
     assert.equal(await seenAsking('routed'), podIP(client));
+    assert.equal(await seenConnecting(`both.${NAMESPACE}.svc.cluster.local`, 9000), ips(client)[1]);
     assert.equal(await mtu('client'), 1500);
     assert.equal((await ping(1500)).code, 0);
     assert.notEqual((await cluster.nodeShell('node-1', 'ip link show coracle.vxlan')).code, 0);

@@ -40,6 +40,8 @@ interface Status {
   readonly podCIDR: string;
   readonly podNetwork: PodNetworkMode;
   readonly serviceCIDR: string;
+  /** Ranges of the second family. */
+  readonly ipv6?: { readonly podCIDR: string; readonly serviceCIDR: string; readonly nodeCIDR: string };
   readonly nodeCIDR: string;
   readonly parts: readonly PartStatus[];
   readonly nodes: readonly {
@@ -139,6 +141,7 @@ async function collect(cluster: OpenCluster): Promise<Status> {
     podCIDR: config.podCIDR,
     podNetwork: config.podNetwork ?? 'routes',
     serviceCIDR: config.serviceCIDR,
+    ...(config.ipv6 === undefined ? {} : { ipv6: config.ipv6 }),
     nodeCIDR: config.nodeCIDR,
     parts,
     nodes: nodeRows,
@@ -154,13 +157,15 @@ function residentMiB(pid: number): number | null {
   }
 }
 
+const both = (ipv4: string, ipv6: string | undefined): string => (ipv6 === undefined ? ipv4 : `${ipv4},${ipv6}`);
+
 function print(status: Status): void {
   const out = process.stdout;
   out.write(
     `cluster ${status.name} is ${status.up ? 'up' : 'NOT up'} (Coracle ${status.version}, ${status.server}, API ${status.apiReady ? 'ready' : 'does not answer'})\n`,
   );
   out.write(
-    `data in ${status.dataDir}; pods ${status.podCIDR} by ${status.podNetwork}, services ${status.serviceCIDR}, nodes ${status.nodeCIDR}${status.hollow ? '; hollow nodes' : ''}\n\n`,
+    `data in ${status.dataDir}; pods ${both(status.podCIDR, status.ipv6?.podCIDR)} by ${status.podNetwork}, services ${both(status.serviceCIDR, status.ipv6?.serviceCIDR)}, nodes ${both(status.nodeCIDR, status.ipv6?.nodeCIDR)}${status.hollow ? '; hollow nodes' : ''}\n\n`,
   );
   printTable(
     ['PART', 'STATE', 'PID', 'MEMORY', 'LOG'],
