@@ -345,6 +345,7 @@ async function followUp(
   const known = main === undefined ? before : withMain(before, main);
   const outcome = outcomeOf(main);
   if (outcome.made && outcome.failedAt === undefined) return known;
+  const said = outcome.result?.handshake?.message ?? '';
   const located = reach(known);
   const again = (at: Vantage, r: ProbeRequest) =>
     runProbe(deps, at, { ...r, timeoutMs: SECOND_PROBE_TIMEOUT_MS }, signal);
@@ -362,14 +363,13 @@ async function followUp(
   const dialled = wantsDirect && !couldNot(main.result) ? main.result.connects[0] : undefined;
   const repeated = dialled === undefined ? undefined : again(main!.from, straight(dialled.address, dialled.port));
   const inside = insideProbes(known, located, pods, question).map(({ pod, request }) => again(vantageOf(pod), request));
-  const said = outcome.result?.handshake?.message ?? '';
   const secure =
     /no encryption|SSL off/.test(said) && main !== undefined
       ? again(main.from, { ...main.request, tls: { mode: 'require' } })
       : undefined;
   const hba = /pg_hba/.test(said) ? readHba(deps, located, signal) : undefined;
   const after =
-    main === undefined
+    main === undefined || outcome.connected
       ? known.sight
       : sleep(deps.clock, PACKETS_SENT_MS).then(() => lookAgain(deps, known, located, pods, signal));
   const [d, i, s, lines, sight, sockets] = await Promise.all([
@@ -464,6 +464,9 @@ async function readSockets(
         listening: listeningOf(rows, new Map(), new Map()),
         connections: connectionsOf(rows),
         resolvConf: undefined,
+        foreignRules: [],
+        routes: [],
+        policyProfiles: undefined,
       },
     ];
   });
@@ -496,7 +499,9 @@ function insideProbes(
     ];
   // Turned away by name: is it let in from its own localhost? Without the password: nothing but what anybody there may do.
   const turnedAway =
-    facts.target.kind === 'address' && facts.target.protocol === 'postgres' && outcome.failedAt === 'handshake';
+    facts.target.kind === 'address' &&
+    facts.target.protocol === 'postgres' &&
+    outcome.result?.handshake?.outcome === 'rejected';
   return turnedAway ? [{ pod, request: { ...withoutPassword(spoken), host: '127.0.0.1' } }] : [];
 }
 

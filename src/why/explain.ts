@@ -42,6 +42,7 @@ export const CHECKS: readonly { readonly link: LinkName; readonly check: Check; 
 
 /** A cause → what it makes look broken as well. */
 const HIDES: Partial<Record<Code, readonly Code[]>> = {
+  ClusterDNSNameFromOutside: ['NameNotFound', 'DNSUnreachable'],
   ClaimMissing: ['PodPending', 'PodNotReady'],
   ClaimPending: ['PodPending', 'PodNotReady'],
   MultiAttach: ['PodPending', 'PodTerminating', 'PodNotReady'],
@@ -172,7 +173,8 @@ function contradict(
   for (const f of all) {
     const passed = LINKS.indexOf(f.link) <= REACHED;
     if (f.certainty === 'warning' || !passed || proxied) standing.push(f);
-    else if (BEYOND.has(f.code) && outcome.failedAt !== undefined) standing.push(f);
+    else if (f.code === 'PoolerUpstreamBroken' || (BEYOND.has(f.code) && outcome.failedAt !== undefined))
+      standing.push(f);
     else if (f.code === 'EgressDenied' || f.code === 'IngressDenied') contradicted.push(notEnforced(f));
     else if (f.link !== 'storage' && f.certainty === 'sure') contradicted.push({ ...f, certainty: 'warning' });
   }

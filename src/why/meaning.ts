@@ -229,4 +229,4 @@ const nearAny = (label: string, words: ReadonlySet<string>): boolean =>
 export const isAddress = (host: string): boolean => parseIP(host) !== undefined;
 
 export const isLocalhost = (host: string): boolean =>
-  host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127\./.test(host);
+  host === 'localhost' || host.endsWith('.localhost') || host === '::1' || host.startsWith('127.');

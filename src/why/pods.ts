@@ -151,3 +151,10 @@ export function patchCommand(
   const where = owner.namespace === undefined || owner.namespace === '' ? '' : ` -n ${owner.namespace}`;
   return `kubectl${where} patch ${kind} ${name} --type=${type} -p ${quote(JSON.stringify(patch))}`;
 }
+
+/** Labels that outlive a rollout and do not single out one pod. */
+export function stableLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  const passing =
+    /^(pod-template-hash|controller-revision-hash|pod-template-generation|statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|batch\.kubernetes\.io\/|controller-uid|job-name)/;
+  return Object.fromEntries(Object.entries(labels).filter(([k]) => !passing.test(k)));
+}

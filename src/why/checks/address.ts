@@ -8,6 +8,7 @@ import {
   containerPorts,
   fieldOf,
   nameOf,
+  ownerField,
   namespaceOf,
   ownerOf,
   pathOf,
@@ -53,7 +54,7 @@ export function checkAddress(facts: Facts, located: Located): LinkResult | undef
   const names = meant.map((s) => `${nameOf(s)}.${namespaceOf(s)}`);
   return found('address', [
     finding('PodIPStale', {
-      ...(meant[0] === undefined ? {} : { object: serviceField(meant[0]) }),
+      object: whereWritten(facts, address) ?? (meant.length === 1 ? serviceField(meant[0]!) : undefined),
       message: `${address} is in the range of ${what} addresses and no ${what} has it now: the one that had it is gone`,
       evidence: [evidence('status.podIP of all pods', `none is ${address}`)],
       cure: [
@@ -115,6 +116,16 @@ function servers(facts: Facts, located: Located) {
   });
   const order = (s: (typeof fits)[number]) => (namespaceOf(s) === facts.namespace ? 0 : 1);
   return fits.sort((a, b) => order(a) - order(b) || (pathOf(a) < pathOf(b) ? -1 : 1)).slice(0, 3);
+}
+
+/** The variable of the client's workload that holds the address. */
+function whereWritten(facts: Facts, address: string) {
+  const pod = facts.source.at === 'pod' ? facts.source.pod : undefined;
+  for (const [index, c] of (pod?.spec?.containers ?? []).entries()) {
+    const at = (c.env ?? []).findIndex((v) => v.value?.includes(address) === true);
+    if (at >= 0) return ownerField(pod!, `spec.containers[${index}].env[${at}].value`);
+  }
+  return undefined;
 }
 
 /** Where the client's workload holds the address in its environment. */

@@ -32,10 +32,10 @@ import {
   pathOf,
   selectedPods,
   serviceField,
+  stableLabels,
   statusOf,
   targetPortIn,
 } from '../pods.ts';
-import { stableLabels } from './policy.ts';
 
 export function checkEndpoint(facts: Facts, located: Located): LinkResult | undefined {
   const { service, servicePort } = located;
@@ -456,7 +456,8 @@ function noLocal(facts: Facts, located: Located): Finding | undefined {
 
 /** The node's kernel does not have what the Service says. */
 function notProgrammed(facts: Facts, located: Located): Finding | undefined {
-  if (located.via !== 'cluster-ip' || outcomeOf(facts.main).connected || located.port === undefined) return undefined;
+  if (located.via !== 'cluster-ip' || outcomeOf(facts.main).connected || located.servicePort === undefined)
+    return undefined;
   const node = sourcePod(facts)?.spec?.nodeName ?? (facts.source.at === 'node' ? facts.source.wanted : undefined);
   const kernel = seen(facts, node)?.services;
   const service = located.service!;

@@ -21,8 +21,11 @@ import {
 import type { Cure, Evidence } from '../report.ts';
 import { isLoopback } from './endpoint.ts';
 import { meantPods } from './pod.ts';
+import { pooler } from './session.ts';
 
 export function checkListener(facts: Facts, located: Located): LinkResult | undefined {
+  if (facts.upstream?.report.verdict === 'broken')
+    return found('listener', [pooler(facts, located, 'no answer from behind', [], undefined)]);
   const pods = meantPods(facts, located).filter(isRunning);
   if (pods.length === 0) return noPod(facts, located);
   const outcome = outcomeOf(facts.main);

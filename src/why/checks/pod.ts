@@ -2,11 +2,12 @@
 import type { ContainerStatus, Pod } from '#generated/api/core-v1.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
-import type { Located } from '../locate.ts';
+import type { Backend, Located } from '../locate.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
   containerIndex,
   editDistance,
+  ipsOf,
   isReady,
   isRunning,
   isTerminating,
@@ -18,6 +19,7 @@ import {
   pathOf,
   podField,
   statusOf,
+  targetPortIn,
 } from '../pods.ts';
 import { nearestPods, readiness } from './endpoint.ts';
 
@@ -26,6 +28,18 @@ export function meantPods(facts: Facts, located: Located): readonly Pod[] {
   const behind = located.backends.flatMap((b) => (b.pod === undefined ? [] : [b.pod]));
   if (behind.length > 0 || located.service === undefined) return behind;
   return nearestPods(facts, located.service).slice(0, 1);
+}
+
+/** The same with the address and port at which a client would meet them. */
+export function meantBackends(facts: Facts, located: Located): readonly Backend[] {
+  if (located.backends.length > 0) return located.backends;
+  return meantPods(facts, located).map((pod) => ({
+    pod,
+    ip: ipsOf(pod)[0],
+    port: located.servicePort === undefined ? located.port : targetPortIn(pod, located.servicePort),
+    node: pod.spec?.nodeName,
+    endpoint: 'absent',
+  }));
 }
 
 export function checkPod(facts: Facts, located: Located): LinkResult | undefined {

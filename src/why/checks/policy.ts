@@ -5,15 +5,16 @@ import { type Facts, seen } from '../facts.ts';
 import { evidence, type Finding, finding, type LinkResult, manifest, note, ok, unknown, yaml } from '../finding.ts';
 import { clientAddress, sourcePod } from '../client-address.ts';
 import type { Backend, Located } from '../locate.ts';
-import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf } from '../pods.ts';
+import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf, stableLabels } from '../pods.ts';
 import { type Decision, decide, type Peer, peerOfPod } from '../policy-decision.ts';
 import type { Evidence } from '../report.ts';
+import { meantBackends } from './pod.ts';
 
 export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | undefined {
   const pod = sourcePod(facts);
   if (pod === undefined || located.via === 'localhost') return undefined;
   if (isDenied(facts)) return unknown('egress-policy', 'the NetworkPolicies may not be read');
-  const peers = destinations(located);
+  const peers = destinations(facts, located);
   if (peers.length === 0) return unknown('egress-policy', 'it is not known where the packets go');
   const all = peers.map((p) => ({ ...p, decision: decide(facts, 'egress', pod, p.peer, p.port, protocolOf(located)) }));
   const refused = all.filter((p) => !p.decision.allowed);
@@ -25,6 +26,7 @@ export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | 
     );
   const [first] = refused;
   const cure = allow(
+    facts,
     'egress',
     pod,
     first!.peer,
@@ -51,7 +53,10 @@ export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | 
 export function checkIngressPolicy(facts: Facts, located: Located): LinkResult | undefined {
   if (located.via === 'localhost' || located.via === 'forward' || located.via === 'ingress')
     return bypasses(facts, located);
-  const backends = located.backends.filter(
+  // From where no packet gets in, what a policy would say about it says nothing.
+  if (facts.source.at === 'laptop' && !located.via.includes('-')) return undefined;
+  if (facts.source.at === 'laptop' && (located.via === 'cluster-ip' || located.via === 'pod-ip')) return undefined;
+  const backends = meantBackends(facts, located).filter(
     (b): b is Backend & { pod: Pod } => b.pod !== undefined && !isTerminating(b.pod),
   );
   if (backends.length === 0) return undefined;
@@ -82,6 +87,7 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
     message: `${names(first!.decision)} isolate${first!.decision.policies.length === 1 ? 's' : ''} pod ${pathOf(target)} for ingress, and no rule allows ${who} on port ${first!.port}`,
     evidence: [...first!.decision.evidence, ...counters(facts, target.spec?.nodeName, 'ingress')],
     cure: allow(
+      facts,
       'ingress',
       target,
       first!.peer,
@@ -137,8 +143,8 @@ function policyField(decision: Decision, direction: 'ingress' | 'egress') {
 }
 
 /** Where the client's packets are after translation. */
-function destinations(located: Located): readonly { readonly peer: Peer; readonly port: number }[] {
-  const backends = located.backends.filter((b) => b.pod === undefined || !isTerminating(b.pod));
+function destinations(facts: Facts, located: Located): readonly { readonly peer: Peer; readonly port: number }[] {
+  const backends = meantBackends(facts, located).filter((b) => b.pod === undefined || !isTerminating(b.pod));
   const through = backends.flatMap((b) => {
     const port = b.port ?? located.port;
     return port === undefined
@@ -174,20 +180,28 @@ function counters(facts: Facts, node: string | undefined, direction: 'ingress' |
 }
 
 /** The NetworkPolicy that lets exactly this through. */
-function allow(direction: 'ingress' | 'egress', pod: Pod, peer: Peer, ports: readonly number[], located: Located) {
+function allow(
+  facts: Facts,
+  direction: 'ingress' | 'egress',
+  pod: Pod,
+  peer: Peer,
+  ports: readonly number[],
+  located: Located,
+) {
   const owner = ownerOf(pod);
-  const peerName = peer.pod?.key.split('/')[1] ?? peer.ip ?? 'client';
-  const other =
+  const known = facts.objects.pods.find((p) => pathOf(p) === peer.pod?.key);
+  const peerName = known === undefined ? (peer.pod?.key.split('/')[1] ?? peer.ip ?? 'client') : ownerOf(known).name;
+  const others =
     peer.pod === undefined
-      ? peer.ip === undefined
-        ? undefined
-        : { ipBlock: { cidr: `${peer.ip}/${peer.ip.includes(':') ? 128 : 32}` } }
-      : {
-          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': peer.pod.namespace } },
-          podSelector: { matchLabels: stableLabels(peer.pod.labels) },
-        };
+      ? addressesOf(facts, peer.ip).map((ip) => ({ ipBlock: { cidr: `${ip}/${ip.includes(':') ? 128 : 32}` } }))
+      : [
+          {
+            namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': peer.pod.namespace } },
+            podSelector: { matchLabels: stableLabels(peer.pod.labels) },
+          },
+        ];
   const rule = {
-    ...(other === undefined ? {} : direction === 'ingress' ? { from: [other] } : { to: [other] }),
+    ...(others.length === 0 ? {} : direction === 'ingress' ? { from: others } : { to: others }),
     ports: [...new Set(ports)].map((port) => ({ protocol: located.transport.toUpperCase(), port })),
   };
   const short = peerName
@@ -210,9 +224,11 @@ function allow(direction: 'ingress' | 'egress', pod: Pod, peer: Peer, ports: rea
   return [manifest(yaml(object))];
 }
 
-/** Labels that outlive a rollout and do not single out one pod. */
-export function stableLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  const passing =
-    /^(pod-template-hash|controller-revision-hash|pod-template-generation|statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|batch\.kubernetes\.io\/|controller-uid|job-name)/;
-  return Object.fromEntries(Object.entries(labels).filter(([k]) => !passing.test(k)));
+/** A client that enters by one node may enter by another tomorrow. */
+function addressesOf(facts: Facts, ip: string | undefined): readonly string[] {
+  if (ip === undefined) return [];
+  const nodes = facts.objects.nodes.flatMap((n) =>
+    (n.status?.addresses ?? []).filter((a) => a.type === 'InternalIP').map((a) => a.address),
+  );
+  return nodes.includes(ip) ? nodes : [ip];
 }
