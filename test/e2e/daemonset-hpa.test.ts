@@ -160,7 +160,7 @@ describe('DaemonSet, metrics, autoscaler and drain', { timeout: 300_000, skip: i
       cluster.tryKubectl(['drain', node, '--ignore-daemonsets', '--delete-emptydir-data', `--timeout=${seconds}s`], {
         timeoutMs: 60_000,
       });
-    const blocked = await drain(2);
+    const blocked = await drain(4);
     assert.equal(blocked.code, 1);
     assert.match(blocked.stderr, /Cannot evict pod as it would violate the pod's disruption budget\./);
     await kubectl('scale', 'deploy/burn', '--replicas=3');
