@@ -214,6 +214,26 @@ describe('Services of type LoadBalancer', { skip: process.getuid?.() !== 0 && 'n
     for (const zone of zones) assert.match(zone ?? '', /^(east|west)$/);
   });
 
+  it('forget where a datagram client went once its pods are others', async () => {
+    const socket = createSocket('udp4');
+    let answers = 0;
+    socket.on('message', () => answers++);
+    socket.on('error', () => {}); // refused while no pod is ready
+    await new Promise<void>((resolve) => socket.connect(90, address.get('open')!, resolve));
+    // One socket, so one connection to the kernel: it would lead to the old pod as long as it is used.
+    const sending = setInterval(() => socket.send('?'), 100);
+    try {
+      await until('an answer', 10_000, async () => answers > 0);
+      await cluster.kubectl(['-n', NAMESPACE, 'delete', 'pods', '-l', 'app=web', '--now'], { timeoutMs: 60_000 });
+      answers = 0;
+      await until('an answer of a new pod', 20_000, async () => answers > 0);
+      await until('TCP as well', 20_000, async () => /^web-/.test(await who('open')));
+    } finally {
+      clearInterval(sending);
+      socket.close();
+    }
+  });
+
   it('move to another node within seconds when theirs is gone', async () => {
     const ip = address.get('open')!;
     const victim = await until('a holder', 5_000, () => holder(ip));
