@@ -83,3 +83,18 @@ describe('control groups of version 2', () => {
     assert.equal(cgroups.remove('/a'), true);
   });
 });
+
+describe('control groups of version 1, also beside a version 2 without controllers', () => {
+  beforeEach(() => {
+    mount = mkdtempSync(join(tmpdir(), 'cgroups-'));
+  });
+  afterEach(() => rmSync(mount, { recursive: true, force: true }));
+
+  it('tell what a group and those below it use', () => {
+    for (const dir of ['memory/a', 'cpuacct/a', 'unified']) mkdirSync(join(mount, dir), { recursive: true });
+    writeFileSync(join(mount, 'memory/a/memory.usage_in_bytes'), '1000\n');
+    writeFileSync(join(mount, 'memory/a/memory.stat'), 'inactive_file 1\ntotal_inactive_file 300\n');
+    writeFileSync(join(mount, 'cpuacct/a/cpuacct.usage'), '5000\n');
+    assert.deepEqual(createCgroups(mount).usage('/a'), { memoryBytes: 1000, workingSetBytes: 700, cpuNanos: 5000 });
+  });
+});

@@ -157,6 +157,6 @@ export class StatsSource {
 
 /** The runtime counts nanoseconds since the epoch. */
 const millis = (nanoseconds: number | undefined, nowMs: number): number =>
-  nanoseconds === undefined || nanoseconds === 0 ? nowMs : Math.floor(nanoseconds / 1e6);
+  nanoseconds === undefined || nanoseconds === 0 ? nowMs : Math.round(nanoseconds / 1e6);
 
 const timeText = (ms: number): string => new Date(ms).toISOString();
