@@ -41,7 +41,7 @@ const MAX_CONNECTIONS = 8000;
 /** An old process serves its connections this long after a reload: WebSockets and downloads end by themselves or are cut then. */
 const DRAIN_SECONDS = 600;
 /** A cut connection is told to the client; an unanswered one is tried on another endpoint. */
-const CONNECT_SECONDS = 5;
+const CONNECT_SECONDS = 3;
 export const DEFAULT_TIMEOUT_SECONDS = 60;
 /** Headers of a request have to be here by then. */
 const REQUEST_SECONDS = 10;

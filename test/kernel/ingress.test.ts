@@ -382,6 +382,14 @@ describe('Ingress through HAProxy', { skip: process.getuid?.() !== 0 && 'needs r
     assert.equal(nameOf(await get('after.example', '/')), 'a');
   });
 
+  it('sends away a process that nobody remembers', async () => {
+    lab.files.unlink(`${lab.folder}/processes.json`);
+    assert.equal(proxy.running(), undefined);
+    await apply([makeIngress('one', { routes: { 'other.example/': 'b' } })], { b: { endpoints: ['10.244.1.2:8080'] } });
+    for (let i = 0; i < 12; i++) assert.equal((await get('after.example', '/')).status, 404, 'the old routes are gone');
+    assert.equal(nameOf(await get('other.example', '/')), 'b');
+  });
+
   it('takes any path and host that the API takes, and finds them as the model does', async () => {
     const seed = Number(process.env['CORACLE_SEED'] ?? Date.now() % 1e9);
     const random = new SeededRandom(seed);

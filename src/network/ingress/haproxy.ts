@@ -3,7 +3,15 @@
 import { connect } from 'node:net';
 import type { Clock } from '#base/clock.ts';
 import type { FileSystem } from '#host/file-system.ts';
-import { CommandError, identify, isAlive, type ProcessIdentity, type Run, signalProcess } from '#host/process.ts';
+import {
+  CommandError,
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  processesWhere,
+  type Run,
+  signalProcess,
+} from '#host/process.ts';
 import { ADMIN_SOCKET, CONFIG_FILE, EMPTY_FOLDER, type ProxyConfiguration } from '#netmodel/ingress-haproxy.ts';
 
 export interface Proxy {
@@ -72,11 +80,15 @@ export class Haproxy implements Proxy {
     this.#writeFiles(configuration, `${CONFIG_FILE}.new`);
     const { serving, draining } = this.#processes();
     const args = ['-D', '-f', this.#path(`${CONFIG_FILE}.new`), '-p', this.#path(PID_FILE)];
-    const after = serving === undefined ? [] : ['-sf', String(serving.pid)];
+    // Also one whose starter died before it could remember it: two would share the port.
+    const known = new Set(draining.map((d) => d.pid));
+    const before = processesWhere((words) => words.includes(this.#path(`${CONFIG_FILE}.new`)));
+    const leaving = before.filter((p) => !known.has(p.pid));
+    const after = leaving.length === 0 ? [] : ['-sf', ...leaving.map((p) => String(p.pid))];
     const handOver = serving === undefined ? [] : ['-x', this.#path(ADMIN_SOCKET)];
     let result = await run(program, [...args, ...handOver, ...after], { timeoutMs: START_TIMEOUT_MS });
     // One that does not hand its sockets on is asked to let go of them: better a moment's gap than the old routes for ever.
-    if (result.code !== 0 && result.code !== 127 && serving !== undefined)
+    if (result.code !== 0 && result.code !== 127 && handOver.length > 0)
       result = await run(program, [...args, ...after], { timeoutMs: START_TIMEOUT_MS });
     if (result.code === 127) throw new ProgramMissing(program);
     if (result.code !== 0) throw new CommandError(program, args, { ...result, stderr: alerts(result.stderr) });
@@ -84,7 +96,7 @@ export class Haproxy implements Proxy {
     const started = identify(pid);
     if (started === undefined) throw new Error(`${program} ended at once`);
     files.rename(this.#path(`${CONFIG_FILE}.new`), this.#path(CONFIG_FILE));
-    const left = [...draining, ...(serving === undefined ? [] : [serving])].filter(isAlive);
+    const left = [...draining, ...leaving].filter(isAlive);
     for (const old of left.slice(0, -MOST_DRAINING)) signalProcess(old, 'SIGTERM');
     this.#remember({ serving: started, draining: left.slice(-MOST_DRAINING) });
     await this.#removeUnused(configuration);
@@ -154,7 +166,9 @@ export class Haproxy implements Proxy {
   }
 
   #remember(processes: Processes): void {
-    this.#deps.files.write(this.#path(STATE_FILE), JSON.stringify(processes), 0o600);
+    const { files } = this.#deps;
+    files.write(this.#path(`${STATE_FILE}.new`), JSON.stringify(processes), 0o600);
+    files.rename(this.#path(`${STATE_FILE}.new`), this.#path(STATE_FILE));
   }
 
   #path(name: string): string {
