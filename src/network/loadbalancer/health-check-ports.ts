@@ -112,7 +112,7 @@ export class HealthCheckPorts {
         .end(body);
     });
     server.maxConnections = MOST_CONNECTIONS;
-    server.setTimeout(IDLE_MS);
+    server.timeout = IDLE_MS;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, ip, () => {
