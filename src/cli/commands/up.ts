@@ -89,7 +89,7 @@ export function addUp(program: Command): void {
     .option('--publish <host:nodeport>', 'make a node port reachable on a port of this machine (repeatable)', collect)
     .option(
       '--disable <parts>',
-      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy,loadbalancer,metrics',
+      'parts to leave out, to run another implementation: scheduler,controllers,dns,proxy,policy,loadbalancer,ingress,metrics',
     )
     .option('--hollow', 'nodes without containers and kernel network')
     .option('--require-containers', 'fail where real nodes are not possible')
