@@ -114,6 +114,10 @@ export async function prepare(options: UpOptions, deps: UpDeps): Promise<Prepare
       `${paths.data} holds the cluster ${existing.name}; use --name ${existing.name}, or give another --data-dir`,
     );
   if (existing === undefined) refuseForeignFolder(paths.data);
+  refuseForeignTunnel({
+    podNetwork: options.podNetwork ?? existing?.podNetwork,
+    cniConfDir: options.cniConfDir ?? existing?.cniConfDir,
+  });
   const { hollow, programs } = await decideNodes(options, existing, paths, deps);
   const config =
     existing === undefined
@@ -252,7 +256,6 @@ async function bringForParts(
 async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Promise<ClusterConfig> {
   const podCIDR = options.podCIDR ?? DEFAULTS.podCIDR;
   const serviceCIDR = options.serviceCIDR ?? DEFAULTS.serviceCIDR;
-  refuseForeignTunnel(options);
   const count = options.nodes ?? DEFAULTS.nodes;
   const pod = parseCIDR(podCIDR)!;
   const service = parseCIDR(serviceCIDR)!;
@@ -387,7 +390,6 @@ async function changedConfig(
       ? {}
       : { podNetwork: options.podNetwork }),
   };
-  refuseForeignTunnel({ ...existing, ...asked });
   const fixed = (
     [
       ['--pod-cidr', options.podCIDR, existing.podCIDR],
@@ -457,7 +459,10 @@ const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
 const UNSAID: Partial<ClusterConfig> = { podNetwork: 'routes' };
 
 /** A tunnel belongs to the built-in pod network. */
-function refuseForeignTunnel(config: Pick<ClusterConfig, 'podNetwork' | 'cniConfDir'>): void {
+function refuseForeignTunnel(config: {
+  readonly podNetwork: PodNetworkMode | undefined;
+  readonly cniConfDir: string | undefined;
+}): void {
   if (config.podNetwork === 'vxlan' && config.cniConfDir !== undefined)
     throw new UsageError('--pod-network vxlan is for the built-in pod network; leave it out, or --cni-conf-dir');
 }

@@ -65,6 +65,17 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
         ['up', '--pod-cidr', '10.244.0.0'],
         /--pod-cidr wants an IPv4 range such as 10.244.0.0\/16, not "10.244.0.0"/,
       ],
+      ['families that are none', ['up', '--ip-families', 'ipv6'], /--ip-families knows ipv4 and ipv4,ipv6; not "ipv6"/],
+      [
+        'an IPv6 range for a cluster of IPv4',
+        ['up', '--hollow', '--pod-cidr', '10.9.0.0/16,fd00:9::/56'],
+        /--pod-cidr gives the IPv6 range fd00:9::\/56, which wants --ip-families ipv4,ipv6/,
+      ],
+      [
+        'two families without a kernel network',
+        ['up', '--hollow', '--ip-families', 'ipv4,ipv6'],
+        /--ip-families ipv4,ipv6 needs a kernel network, which hollow nodes have not/,
+      ],
       [
         'a pod range smaller than one node’s',
         ['up', '--hollow', '--pod-cidr', '10.9.0.0/26'],
@@ -73,7 +84,7 @@ describe('the command line, given bad input', { timeout: 150_000 }, () => {
       [
         'an unknown part',
         ['up', '--disable', 'etcd'],
-        /--disable knows scheduler, controllers, dns, proxy, policy; not "etcd"/,
+        /--disable knows scheduler, controllers, dns, proxy, policy\b.*; not "etcd"/,
       ],
       ['a size that is no size', ['up', '--node-memory', 'much'], /--node-memory wants a size such as 4Gi, not "much"/],
       ['a node port out of range', ['up', '--publish', '8080:80'], /--publish wants HOSTPORT:NODEPORT/],

@@ -113,5 +113,8 @@ function validate(n: Node): readonly FieldError[] {
   }
   for (const [index, cidr] of (n.spec?.podCIDRs ?? []).entries())
     messages(isValidCIDR(cidr), at('spec.podCIDRs', index), cidr, errors);
+  const ranges = n.spec?.podCIDRs ?? [];
+  if (new Set(ranges.map((cidr) => cidr.includes(':'))).size < ranges.length)
+    errors.push(fieldError.invalid('spec.podCIDRs', ranges, 'may specify no more than one CIDR for each IP family'));
   return errors;
 }
