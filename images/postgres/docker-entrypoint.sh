@@ -35,7 +35,8 @@ TEXT
   passwords=$(mktemp)
   printf '%s\n' "$POSTGRES_PASSWORD" >"$passwords"
   # shellcheck disable=SC2086
-  initdb --username="$POSTGRES_USER" --pwfile="$passwords" --auth-local=trust --auth-host=scram-sha-256 $POSTGRES_INITDB_ARGS
+  # As the official image: inside the container everybody is trusted, on the socket and on localhost.
+  initdb --username="$POSTGRES_USER" --pwfile="$passwords" --auth=trust $POSTGRES_INITDB_ARGS
   rm -f "$passwords"
   local method=$POSTGRES_HOST_AUTH_METHOD
   printf '\nhost all all all %s\n' "${method:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
