@@ -12,6 +12,7 @@ import { readText, requestOver } from '#streams/http-upgrade.ts';
 import type { Selection } from '#watchcache/selection.ts';
 import type { ComputedResource, ObjectSource } from '../computed.ts';
 import { dialKubelet, type KubeletAccess } from '../subresources/proxy-backend.ts';
+import { slices } from '../verbs/read.ts';
 import { type CollectorDeps, UsageCollector } from './collector.ts';
 import { METRICS_GROUP, nodeMetrics, type NodeMetrics, podMetrics, type PodMetrics } from './kinds.ts';
 import { type Measured, type PodUsage, usageOf } from './usage.ts';
@@ -126,12 +127,16 @@ class PodSource implements ObjectSource {
     const { collector, clock } = this.#deps;
     const running = wanted.filter((p) => p.status?.phase === 'Running' && (p.spec?.nodeName ?? '') !== '');
     const usage = await collector.usage([...new Set(running.map((p) => p.spec!.nodeName!))]);
-    return running.flatMap((pod) => {
+    const out: PodMetrics[] = [];
+    const pause = slices(clock);
+    for (const pod of running) {
+      if (pause.due()) await pause.turn();
       const found = usage.get(pod.spec!.nodeName!)?.pods.get(keyOf(pod));
-      if (found === undefined) return [];
+      if (found === undefined) continue;
       const containers = found.containers.map((c) => ({ name: c.name, usage: usageOf(c.measured) }));
-      return [{ metadata: metadataOf(pod, clock.now()), ...timesOf(found), containers }];
-    });
+      out.push({ metadata: metadataOf(pod, clock.now()), ...timesOf(found), containers });
+    }
+    return out;
   }
 }
 

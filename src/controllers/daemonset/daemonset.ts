@@ -21,7 +21,7 @@ import { POD_REVISION_LABEL, RevisionHistory, type Revisions } from '../runtime/
 import { matchesLabelSelector } from '../runtime/selection.ts';
 import { WriteGuard } from '../runtime/write-guard.ts';
 import { FailedPods } from './failed-pods.ts';
-import { makeDaemonPod, placementOn } from './placement.ts';
+import { makeDaemonPod, placementOn, placementRule } from './placement.ts';
 import { type DaemonPlan, type DaemonState, daemonSetStatus, managePlan, podsByNode, rolloutPlan } from './plan.ts';
 
 export const daemonSetController: ControllerDefinition = {
@@ -154,9 +154,10 @@ export class DaemonSetReconciler {
       { ...plan, adopt: plan.adopt.filter(isPodActive) },
       { owners: this.#sets, objects: client.resource(pods) },
     );
+    const placement = placementRule(set);
     return {
       set,
-      nodes: nodeInformer.list(),
+      places: new Map(nodeInformer.list().map((node) => [node.metadata.name!, placement(node)])),
       pods: podsByNode(owned),
       hash: hashOf(update),
       nowMs: clock.now(),

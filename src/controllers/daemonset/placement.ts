@@ -50,14 +50,22 @@ export interface Placement {
   readonly mayStay: boolean;
 }
 
-export function placementOn(set: DaemonSet, node: Node): Placement {
+export const placementOn = (set: DaemonSet, node: Node): Placement => placementRule(set)(node);
+
+const NOWHERE: Placement = { shouldRun: false, mayStay: false };
+
+/** Where the set's pods belong, for asking about many nodes. */
+export function placementRule(set: DaemonSet): (node: Node) => Placement {
   const spec = set.spec!.template.spec!;
-  if ((spec.nodeName ?? '') !== '' && spec.nodeName !== node.metadata.name) return { shouldRun: false, mayStay: false };
-  if (!podMayRunOn({ metadata: {}, spec }, node)) return { shouldRun: false, mayStay: false };
+  const pod: Pod = { metadata: {}, spec };
   const tolerations = daemonTolerations(spec);
-  const untolerated = (...effects: string[]) => findUntolerated(node.spec?.taints, tolerations, effects) !== undefined;
-  if (untolerated('NoExecute')) return { shouldRun: false, mayStay: false };
-  return { shouldRun: !untolerated('NoSchedule'), mayStay: true };
+  return (node) => {
+    if ((spec.nodeName ?? '') !== '' && spec.nodeName !== node.metadata.name) return NOWHERE;
+    if (!podMayRunOn(pod, node)) return NOWHERE;
+    const taints = node.spec?.taints;
+    if (findUntolerated(taints, tolerations, ['NoExecute']) !== undefined) return NOWHERE;
+    return { shouldRun: findUntolerated(taints, tolerations, ['NoSchedule']) === undefined, mayStay: true };
+  };
 }
 
 /** Undefined before the API server has counted. */

@@ -1,17 +1,18 @@
 // What a DaemonSet does next: pure decisions over its pods by node. Upstream: pkg/controller/daemon, podsShouldBeOnNode,
 // rollingUpdate and updateDaemonSetStatus.
 import type { DaemonSet, DaemonSetStatus } from '#generated/api/apps-v1.ts';
-import type { Node, Pod } from '#generated/api/core-v1.ts';
+import type { Pod } from '#generated/api/core-v1.ts';
 import { isPodAvailable, isPodReady, isPodTerminal } from '#kinds/core/pod/readiness.ts';
 import { scaledValue } from '#machinery/intstr.ts';
-import { isUpToDate, placementOn, targetNodeOf, templateGenerationOf } from './placement.ts';
+import { isUpToDate, type Placement, targetNodeOf, templateGenerationOf } from './placement.ts';
 
 /** Node name → the set's pods there. Upstream: getNodesToDaemonPods. */
 export type PodsByNode = ReadonlyMap<string, readonly Pod[]>;
 
 export interface DaemonState {
   readonly set: DaemonSet;
-  readonly nodes: readonly Node[];
+  /** Name of a node → whether a pod belongs there. */
+  readonly places: ReadonlyMap<string, Placement>;
   readonly pods: PodsByNode;
   /** Of the present template's revision. */
   readonly hash: string;
@@ -68,11 +69,7 @@ export function managePlan(state: DaemonState): DaemonPlan {
   const create: string[] = [];
   const remove: Pod[] = [];
   const ended: { node: string; pod: Pod }[] = [];
-  const known = new Set<string>();
-  for (const node of state.nodes) {
-    const name = node.metadata.name!;
-    known.add(name);
-    const { shouldRun, mayStay } = placementOn(state.set, node);
+  for (const [name, { shouldRun, mayStay }] of state.places) {
     const pods = state.pods.get(name);
     if (pods === undefined) {
       if (shouldRun) create.push(name);
@@ -93,7 +90,7 @@ export function managePlan(state: DaemonState): DaemonPlan {
   }
   // Pods that wait for a node that is gone. Those that had a node are the pod garbage collector's.
   for (const [name, pods] of state.pods) {
-    if (!known.has(name)) remove.push(...pods.filter((p) => (p.spec?.nodeName ?? '') === ''));
+    if (!state.places.has(name)) remove.push(...pods.filter((p) => (p.spec?.nodeName ?? '') === ''));
   }
   return { create, delete: remove, ended };
 }
@@ -120,7 +117,7 @@ function allowsSurge(set: DaemonSet): boolean {
 
 /** One step of a rolling update. Nodes that managePlan has still to clear up count against the limit. */
 export function rolloutPlan(state: DaemonState): DaemonPlan {
-  const desired = state.nodes.filter((n) => placementOn(state.set, n).shouldRun).length;
+  const desired = [...state.places.values()].filter((p) => p.shouldRun).length;
   const { maxUnavailable, maxSurge } = rolloutLimits(state.set, desired);
   return maxSurge === 0 ? replaceInPlace(state, maxUnavailable) : surgeFirst(state, maxSurge);
 }
@@ -161,17 +158,15 @@ function replaceInPlace(state: DaemonState, maxUnavailable: number): DaemonPlan 
 
 function surgeFirst(state: DaemonState, maxSurge: number): DaemonPlan {
   const available = (pod: Pod) => isPodAvailable(pod, state.set.spec!.minReadySeconds ?? 0, state.nowMs);
-  const nodes = new Map(state.nodes.map((n) => [n.metadata.name!, n]));
   const remove: Pod[] = [];
   const broken: string[] = [];
   const candidates: string[] = [];
   let surging = 0;
   for (const [name, pods] of state.pods) {
     const found = pair(pods, state);
-    const node = nodes.get(name);
     if (found === undefined) surging++;
     if (found?.old === undefined) continue;
-    if (node === undefined || !placementOn(state.set, node).shouldRun) {
+    if (state.places.get(name)?.shouldRun !== true) {
       // No new pod can come here, so the old one would never be replaced.
       remove.push(found.old);
     } else if (found.fresh === undefined) (available(found.old) ? candidates : broken).push(name);
@@ -186,12 +181,12 @@ function surgeFirst(state: DaemonState, maxSurge: number): DaemonPlan {
 }
 
 export function daemonSetStatus(state: DaemonState): DaemonSetStatus {
-  const { set, nodes, pods, hash, nowMs } = state;
+  const { set, places, pods, hash, nowMs } = state;
   const generation = templateGenerationOf(set);
   const counts = { desired: 0, current: 0, misscheduled: 0, ready: 0, updated: 0, available: 0 };
-  for (const node of nodes) {
-    const here = pods.get(node.metadata.name!) ?? [];
-    if (!placementOn(set, node).shouldRun) {
+  for (const [name, { shouldRun }] of places) {
+    const here = pods.get(name) ?? [];
+    if (!shouldRun) {
       if (here.length > 0) counts.misscheduled++;
       continue;
     }
