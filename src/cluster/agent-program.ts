@@ -98,7 +98,7 @@ export async function startAgent(
         proxy: !config.disabled.includes('proxy'),
         policy: !config.disabled.includes('policy'),
         dns: !config.disabled.includes('dns'),
-        ingress: config.disabled.includes('ingress') ? undefined : { folder: INGRESS_FOLDER, events: ingressEvents },
+        ingress: { enabled: !config.disabled.includes('ingress'), folder: INGRESS_FOLDER, events: ingressEvents },
       },
     },
     { informers: agentInformers, client: agentClient, events: networkEvents, clock, random, log, metrics, run },

@@ -18,7 +18,7 @@ import { SERVICE_TABLE } from '#netmodel/service-rules.ts';
 import { TUNNEL_TABLE } from '#netmodel/tunnel-rules.ts';
 import { endpointslices, leases, namespaces, networkpolicies, nodes, pods, services } from '#generated/resources.ts';
 import { DnsServer } from './dns/dns-server.ts';
-import { createIngressProxy } from './ingress/create.ts';
+import { createIngressProxy, haproxyIn } from './ingress/create.ts';
 import { HealthCheckPorts } from './loadbalancer/health-check-ports.ts';
 import { KernelCard } from './loadbalancer/card.ts';
 import { Speaker } from './loadbalancer/speaker.ts';
@@ -67,11 +67,13 @@ export interface NodeNetworkOptions {
     readonly proxy: boolean;
     readonly policy: boolean;
     readonly dns: boolean;
-    readonly ingress?: IngressOptions | undefined;
+    /** Absent: never there. */
+    readonly ingress?: IngressOptions;
   };
 }
 
 export interface IngressOptions {
+  readonly enabled: boolean;
   /** Private folder on the node's own tmpfs: keys are in it. */
   readonly folder: string;
   readonly events: EventRecorder;
@@ -182,7 +184,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
           isProxyHealthy: () => proxies.every((proxy) => proxy.healthy),
         });
   const ingress =
-    parts.ingress === undefined
+    parts.ingress?.enabled !== true
       ? undefined
       : createIngressProxy({ ...parts.ingress, ...of, informers, run, clock, log, metrics, nodeName, nodeIPs });
   // DNS first: it needs no rules. Policy before the pod network says ready: no pod is wired without protection; and no
@@ -210,6 +212,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
         if (enforcers.length === 0) await nft.remove(tableName(POLICY_TABLE, family), family);
       }
       if (guard === undefined) await nft.remove(TUNNEL_TABLE);
+      if (parts.ingress?.enabled === false) await haproxyIn({ run, clock, folder: parts.ingress.folder }).stop();
       await startAll(components, signal);
       markStarted();
     },

@@ -32,11 +32,16 @@ export interface CreateIngressProxyDeps {
 /** Of a node that may have many processors and shares them with its pods and other nodes. */
 const THREADS = 2;
 
+/** The node's proxy, running or not. */
+export function haproxyIn(deps: Pick<CreateIngressProxyDeps, 'run' | 'clock' | 'folder'>): Haproxy {
+  return new Haproxy({ ...deps, files: realFileSystem, program: 'haproxy' });
+}
+
 export function createIngressProxy(deps: CreateIngressProxyDeps): IngressProxy {
   const { informers, services, slices, events, run, clock, log, metrics, nodeName, nodeIPs, folder } = deps;
   const { namespace, name } = splitKey(CERTIFICATES_SECRET);
   return new IngressProxy({
-    proxy: new Haproxy({ run, files: realFileSystem, clock, program: 'haproxy', folder }),
+    proxy: haproxyIn({ run, clock, folder }),
     ingresses: informers.informer(ingresses),
     services,
     slices,
