@@ -12,6 +12,7 @@ import { parseKubeconfig } from '#client/kubeconfig.ts';
 import { createClient } from '#client/rest-client.ts';
 import { createHttpsTransport } from '#client/transports/https.ts';
 import { localProbeDeps } from '#cluster/probe-deps.ts';
+import { DEFAULT_DEBUG_IMAGE, type VantageKit, vantageKit } from '#cli/vantage.ts';
 import { ProxiedNodeSight } from '#why/node/node-sight.ts';
 import { AgentProber } from '#why/probe/agent-prober.ts';
 import { LaptopProber } from '#why/probe/laptop-prober.ts';
@@ -21,6 +22,7 @@ import { call, makeClientPod, TestCluster, until } from './cluster.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 const isRoot = process.getuid?.() === 0;
 const NAMESPACE = 'shop';
+const PAUSE_IMAGE = 'coracle.local/pause:1';
 const DELETIONS = 10;
 const WORKERS = 3;
 const PASSWORD = 'not-in-any-output-7391';
@@ -152,11 +154,11 @@ describe('connect and probes', { timeout: 400_000, skip: isRoot ? false : 'needs
     it(`loses no request but those in flight while the pod is deleted ${DELETIONS} times`, async () => {
       const forward = await startForward(cluster, ['connect', '-n', NAMESPACE, 'svc/orders', ':5432']);
       const url = `postgres://clerk:${PASSWORD}@127.0.0.1:${forward.port}/orders`;
-      let running = true;
+      const over = new AbortController();
       let served = 0;
       const failures: { readonly started: number; readonly ended: number; readonly said: string }[] = [];
       const worker = async () => {
-        while (running) {
+        while (!over.signal.aborted) {
           const started = performance.now();
           const output = await call('psql', [url, '-Atc', 'select pg_sleep(0.05), 1'], { timeoutMs: 60_000 });
           if (output.code === 0) served++;
@@ -177,7 +179,7 @@ describe('connect and probes', { timeout: 400_000, skip: isRoot ? false : 'needs
         const before = served;
         await until('requests that are answered', 30_000, async () => served >= before + WORKERS);
       } finally {
-        running = false;
+        over.abort();
         await Promise.all(workers);
         forward.stop();
       }
@@ -293,14 +295,97 @@ describe('connect and probes', { timeout: 400_000, skip: isRoot ? false : 'needs
         );
     });
   });
+
+  describe('probes of a cluster whose nodes cannot be asked', () => {
+    const kits: VantageKit[] = [];
+    const signal = AbortSignal.timeout(300_000);
+    before(async () => {
+      const small = (name: string, image: string, command?: readonly string[]) => ({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace: NAMESPACE },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          containers: [{ name, image, ...(command === undefined ? {} : { command }) }],
+        },
+      });
+      await cluster.apply(
+        small('small', 'docker.io/library/busybox:1.35', ['sleep', '1000']),
+        small('bare', PAUSE_IMAGE),
+      );
+      for (const name of ['small', 'bare']) await cluster.ready(NAMESPACE, name);
+    });
+    after(async () => {
+      for (const kit of kits) await kit.close();
+      await cluster.kubectl(['-n', NAMESPACE, 'delete', 'pod', 'small', 'bare', '--now']);
+    });
+    const foreign = (kubeconfig: string, debugImage?: string): VantageKit => {
+      const kit = vantageKit(accessOf(kubeconfig), {
+        hideNodes: true,
+        ...(debugImage === undefined ? {} : { debugImage }),
+      });
+      kits.push(kit);
+      return kit;
+    };
+    const ask = async (kit: VantageKit, name: string, request: Partial<ProbeRequest> = {}) => {
+      const pod = await cluster.get<Pod>(NAMESPACE, 'pod', name);
+      const at: Vantage = {
+        at: 'pod',
+        node: pod.spec!.nodeName!,
+        namespace: NAMESPACE,
+        pod: name,
+        uid: pod.metadata.uid!,
+      };
+      return kit.prober.probe(
+        at,
+        { host: 'orders', port: 5432, protocol: 'postgres', timeoutMs: 1_500, ...request },
+        signal,
+      );
+    };
+
+    for (const [name, what] of [
+      ['client', 'bash'],
+      ['small', 'busybox’ nc'],
+    ] as const) {
+      it(`come from the pod by exec, with ${what}`, async () => {
+        const kit = foreign(cluster.kubeconfig);
+        const result = await ask(kit, name, { user: 'clerk', password: PASSWORD, database: 'orders' });
+        assert.ok(!('cannot' in result), JSON.stringify(result));
+        assert.equal(result.connects[0]?.outcome, 'connected', JSON.stringify(result));
+        assert.deepEqual([result.handshake?.outcome, result.handshake?.readOnly], ['ready', false]);
+        const refused = await ask(kit, name, { port: 5433, protocol: 'tcp' });
+        assert.equal('connects' in refused && refused.connects[0]?.outcome, 'refused', JSON.stringify(refused));
+        const unknown = await ask(kit, name, { host: 'nothere' });
+        assert.deepEqual('dns' in unknown && unknown.dns?.addresses, [], JSON.stringify(unknown));
+      });
+    }
+
+    it('say that a container has nothing to probe with, and come from an ephemeral container when asked for one', async () => {
+      const without = await ask(foreign(cluster.kubeconfig), 'bare');
+      assert.match('cannot' in without ? without.cannot : '', /no container of pod shop\/bare has sh/);
+      const result = await ask(foreign(cluster.kubeconfig, DEFAULT_DEBUG_IMAGE), 'bare', { user: 'clerk' });
+      assert.deepEqual('handshake' in result && result.handshake?.outcome, 'auth-wanted', JSON.stringify(result));
+    });
+
+    it('say which permission is missing', async () => {
+      const kit = foreign(await stranger(cluster));
+      const result = await ask(kit, 'client');
+      assert.equal('cannot' in result && result.permission, `create pods/exec in ${NAMESPACE}`, JSON.stringify(result));
+      const facts = await kit.sight.facts('node-1', { pods: [], services: [] }, signal);
+      assert.match('cannot' in facts ? facts.cannot : '', /not one of Coracle’s nodes/);
+    });
+  });
 });
 
-function clientOf(kubeconfig: string): Client {
+function accessOf(kubeconfig: string) {
   const clock = new SystemClock();
   const readFile = (path: string) => readFileSync(path, 'utf8');
-  const { transport } = parseKubeconfig(readFile(kubeconfig), kubeconfig, { readFile, clock });
-  return createClient({ transport: createHttpsTransport(transport), clock, userAgent: 'test' });
+  const { transport, context, namespace } = parseKubeconfig(readFile(kubeconfig), kubeconfig, { readFile, clock });
+  const client = createClient({ transport: createHttpsTransport(transport), clock, userAgent: 'test' });
+  return { client, transport, context, namespace };
 }
+
+const clientOf = (kubeconfig: string): Client => accessOf(kubeconfig).client;
 
 /** A kubeconfig of a service account that may read objects and nothing else. */
 async function stranger(cluster: TestCluster): Promise<string> {

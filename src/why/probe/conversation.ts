@@ -79,6 +79,8 @@ export class Conversation {
     stream.on('end', this.#onEnd);
     stream.on('close', this.#onEnd);
     stream.on('error', this.#onError);
+    // One that was handed over was paused.
+    stream.resume();
   }
 
   /** What came and was not taken. */

@@ -32,9 +32,12 @@ interface Place {
   readonly hosts: string;
 }
 
-const LOOK = `for t in ${CONNECT_TOOLS.join(' ')}; do command -v "$t" >/dev/null 2>&1 && echo "tool $t"; done
+const LOOK = `for t in bash python3; do command -v "$t" >/dev/null 2>&1 && echo "tool $t"; done
+command -v nc >/dev/null 2>&1 && case "$(nc --help 2>&1)" in *BusyBox*) echo 'tool busybox' ;; *) echo 'tool nc' ;; esac
 while read -r line; do echo "resolv $line"; done </etc/resolv.conf
 while read -r line; do echo "hosts $line"; done </etc/hosts`;
+/** What each step takes longer through the API server, and by processes that have to start. */
+const ROUND_TRIP_MS = 1_000;
 const LOOK_MS = 5_000;
 const DEBUG_READY_MS = 30_000;
 const DEBUG_LOOK_MS = 500;
@@ -67,7 +70,7 @@ export class ExecProber implements Prober {
       local,
     });
     const files = { resolvConf: () => place.resolvConf, hosts: () => place.hosts };
-    return runProbe(request, { sockets, clock, random, ...files });
+    return runProbe({ ...request, timeoutMs: request.timeoutMs + ROUND_TRIP_MS }, { sockets, clock, random, ...files });
   }
 
   /** Ends what was added. */

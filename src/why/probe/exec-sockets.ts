@@ -18,13 +18,14 @@ export type OpenExec = (command: readonly string[]) => Promise<Exec>;
 
 /** What a container has to connect with. */
 export type ConnectTool = 'bash' | 'python3' | 'nc' | 'busybox';
-/** Best first: the first two say why a connection failed in words that can be told apart, and tell when it stands. */
-export const CONNECT_TOOLS: readonly ConnectTool[] = ['bash', 'python3', 'nc', 'busybox'];
+/** Best first: the first two speak UDP too; OpenBSD's and other nc come last, since they do not tell by a byte that they stand. */
+export const CONNECT_TOOLS: readonly ConnectTool[] = ['bash', 'python3', 'busybox', 'nc'];
 
 /** The connection stands; before the first of its bytes. */
 const MARK = 0x01;
 /** Starting a process in a container, over the API server and back. */
 const EXEC_MS = 5_000;
+const DNS_PORT = 53;
 
 const PYTHON = `
 import socket,sys,os,threading
@@ -72,11 +73,12 @@ export function connectCommand(
     case 'nc':
       return ['nc', ...(kind === 'udp' ? ['-u'] : ['-v']), ...at];
     case 'busybox':
-      return ['busybox', 'nc', ...(kind === 'udp' ? ['-u'] : ['-v']), ...at];
+      // Its smallest builds have neither -u nor -v. That the connection stands is told by one before that runs nothing.
+      return ['sh', '-c', `nc -w 2 "$0" "$1" -e true || exit 9; printf '\\001'; exec nc "$0" "$1"`, ...at];
   }
 }
 
-const marks = (tool: ConnectTool): boolean => tool === 'bash' || tool === 'python3';
+const marks = (tool: ConnectTool): boolean => tool !== 'nc';
 
 /** What a tool's complaint means. */
 export function outcomeOfComplaint(text: string): ConnectAttempt['outcome'] {
@@ -179,6 +181,7 @@ export class ExecSockets implements ProbeSockets {
     timeoutMs: number,
     accept: (answer: Uint8Array) => boolean = () => true,
   ): Promise<Datagram> {
+    if (this.#tool === 'busybox') return this.#overTcp(address, port, bytes, timeoutMs, accept);
     // The round trip through the API server is not the datagram's.
     const opened = await this.#start('udp', address, port, EXEC_MS);
     if ('failed' in opened) return { outcome: 'error', errno: opened.why };
@@ -192,6 +195,36 @@ export class ExecSockets implements ProbeSockets {
     const refused = outcome === 'refused' || outcome === 'unreachable' || outcome === 'prohibited';
     return { outcome: refused ? outcome : 'silence' };
   }
+
+  /** Name servers answer by TCP as well (RFC 7766), each message behind its length. Other datagrams cannot be sent. */
+  async #overTcp(
+    address: string,
+    port: number,
+    bytes: Uint8Array,
+    timeoutMs: number,
+    accept: (answer: Uint8Array) => boolean,
+  ): Promise<Datagram> {
+    if (port !== DNS_PORT) return { outcome: 'error', errno: 'the container has nothing to send a datagram with' };
+    const { attempt, socket } = await this.connect(address, port, timeoutMs);
+    if (socket === undefined) {
+      const { outcome } = attempt;
+      const told = outcome === 'refused' || outcome === 'unreachable' || outcome === 'prohibited';
+      return { outcome: told ? outcome : 'silence' };
+    }
+    const talk = new Conversation(socket, this.#deps.clock);
+    talk.write(withLength(bytes));
+    const whole = (held: Buffer) => held.length > 2 && held.length >= 2 + held.readUInt16BE(0);
+    const waited = await talk.until(whole, timeoutMs + EXEC_MS / 5);
+    const answer = Uint8Array.from(talk.held.subarray(2));
+    socket.destroy();
+    return waited === 'enough' && accept(answer) ? { outcome: 'answer', bytes: answer } : { outcome: 'silence' };
+  }
+}
+
+function withLength(message: Uint8Array): Buffer {
+  const size = Buffer.alloc(2);
+  size.writeUInt16BE(message.length);
+  return Buffer.concat([size, message]);
 }
 
 function drop(stream: Duplex, failed: ConnectAttempt['outcome'], why: string) {
