@@ -5,6 +5,7 @@ import { endpoints, pods, services } from '#generated/resources.ts';
 import type { Informer } from '#client/client.ts';
 import { isPodReady } from '#kinds/core/pod/readiness.ts';
 import { type ObjectKey, splitKey } from '#machinery/object.ts';
+import { isStatus } from '#machinery/status.ts';
 import { servicesOfPod } from './endpointslice/endpointslice.ts';
 import {
   endpointHostname,
@@ -90,6 +91,8 @@ export class EndpointsReconciler {
       await (present === undefined ? client.create(wanted) : client.update(wanted));
     } catch (error) {
       if (isNamespaceTerminating(error)) return done;
+      // The informer is behind what was written a moment ago: nothing that a user has to be told.
+      if (isStatus(error, 'AlreadyExists') || isStatus(error, 'Conflict')) throw error;
       if (present === undefined)
         this.#deps.events.event(
           service,
