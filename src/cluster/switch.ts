@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, type Run } from '#host/process.ts';
+import { readTextIfExists } from '#host/files.ts';
 import { parseMounts } from '#host/mounts.ts';
 import { ipBatch, runInNetns } from '#host/namespaces.ts';
 import { LINK_PREFIX } from './addresses.ts';
@@ -49,10 +50,11 @@ export async function ensureSwitch(config: ClusterConfig, { run, scratch }: Swit
   }
   const prefix = config.nodeCIDR.split('/')[1];
   if (!existsSync(`/sys/class/net/${link}`)) {
+    const mtu = switchMTU(await wayOutMTU(run), config.ipv6 !== undefined);
     await ipBatch(
       run,
       [
-        `link add ${link} type veth peer name laptop netns ${name}`,
+        `link add ${link} mtu ${mtu} type veth peer name laptop mtu ${mtu} netns ${name}`,
         `addr add ${config.machineIP}/${prefix} dev ${link}`,
         ...ipv6Lines(config, link, config.ipv6?.machineIP),
         `link set ${link} up`,
@@ -115,6 +117,30 @@ ${config.publish.length === 0 ? '' : `    ip saddr != ${config.nodeCIDR} oifname
   writeFileSync(IP_FORWARD, '1\n');
   // Published ports answer on 127.0.0.1 too, whose packets the kernel lets out by this link only when told so.
   if (config.publish.length > 0) writeFileSync(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1\n');
+}
+
+/** Ethernet's. Wider frames would be for this machine alone. */
+const MTU_MAX = 1500;
+/** What hosts must take (RFC 791). */
+const MTU_MIN = 576;
+/** A tunnel's 50 bytes beside the least that IPv6 works with (RFC 8200). */
+const MTU_MIN_IPV6 = 1330;
+
+/** As wide as the machine's own way out: what pods send there then fits, and needs nobody to say that it does not. */
+export function switchMTU(wayOut: number | undefined, hasIPv6: boolean): number {
+  return Math.min(MTU_MAX, Math.max(wayOut ?? MTU_MAX, hasIPv6 ? MTU_MIN_IPV6 : MTU_MIN));
+}
+
+/** Of the link that the machine's default route leads through; undefined without one. */
+async function wayOutMTU(run: Run): Promise<number | undefined> {
+  const { code, stdout } = await run('ip', ['-j', '-4', 'route', 'show', 'default']);
+  const routes = code === 0 && stdout.trim() !== '' ? (JSON.parse(stdout) as { readonly dev?: string }[]) : [];
+  return routes[0]?.dev === undefined ? undefined : linkMTU(routes[0].dev);
+}
+
+function linkMTU(device: string): number | undefined {
+  const text = readTextIfExists(`/sys/class/net/${device}/mtu`);
+  return text === undefined ? undefined : Number(text);
 }
 
 /** An address of the second family; nobody else can have it, so there is nothing to detect. */
@@ -197,11 +223,13 @@ export async function plugNode(
     return path;
   };
   const inside = runInNetns(run, switchName(config));
+  // The switch's, not the machine's of today: a bridge drops what is too wide for a port without a word.
+  const mtu = linkMTU(machineLink(config)) ?? MTU_MAX;
   await inside('ip', ['link', 'del', port]);
   await ipBatch(
     inside,
     [
-      `link add ${port} type veth peer name eth0 netns ${node.initPid}`,
+      `link add ${port} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${node.initPid}`,
       `link set ${port} master br0`,
       `link set ${port} up`,
     ],
