@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatCIDR, parseCIDR } from '#base/ip.ts';
 import type { Run } from '#host/process.ts';
+import type { ClusterConfig } from './config.ts';
 import {
   checkLoadBalancerRange,
   loadBalancerRange,
+  loadBalancerRanges,
   machineAddress,
   MAX_NODES,
   machineRanges,
@@ -96,4 +98,18 @@ describe('checkLoadBalancerRange', () => {
   for (const bad of ['192.168.10.200-192.168.10.210', '192.168.10.240-192.168.10.254', '192.168.11.210/32', 'x'])
     it(`refuses ${bad}`, () =>
       assert.throws(() => checkLoadBalancerRange(bad, network), /within 192\.168\.10\.201-192\.168\.10\.253/));
+});
+
+describe('loadBalancerRanges', () => {
+  const config = { disabled: [] as readonly string[], nodeCIDR: '192.168.10.0/24' };
+  const ipv6 = { nodeCIDR: 'fd12:3456::/64' } as NonNullable<ClusterConfig['ipv6']>;
+  it('are one a family, the user’s where there is one', () => {
+    assert.deepEqual(loadBalancerRanges(config), ['192.168.10.201-192.168.10.253']);
+    assert.deepEqual(loadBalancerRanges({ ...config, loadBalancerRange: '192.168.10.240/29', ipv6 }), [
+      '192.168.10.240/29',
+      'fd12:3456::201-fd12:3456::253',
+    ]);
+  });
+  it('are none where somebody else gives addresses', () =>
+    assert.deepEqual(loadBalancerRanges({ ...config, disabled: ['loadbalancer'] }), []));
 });

@@ -99,9 +99,13 @@ export function checkLoadBalancerRange(text: string, network: CIDR): string {
 }
 
 /** One range a family; none where somebody else is to give addresses. */
-export const loadBalancerRanges = (
-  config: Pick<ClusterConfig, 'disabled' | 'loadBalancerRange' | 'nodeCIDR'>,
-): readonly string[] =>
-  config.disabled.includes('loadbalancer')
-    ? []
-    : [config.loadBalancerRange ?? loadBalancerRange(parseCIDR(config.nodeCIDR)!)];
+export function loadBalancerRanges(
+  config: Pick<ClusterConfig, 'disabled' | 'loadBalancerRange' | 'nodeCIDR' | 'ipv6'>,
+): readonly string[] {
+  if (config.disabled.includes('loadbalancer')) return [];
+  const ipv4 = config.loadBalancerRange ?? loadBalancerRange(parseCIDR(config.nodeCIDR)!);
+  if (config.ipv6 === undefined) return [ipv4];
+  // As nodes are ::11 to ::200, in the digits of their IPv4 addresses.
+  const network = config.ipv6.nodeCIDR.slice(0, config.ipv6.nodeCIDR.indexOf('/'));
+  return [ipv4, `${network}${10 + MAX_NODES + 1}-${network}${LAST_LOAD_BALANCER}`];
+}

@@ -163,7 +163,7 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
           nodes: of.nodes,
           leases: informers.informer(leases, { namespace: SPEAKER_NAMESPACE, labelSelector: `${SPEAKER_LABEL}=true` }),
           client: deps.client,
-          card: new KernelCard({ run, nodeIP: nodeIPv4 }),
+          card: new KernelCard({ run, nodeIP: nodeIPv4, ranges }),
           clock,
           log,
           nodeName,

@@ -11,6 +11,7 @@ import type { Put, Reply } from './worker.ts';
 
 export const CLUSTER_CIDR = '10.244.0.0/16';
 export const SERVICE_CIDR = '10.96.0.0/12';
+export const LOAD_BALANCER_RANGE_6 = 'fd77::201-fd77::253';
 export const LOAD_BALANCER_RANGE = '192.168.77.201-192.168.77.253';
 export const DNS_ADDRESS = '10.96.0.10';
 export const CLUSTER_CIDR_6 = 'fd00:10:244::/56';
@@ -223,7 +224,7 @@ export class Lab {
       serviceCIDR: SERVICE_CIDR,
       dns: { address: DNS_ADDRESS, domain: 'cluster.local', upstreams },
       cni: { ours: true, confDir: join(folder, 'cni'), dataDir: join(folder, 'addresses') },
-      loadBalancerRanges: [LOAD_BALANCER_RANGE],
+      loadBalancerRanges: this.#hasIPv6 ? [LOAD_BALANCER_RANGE, LOAD_BALANCER_RANGE_6] : [LOAD_BALANCER_RANGE],
       nftPath: 'nft',
       folder: join(folder, 'rules'),
       parts: { proxy: true, policy: true, dns: true },

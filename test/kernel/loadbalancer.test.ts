@@ -293,3 +293,70 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
     assert.match(await laptop.reach(VIP_TWO, 5432), /^(timeout|EHOSTUNREACH)$/);
   });
 });
+
+describe('Load balancer addresses of IPv6 in the kernel', { skip: process.getuid?.() !== 0 && 'needs root' }, () => {
+  const lab = new Lab('lb6', { ipv6: true });
+  const VIP = 'fd77::201';
+  let one: LabNode;
+  let two: LabNode;
+  let laptop: Worker;
+  let near: LabPod;
+  let far: LabPod;
+  const balanced = (spec: object = {}) => {
+    const made = service('six', '10.96.50.1', VIP, {
+      externalTrafficPolicy: 'Local',
+      clusterIPs: ['10.96.50.1', 'fd00:10:96::50'],
+      ipFamilies: ['IPv4', 'IPv6'],
+      ...spec,
+    });
+    return made;
+  };
+  const at = (pod: LabPod, nodeName: string) => {
+    const made = slice('six', { ip: pod.ip6, nodeName });
+    return put('endpointslices', { ...made.object, addressType: 'IPv6' });
+  };
+  const everywhere = async (...objects: readonly Put[]) => {
+    for (const n of [one, two]) await n.worker.do({ do: 'put', objects });
+  };
+  const reaches = (want: string) =>
+    eventually(
+      () => laptop.reach(VIP, 5432, { timeoutMs: 200 }),
+      (a) => a === want,
+    );
+
+  before(async () => {
+    await lab.start();
+    one = await lab.addNode('one', '192.168.77.1', '10.244.1');
+    two = await lab.addNode('two', '192.168.77.2', '10.244.2');
+    laptop = await lab.addMachine('laptop', LAPTOP);
+    near = await lab.addPod(one, 'near', 5);
+    far = await lab.addPod(two, 'far', 7);
+    for (const p of [near, far])
+      await p.worker.do({ do: 'listen', port: 5432, protocol: 'tcp', name: p.name, address: '::' });
+    const nodes = [one, two].map((n) => {
+      const podCIDRs = [`${n.podPrefix}.0/24`, `${n.podPrefix6}/64`];
+      return put('nodes', {
+        metadata: { name: n.name },
+        spec: { podCIDR: podCIDRs[0], podCIDRs },
+        status: { addresses: [n.ip, n.ip6].map((address) => ({ type: 'InternalIP', address })) },
+      });
+    });
+    const base = [...nodes, balanced(), at(near, 'one')];
+    await Promise.all([lab.startNetwork(one, base), lab.startNetwork(two, base)]);
+  });
+  after(() => lab.close());
+
+  it('are reached with the client kept, and move with a word to the neighbours', async () => {
+    assert.equal(await reaches('near from fd77::100'), 'near from fd77::100');
+    await everywhere(at(far, 'two'));
+    assert.equal(await reaches('far from fd77::100'), 'far from fd77::100');
+    assert.match(await near.worker.reach(VIP, 5432), /^far from/);
+  });
+
+  it('let in by source ranges of their family only', async () => {
+    await everywhere(balanced({ loadBalancerSourceRanges: ['192.168.77.0/24'] }));
+    assert.equal(await reaches('timeout'), 'timeout');
+    await everywhere(balanced({ loadBalancerSourceRanges: ['192.168.77.0/24', 'fd77::/64'] }));
+    assert.equal(await reaches('far from fd77::100'), 'far from fd77::100');
+  });
+});

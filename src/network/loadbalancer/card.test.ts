@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseIPRange } from '#base/ip.ts';
 import type { Run } from '#host/process.ts';
 import { KernelCard } from './card.ts';
 
@@ -13,9 +14,13 @@ const links = [
       { local: '192.168.77.202', prefixlen: 32, label: 'eth0:lb' },
       { local: '192.168.77.203', prefixlen: 32, label: 'eth0' },
       { local: 'fe80::b', prefixlen: 64 },
+      { local: 'fd77::11', prefixlen: 128 },
+      { local: 'fd77::201', prefixlen: 128 },
     ],
   },
 ];
+
+const RANGES = ['192.168.77.201-192.168.77.253', 'fd77::201-fd77::253'].map((text) => parseIPRange(text)!);
 
 function makeCard(nodeIP = '192.168.77.1', code = 0) {
   const scripts: string[] = [];
@@ -24,12 +29,12 @@ function makeCard(nodeIP = '192.168.77.1', code = 0) {
     scripts.push(args[1]!);
     return { code, stdout: '', stderr: 'RTNETLINK answers' };
   };
-  return { card: new KernelCard({ run, nodeIP }), scripts };
+  return { card: new KernelCard({ run, nodeIP, ranges: RANGES }), scripts };
 }
 
 describe('KernelCard', () => {
-  it('knows its addresses by their label', async () => {
-    assert.deepEqual(await makeCard().card.held(), ['192.168.77.202']);
+  it('knows its addresses by their label and their range', async () => {
+    assert.deepEqual(await makeCard().card.held(), ['192.168.77.202', 'fd77::201']);
   });
 
   it('puts all addresses there in one process, with their lifetime', async () => {
@@ -42,6 +47,14 @@ describe('KernelCard', () => {
     assert.match(scripts[1]!, /valid_lft forever preferred_lft forever/);
   });
 
+  it('takes addresses of IPv6 as they are, without waiting for a double', async () => {
+    const { card, scripts } = makeCard();
+    await card.hold(['fd77::201'], 6);
+    await card.drop(['fd77::201']);
+    assert.match(scripts[0]!, /address replace fd77::201\/128 dev eth0 nodad valid_lft 6 preferred_lft 6/);
+    assert.match(scripts[1]!, /address delete fd77::201\/128 dev eth0/);
+  });
+
   it('starts no process for nothing', async () => {
     const { card, scripts } = makeCard();
     await card.hold([], 6);
@@ -52,7 +65,7 @@ describe('KernelCard', () => {
   it('tells the neighbours by setting the hardware address to what it is', async () => {
     const { card, scripts } = makeCard();
     await card.announce();
-    assert.match(scripts[0]!, /arp_notify && exec ip link set dev eth0 address 02:00:00:00:00:0b$/);
+    assert.match(scripts[0]!, /arp_notify .*ndisc_notify; exec ip link set dev eth0 address 02:00:00:00:00:0b$/);
   });
 
   it('throws when addresses cannot be set, not when one to drop is gone already', async () => {

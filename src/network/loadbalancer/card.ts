@@ -1,5 +1,6 @@
 // Load balancers' addresses on the node's network card. The kernel answers ARP for what is there; its own expiry takes an
 // address away from a node whose agent is gone, so that two nodes do not answer for long.
+import { type IPRange, parseIP, rangeContains } from '#base/ip.ts';
 import { mustRun, type Run } from '#host/process.ts';
 
 export interface Card {
@@ -23,9 +24,11 @@ export interface KernelCardDeps {
   readonly run: Run;
   /** The node's address, by which the card is known. */
   readonly nodeIP: string;
+  /** Of load balancers' addresses. */
+  readonly ranges: readonly IPRange[];
 }
 
-/** IPv4 only. Addresses of ours carry a label, by which a restarted agent knows them. */
+/** A restarted agent knows its addresses by their range, those of IPv4 by a label, too, which shows people what they are. */
 export class KernelCard implements Card {
   readonly #deps: KernelCardDeps;
   #link: IpLink | undefined;
@@ -36,15 +39,21 @@ export class KernelCard implements Card {
 
   async held(): Promise<readonly string[]> {
     const { ifname, addr_info } = await this.#look();
-    return addr_info.filter((a) => a.label === `${ifname}${LABEL}` && a.prefixlen === 32).map((a) => a.local);
+    const isOurs = ({ local, prefixlen, label }: IpLink['addr_info'][number]) => {
+      const ip = parseIP(local);
+      if (ip === undefined || !this.#deps.ranges.some((range) => rangeContains(range, ip))) return false;
+      return ip.family === 6 ? prefixlen === 128 : prefixlen === 32 && label === `${ifname}${LABEL}`;
+    };
+    return addr_info.filter(isOurs).map((a) => a.local);
   }
 
   async hold(ips: readonly string[], seconds: number | undefined): Promise<void> {
     const { ifname } = this.#link ?? (await this.#look());
     const life = seconds === undefined ? 'forever' : String(seconds);
-    const rest = `dev ${ifname} label ${ifname}${LABEL} valid_lft ${life} preferred_lft ${life}`;
+    // Without nodad an address of IPv6 would wait a second for its double before it is of use.
+    const kind = (ip: string) => (ip.includes(':') ? 'nodad' : `label ${ifname}${LABEL}`);
     await this.#batch(
-      ips.map((ip) => `address replace ${ip}/32 ${rest}`),
+      ips.map((ip) => `address replace ${whole(ip)} dev ${ifname} ${kind(ip)} valid_lft ${life} preferred_lft ${life}`),
       '',
     );
   }
@@ -53,15 +62,24 @@ export class KernelCard implements Card {
   async drop(ips: readonly string[]): Promise<void> {
     const { ifname } = this.#link ?? (await this.#look());
     await this.#batch(
-      ips.map((ip) => `address delete ${ip}/32 dev ${ifname}`),
+      ips.map((ip) => `address delete ${whole(ip)} dev ${ifname}`),
       '-force',
     );
   }
 
-  /** The kernel sends gratuitous ARP for every address when the card's hardware address is set, be it to what it was. */
+  /**
+   * The kernel sends gratuitous ARP and neighbour advertisements for every address when the card's hardware address is set, be
+   * it to what it was.
+   */
   async announce(): Promise<void> {
     const { ifname, address } = this.#link ?? (await this.#look());
-    const script = `echo 1 > /proc/sys/net/ipv4/conf/${ifname}/arp_notify && exec ip link set dev ${ifname} address ${address}`;
+    const conf = (family: string, key: string) => `/proc/sys/net/${family}/conf/${ifname}/${key}`;
+    const script = [
+      `echo 1 > ${conf('ipv4', 'arp_notify')} || exit 1`,
+      // A kernel without IPv6 has no such file.
+      `[ ! -e ${conf('ipv6', 'ndisc_notify')} ] || echo 1 > ${conf('ipv6', 'ndisc_notify')}`,
+      `exec ip link set dev ${ifname} address ${address}`,
+    ].join('; ');
     await mustRun(this.#deps.run, 'sh', ['-c', script]);
   }
 
@@ -84,3 +102,5 @@ export class KernelCard implements Card {
 }
 
 const LABEL = ':lb';
+
+const whole = (ip: string): string => `${ip}/${ip.includes(':') ? 128 : 32}`;

@@ -183,7 +183,7 @@ export class Speaker {
 
   #isInRange(text: string): boolean {
     const ip = parseIP(text);
-    return ip?.family === 4 && this.#deps.ranges.some((range) => rangeContains(range, ip));
+    return ip !== undefined && this.#deps.ranges.some((range) => rangeContains(range, ip));
   }
 
   /** Decides what this node has now, and sees to it. */
