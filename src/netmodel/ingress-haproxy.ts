@@ -72,7 +72,12 @@ export function proxyConfiguration(
   return {
     text: `${head}\n${rendered(true)}\n`,
     files,
-    structure: [head, rendered(false), ...[...files].flat()].join('\n'),
+    // Keys stand in it by their names, which follow their content.
+    structure: [
+      head,
+      rendered(false),
+      ...[...files].map(([name, text]) => (name.endsWith('.pem') ? name : `${name}\n${text}`)),
+    ].join('\n'),
   };
 }
 

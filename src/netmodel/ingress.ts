@@ -164,6 +164,8 @@ class Builder {
   readonly certificates: IngressCertificate[] = [];
   readonly problems: IngressProblem[] = [];
   readonly unclaimed: Ingress[] = [];
+  /** Host → its certificate. */
+  readonly #certificateOf = new Map<string, IngressCertificate>();
   readonly #facts: IngressFacts;
 
   constructor(facts: IngressFacts) {
@@ -311,9 +313,12 @@ class Builder {
           this.#problem(ingress, 'InvalidHost', field, `${quote(host)} is not a host name`);
           continue;
         }
-        const taken = host === '' ? undefined : this.certificates.find((c) => c.host === host);
-        if (taken === undefined) this.certificates.push({ host, secret, ingress: keyOf(ingress) });
-        else if (taken.secret !== secret) {
+        const taken = host === '' ? undefined : this.#certificateOf.get(host);
+        if (taken === undefined) {
+          const certificate = { host, secret, ingress: keyOf(ingress) };
+          this.certificates.push(certificate);
+          this.#certificateOf.set(host, certificate);
+        } else if (taken.secret !== secret) {
           const message = `host ${host} already has the certificate of Secret ${taken.secret} by Ingress ${taken.ingress}, which is older`;
           this.#problem(ingress, 'Conflict', field, message, { kind: 'Ingress', key: taken.ingress });
         }

@@ -66,6 +66,8 @@ export class IngressProxy implements Component {
   /** Services that Ingresses lead to: only their endpoints matter. */
   #services = new Set<ObjectKey>();
   #more: ReturnType<IngressProxyDeps['more']> | undefined;
+  /** The certificates of the Secret as it was last seen. */
+  #decoded: { readonly secret: Secret | undefined; readonly pems: ReadonlyMap<string, string> } | undefined;
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #watch: Timer | undefined;
   #working = false;
@@ -265,9 +267,12 @@ export class IngressProxy implements Component {
   /** Entry → PEM. */
   #certificates(): ReadonlyMap<string, string> {
     const secret = this.#openMore().certificates.get(CERTIFICATES_SECRET);
-    return new Map(
-      Object.entries(secret?.data ?? {}).map(([entry, text]) => [entry, Buffer.from(text, 'base64').toString('utf8')]),
-    );
+    if (this.#decoded?.secret !== secret || this.#decoded === undefined) {
+      const entries = Object.entries(secret?.data ?? {});
+      const pems = new Map(entries.map(([entry, text]) => [entry, Buffer.from(text, 'base64').toString('utf8')]));
+      this.#decoded = { secret, pems };
+    }
+    return this.#decoded.pems;
   }
 
   /** Nothing tells of a process that died. */
