@@ -23,7 +23,7 @@ import {
   ownKey,
   watch,
 } from './runtime/controller.ts';
-import { sameValue } from './runtime/equality.ts';
+import { sameStatus } from './runtime/equality.ts';
 import { candidatesOf, claim, controlledBy, indexByController, ownerKeys, planClaims } from './runtime/ownership.ts';
 import { isNamespaceTerminating, PodControl, podFromTemplate, slowStart } from './runtime/pod-control.ts';
 import { matchesLabelSelector } from './runtime/selection.ts';
@@ -98,7 +98,7 @@ export class ReplicaSetReconciler {
 
     const now = this.#clock.now();
     const status = replicaSetStatus(set, owned, failure, now);
-    if (!sameValue(status, set.status)) await this.#client.resource(replicasets).updateStatus({ ...set, status });
+    if (!sameStatus(status, set.status)) await this.#client.resource(replicasets).updateStatus({ ...set, status });
     if (failure !== undefined) throw failure.error;
 
     const waits = owned

@@ -14,7 +14,7 @@ import {
   ownKey,
   watch,
 } from '../runtime/controller.ts';
-import { sameValue } from '../runtime/equality.ts';
+import { sameStatus, sameValue } from '../runtime/equality.ts';
 import { candidatesOf, claim, indexByController, ownerKeys, planClaims } from '../runtime/ownership.ts';
 import { isNamespaceTerminating, PodControl, slowStart } from '../runtime/pod-control.ts';
 import { POD_REVISION_LABEL, RevisionHistory, type Revisions } from '../runtime/revisions.ts';
@@ -136,7 +136,7 @@ export class DaemonSetReconciler {
       if (failure === undefined) await this.#forget(set, revisions, state);
     }
     const status = daemonSetStatus(state);
-    if (!sameValue(status, set.status)) await this.#sets.updateStatus({ ...set, status });
+    if (!sameStatus(status, set.status)) await this.#sets.updateStatus({ ...set, status });
     if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
     const minReady = set.spec!.minReadySeconds ?? 0;
     if (minReady > 0 && status.numberReady !== status.numberAvailable)

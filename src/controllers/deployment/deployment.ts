@@ -16,7 +16,7 @@ import {
   ownKey,
   watch,
 } from '../runtime/controller.ts';
-import { sameValue } from '../runtime/equality.ts';
+import { sameStatus, sameValue } from '../runtime/equality.ts';
 import { candidatesOf, claim, controlledBy, indexByController, ownerKeys, planClaims } from '../runtime/ownership.ts';
 import { isNamespaceTerminating } from '../runtime/pod-control.ts';
 import { matchesLabelSelector } from '../runtime/selection.ts';
@@ -294,7 +294,7 @@ export class DeploymentReconciler {
   }
 
   async #writeStatus(d: Deployment, status: DeploymentStatus): Promise<Outcome> {
-    if (!sameValue(status, d.status)) {
+    if (!sameStatus(status, d.status)) {
       await this.#deployments.updateStatus({ ...d, status });
       return done;
     }

@@ -26,7 +26,7 @@ import {
   ownKey,
   watch,
 } from '../runtime/controller.ts';
-import { sameValue } from '../runtime/equality.ts';
+import { sameStatus } from '../runtime/equality.ts';
 import { KindMapper } from '../runtime/kind-mapper.ts';
 import { matchesLabelSelector } from '../runtime/selection.ts';
 import { expectedPods, type ScaleSources } from './expected.ts';
@@ -132,7 +132,7 @@ export class DisruptionReconciler {
   }
 
   async #write(budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus): Promise<void> {
-    if (sameValue(status, budget.status)) return;
+    if (sameStatus(status, budget.status)) return;
     await this.#deps.client.resource(poddisruptionbudgets).updateStatus({ ...budget, status });
   }
 

@@ -23,7 +23,7 @@ import {
   type Outcome,
   watch,
 } from '../runtime/controller.ts';
-import { sameValue } from '../runtime/equality.ts';
+import { sameStatus, sameValue } from '../runtime/equality.ts';
 import { type Behavior, type Choice, limitBySpeed, limitPlainly, READY, stabilize, stabilizeDown } from './behavior.ts';
 import type { Tolerances } from './calculator.ts';
 import { ScaleHistory } from './history.ts';
@@ -361,7 +361,7 @@ export class AutoscalerReconciler {
       currentMetrics: metrics,
       conditions,
     };
-    if (sameValue(status, autoscaler.status)) return;
+    if (sameStatus(status, autoscaler.status)) return;
     await this.#deps.client.resource(horizontalpodautoscalers).updateStatus({ ...autoscaler, status });
   }
 

@@ -15,7 +15,7 @@ import {
   ownKey,
   watch,
 } from '../runtime/controller.ts';
-import { sameValue } from '../runtime/equality.ts';
+import { sameStatus, sameValue } from '../runtime/equality.ts';
 import { candidatesOf, claim, indexByController, ownerKeys, planClaims } from '../runtime/ownership.ts';
 import { isNamespaceTerminating } from '../runtime/pod-control.ts';
 import {
@@ -110,7 +110,7 @@ export class StatefulSetReconciler {
       failure = await this.#act(set, nextSteps(set, owned, names, this.#now()), revisions);
     }
     const status = statefulSetStatus(set, owned, names, set.status?.collisionCount, this.#now());
-    if (!sameValue(status, set.status)) await this.#sets.updateStatus({ ...set, status });
+    if (!sameStatus(status, set.status)) await this.#sets.updateStatus({ ...set, status });
     if (failure !== undefined) throw failure;
     await this.#forget(set, revisions, owned);
 
