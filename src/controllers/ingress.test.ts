@@ -141,6 +141,12 @@ describe('ingressController', () => {
     await settled(cluster);
     assert.deepEqual(cluster.get(ingresses, 'shop/a')!.status?.loadBalancer?.ingress, [{ ip: '192.0.2.201' }]);
     assert.equal(cluster.get(ingresses, 'shop/b')!.status, undefined);
+    cluster.edit(ingresses, 'shop/a', (i) => ({ ...i, spec: { ...i.spec, ingressClassName: 'gone' } }));
+    await settled(cluster);
+    assert.equal(cluster.get(ingresses, 'shop/a')!.status?.loadBalancer?.ingress, undefined, 'nobody serves it now');
+    cluster.edit(ingresses, 'shop/a', (i) => ({ ...i, spec: { ...i.spec, ingressClassName: 'coracle' } }));
+    await settled(cluster);
+    assert.equal(cluster.get(ingresses, 'shop/a')!.status?.loadBalancer?.ingress?.length, 1);
     cluster.edit(services, SERVICE, (s) => ({ ...s, status: { loadBalancer: {} } }));
     await settled(cluster);
     assert.equal(cluster.get(ingresses, 'shop/a')!.status?.loadBalancer?.ingress, undefined);

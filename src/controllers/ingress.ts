@@ -142,7 +142,7 @@ class IngressReconciler {
     });
     const service = ours.length > 0 ? await this.#ensureService() : services.get(INGRESS_SERVICE);
     if (service !== undefined) await this.#syncSlices(service);
-    await this.#syncStatus(ours, service);
+    await this.#syncStatus(model, service);
     // A cluster that never had an Ingress has nothing of this.
     if (ours.length > 0 || this.#deps.copies.get(CERTIFICATES_SECRET) !== undefined)
       await this.#syncCertificates(model, secrets.found);
@@ -234,11 +234,17 @@ class IngressReconciler {
         });
   }
 
-  async #syncStatus(ours: readonly Ingress[], service: Service | undefined): Promise<void> {
+  /** Our address into what we serve; out of what was ours and is nobody's now. */
+  async #syncStatus(model: IngressModel, service: Service | undefined): Promise<void> {
     const addresses = ingressAddresses(service);
-    for (const ingress of ours) {
-      if (hasAddresses(ingress, addresses) || ingress.metadata.deletionTimestamp !== undefined) continue;
-      const status = { loadBalancer: addresses.length === 0 ? {} : { ingress: addresses } };
+    const left = addresses.length === 0 ? [] : model.unclaimed.filter((i) => hasAddresses(i, addresses));
+    const wrong = [
+      ...model.ingresses.filter((i) => !hasAddresses(i, addresses)).map((i) => ({ ingress: i, ingresses: addresses })),
+      ...left.map((i) => ({ ingress: i, ingresses: [] })),
+    ];
+    for (const { ingress, ingresses } of wrong) {
+      if (ingress.metadata.deletionTimestamp !== undefined) continue;
+      const status = { loadBalancer: ingresses.length === 0 ? {} : { ingress: ingresses } };
       try {
         await this.#deps.client.resource(ingressesRef).updateStatus({ ...ingress, status });
       } catch (error) {
