@@ -310,7 +310,7 @@ export function mainRequest(facts: Facts, located: Located, ca?: string): ProbeR
   const isIngress = target.kind === 'ingress';
   const host = isIngress ? (located.addresses[0] ?? '') : located.host;
   if (host === '' || located.port === undefined) return 'there is no address to connect to yet';
-  const base = { host, port: located.port, timeoutMs: PROBE_TIMEOUT_MS };
+  const base = { host, port: located.port, timeoutMs: PROBE_TIMEOUT_MS, ...hostsOf(facts) };
   if (isIngress) {
     const tls: ProbeTls | undefined = located.port === 443 ? { mode: 'require', serverName: located.host } : undefined;
     const path = located.ingress?.spec?.rules?.[0]?.http?.paths[0]?.path ?? '/';
@@ -327,6 +327,13 @@ export function mainRequest(facts: Facts, located: Located, ca?: string): ProbeR
     ...(database === undefined ? {} : { database }),
     ...(path === undefined ? {} : { path }),
   };
+}
+
+/** The lines that the kubelet writes into the hosts file of the client's containers. */
+function hostsOf({ source }: Facts): { readonly hosts?: string } {
+  const spec = source.at === 'pod' ? source.pod?.spec : undefined;
+  if (spec?.hostAliases === undefined || spec.hostNetwork === true) return {};
+  return { hosts: spec.hostAliases.map((a) => `${a.ip} ${(a.hostnames ?? []).join(' ')}`).join('\n') };
 }
 
 async function runProbe(deps: AskDeps, from: Vantage, request: ProbeRequest, signal: AbortSignal): Promise<ProbeRun> {

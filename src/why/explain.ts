@@ -77,6 +77,7 @@ const HIDES: Partial<Record<Code, readonly Code[]>> = {
   ],
   IngressNotHTTP: ['WrongProtocol', 'TLSNotOffered', 'NothingListening'],
   ForwardPodGone: ['WrongProtocol', 'NothingListening', 'ServerStarting'],
+  IngressTLSSecretMissing: ['TLSUntrusted', 'TLSNameMismatch', 'TLSExpired'],
   ForwardDenied: ['ForwardPodGone'],
   RouteMissing: ['HealthCheckBlocked'],
   HostFirewall: ['HealthCheckBlocked', 'RulesNotProgrammed'],
@@ -158,6 +159,9 @@ const BEYOND: ReadonlySet<Code> = new Set([
   'IngressNotHTTP',
   'PoolerUpstreamBroken',
   'ForwardPodGone',
+  'IngressTLSSecretMissing',
+  'IngressNoRoute',
+  'IngressBackendMissing',
 ]);
 
 /** A probe that got through contradicts what only seemed to be broken before that point. */

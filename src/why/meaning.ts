@@ -169,7 +169,7 @@ function isMeant(labels: readonly string[], facts: Facts): boolean {
   if (labels.length === 1) return serviceOf(facts, facts.namespace, service!) !== undefined;
   return (
     labels.length === 2 &&
-    facts.objects.services.some((s) => nameOf(s) === service && editDistance(namespaceOf(s), namespace!) <= 1)
+    facts.objects.services.some((s) => nameOf(s) === service && editDistance(namespaceOf(s), namespace!) <= 2)
   );
 }
 

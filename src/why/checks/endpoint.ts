@@ -43,6 +43,7 @@ export function checkEndpoint(facts: Facts, located: Located): LinkResult | unde
     service === undefined ||
     service.spec?.type === 'ExternalName' ||
     located.via === 'pod-ip' ||
+    (located.via === 'forward' && located.forward?.target.startsWith('pod') === true) ||
     located.via === 'localhost'
   )
     return undefined;

@@ -20,6 +20,7 @@ export function checkService(facts: Facts, located: Located): LinkResult | undef
   if (
     service === undefined ||
     located.via === 'pod-ip' ||
+    (located.via === 'forward' && located.forward?.target.startsWith('pod') === true) ||
     located.via === 'localhost' ||
     service.spec?.type === 'ExternalName'
   )

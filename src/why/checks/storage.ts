@@ -15,7 +15,7 @@ import {
   yaml,
 } from '../finding.ts';
 import type { Located } from '../locate.ts';
-import { isReady, nameOf, namespaceOf, ownerField, ownerOf, pathOf } from '../pods.ts';
+import { isReady, isTerminating, nameOf, namespaceOf, ownerField, ownerOf, pathOf } from '../pods.ts';
 import { lastWarning, meantPods } from './pod.ts';
 
 /** Where servers keep their data: by image, the directory and the variable that moves it. */
@@ -35,7 +35,7 @@ export function checkStorage(facts: Facts, located: Located): LinkResult | undef
   for (const pod of waiting) {
     const cause = claimTrouble(facts, pod) ?? multiAttach(facts, pod);
     if (cause === undefined) continue;
-    const others = pods.some(isReady);
+    const others = pods.some((p) => isReady(p) && !isTerminating(p));
     return found('storage', [others ? { ...cause, certainty: 'warning' } : cause]);
   }
   for (const pod of pods) {
