@@ -19,6 +19,7 @@ const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 /** Alerts by which a server asks for a certificate that did not come (TLS 1.3, and what older ones send). */
 const WANTS_CERTIFICATE =
   /CERTIFICATE_REQUIRED|ALERT_BAD_CERTIFICATE|ALERT_NO_CERTIFICATE|certificate required|bad certificate/i;
+const HANDSHAKE_RECORD = 0x16;
 /** OpenSSL's errors for bytes that are no TLS. */
 const NO_TLS =
   /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE/;
@@ -42,7 +43,11 @@ function judgeFailure(
   first: Uint8Array,
 ): TlsAttempt {
   const said = looksLike(first);
-  if (WANTS_CERTIFICATE.test(code) && !gaveCertificate) return { outcome: 'client-certificate', detail: message };
+  // TLS 1.2 servers refuse a missing certificate by the alert for everything, but only after their own hello; without a cipher in common
+  // they send none.
+  const refusedLate = /HANDSHAKE_FAILURE/.test(code) && first[0] === HANDSHAKE_RECORD;
+  if ((WANTS_CERTIFICATE.test(code) || refusedLate) && !gaveCertificate)
+    return { outcome: 'client-certificate', detail: message };
   if (NO_TLS.test(code) || (said !== undefined && said !== 'tls') || (first.length > 0 && said === undefined))
     return {
       outcome: 'not-offered',
