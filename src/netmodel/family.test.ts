@@ -5,7 +5,6 @@ import type { Service } from '#generated/api/core-v1.ts';
 import type { EndpointSlice } from '#generated/api/discovery-v1.ts';
 import type { NetworkPolicy } from '#generated/api/networking-v1.ts';
 import { Elements } from './elements.ts';
-import { tableName } from './family.ts';
 import { type NodeView, walk } from './packet.ts';
 import { compilePolicy, type PolicyPod } from './policies.ts';
 import { PolicyElements, policyTable } from './policy-rules.ts';
@@ -42,7 +41,7 @@ const makeSlice = (addressType: string, ...ips: readonly string[]): EndpointSlic
 const slices = [makeSlice('IPv4', '10.244.1.6'), makeSlice('IPv6', REMOTE)];
 
 function view(ips: readonly string[] = [REMOTE]): NodeView {
-  const elements = new Elements(tableName(SERVICE_TABLE, 6), 6);
+  const elements = new Elements(SERVICE_TABLE, 6);
   const [port] = servicePorts(service, [slices[0]!, makeSlice('IPv6', ...ips)], { name: 'one' }, 6);
   const facts = { dnsAddress: '10.96.0.10', nodeIPs: [NODE], isLocalPod: (ip: string) => ip === LOCAL };
   elements.replace('pg', new ServiceElements().elementsOf(port!, facts));
@@ -173,8 +172,8 @@ describe('renderTable of IPv6', () => {
   );
 
   it('speaks of addresses of that family alone', () => {
-    assert.match(text, /^add table ip6 coracle_services6$/m);
-    assert.match(text, /add element ip6 coracle_services6 cluster_ips \{ fd00:10:96::42 \}/);
+    assert.match(text, /^add table ip6 coracle_services$/m);
+    assert.match(text, /add element ip6 coracle_services cluster_ips \{ fd00:10:96::42 \}/);
     assert.match(text, /dnat ip6 to ct mark \. meta mark map @endpoints/);
     assert.match(text, /reject with icmpv6 port-unreachable/);
     assert.doesNotMatch(text, /ipv4_addr|\bip [sd]addr|10\.96|127\.0/);

@@ -40,5 +40,5 @@ export const FAMILIES: Readonly<Record<Family, FamilyWords>> = {
 
 export const isOfFamily = (text: string, family: Family): boolean => parseIP(text)?.family === family;
 
-/** Tables of IPv6 have a name of their own, so that a name says which table is meant. */
-export const tableName = (base: string, family: Family): string => (family === 6 ? `${base}6` : base);
+/** A part of which there is one for each family; tables need no such name, their family is part of it. */
+export const partName = (base: string, family: Family): string => (family === 6 ? `${base}-ipv6` : base);

@@ -14,7 +14,7 @@ import {
 } from './rules.ts';
 import type { Labels } from '#machinery/selectors.ts';
 import { Elements } from './elements.ts';
-import { type Family, tableName } from './family.ts';
+import type { Family } from './family.ts';
 import {
   allAddresses,
   type Box,
@@ -96,7 +96,7 @@ export function policyTable(family: Family = 4): Table {
     { name: `${direction}_blocks`, key: ['mark', 'address', 'inet_proto', 'inet_service'], interval: true },
   ];
   return {
-    name: tableName(POLICY_TABLE, family),
+    name: POLICY_TABLE,
     family,
     sets: [...DIRECTIONS.flatMap(setsOf), { name: 'itself', key: ['address', 'address'] }],
     chains: [
@@ -149,7 +149,7 @@ export class PolicyElements {
 
   constructor(family: Family = 4) {
     this.#family = family;
-    this.#elements = new Elements(tableName(POLICY_TABLE, family), family);
+    this.#elements = new Elements(POLICY_TABLE, family);
   }
 
   setPolicy(key: string, policy: CompiledPolicy | undefined): void {

@@ -18,7 +18,7 @@ import {
   type Table,
 } from './rules.ts';
 import { cidrSize, parseCIDR, parseIP } from '#base/ip.ts';
-import { FAMILIES, type Family, isOfFamily, tableName } from './family.ts';
+import { FAMILIES, type Family, isOfFamily } from './family.ts';
 import { type AddressRange, formatRange } from './policies.ts';
 import type { Destination, ServicePortModel, Target } from './services.ts';
 
@@ -273,7 +273,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
   const port = ['inet_proto', 'inet_service'] as const;
   const target = ['address', 'inet_service'] as const;
   return {
-    name: tableName(SERVICE_TABLE, family),
+    name: SERVICE_TABLE,
     family,
     sets: [
       { name: 'cluster_addresses', key: tuple, value: ['mark'] },

@@ -9,7 +9,7 @@ import type { Random } from '#base/random.ts';
 import type { Client, EventRecorder, Informers } from '#client/client.ts';
 import type { Run } from '#host/process.ts';
 import { ensureFolder } from '#host/files.ts';
-import { isOfFamily, tableName } from '#netmodel/family.ts';
+import { isOfFamily } from '#netmodel/family.ts';
 import { SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import type { LocalPod, NodeNetwork } from '#netmodel/node-network.ts';
 import type { PodNetworkMode } from '#netmodel/pod-network.ts';
@@ -208,8 +208,8 @@ export function createNodeNetwork(options: NodeNetworkOptions, deps: NodeNetwork
     async start(signal) {
       // A part that is switched off leaves no rules of an earlier run behind.
       for (const { family } of families) {
-        if (proxies.length === 0) await nft.remove(tableName(SERVICE_TABLE, family), family);
-        if (enforcers.length === 0) await nft.remove(tableName(POLICY_TABLE, family), family);
+        if (proxies.length === 0) await nft.remove(SERVICE_TABLE, family);
+        if (enforcers.length === 0) await nft.remove(POLICY_TABLE, family);
       }
       if (guard === undefined) await nft.remove(TUNNEL_TABLE);
       if (parts.ingress?.enabled === false) await haproxyIn({ run, clock, folder: parts.ingress.folder }).stop();

@@ -178,7 +178,7 @@ for (const mode of ['routes', 'vxlan'] satisfies PodNetworkMode[])
       await lab.runIn('api', 'ip', 'address', 'add', `${other}/128`, 'dev', 'eth0', 'nodad', 'preferred_lft', '0');
       await lab.runIn('api', 'ip', '-6', 'route', 'add', `${far.ip6}/128`, 'via', `${one.podPrefix6}1`, 'src', other);
       assert.equal(await api.worker.reach(far.ip6, 5432, { timeoutMs: 400 }), 'timeout');
-      const chain = await lab.run(one, 'nft', 'list', 'chain', 'ip6', 'coracle_policy6', 'own_address_only');
+      const chain = await lab.run(one, 'nft', 'list', 'chain', 'ip6', 'coracle_policy', 'own_address_only');
       assert.match(chain, /counter packets [1-9]\d* .* drop comment "not its own address"/);
       await lab.runIn('api', 'ip', '-6', 'route', 'del', `${far.ip6}/128`);
       assert.equal(await api.worker.reach(far.ip6, 5432), `far from ${api.ip6}`);

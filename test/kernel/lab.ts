@@ -124,6 +124,11 @@ export class Lab {
     const full = `${this.#prefix}-${name}`;
     await mustRun(run, 'ip', ['netns', 'add', full]);
     this.#namespaces.push(full);
+    // Otherwise nothing is found for a second or two after a link is made; CNI plugins wait for that.
+    if (this.#hasIPv6) {
+      const setting = 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad';
+      await mustRun(run, 'nsenter', [`--net=/var/run/netns/${full}`, '--', 'sh', '-c', setting]);
+    }
     await this.#in(full, 'link set lo up');
     return full;
   }

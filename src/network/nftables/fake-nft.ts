@@ -1,9 +1,10 @@
 // nftables without a kernel: keeps tables and elements, refuses what the kernel would refuse.
+import type { Family } from '#netmodel/family.ts';
 import { elementKey, type Element, type ElementChanges, type Table } from '#netmodel/rules.ts';
 import type { ElementCounter, Nft } from './nft.ts';
 
 export class FakeNft implements Nft {
-  /** Table name → the table and its elements by set and key. */
+  /** Table name, behind `ip6 ` for one of IPv6 → the table and its elements by set and key. */
   readonly tables = new Map<string, { readonly table: Table; readonly elements: Map<string, Element> }>();
   /** Every transaction of elements, in order. */
   readonly changes: ElementChanges[] = [];
@@ -13,23 +14,25 @@ export class FakeNft implements Nft {
   async load(table: Table, elements: readonly Element[]): Promise<void> {
     this.#failIfTold();
     const held = new Map<string, Element>();
-    this.tables.set(table.name, { table, elements: held });
-    this.#add(table.name, elements);
+    const name = nameOf(table.name, table.family);
+    this.tables.set(name, { table, elements: held });
+    this.#add(name, elements);
   }
 
   async change(changes: ElementChanges): Promise<void> {
     this.#failIfTold();
-    const held = this.tables.get(changes.table)?.elements;
+    const name = nameOf(changes.table, changes.family);
+    const held = this.tables.get(name)?.elements;
     if (held === undefined) throw new Error(`no table ${changes.table}`);
     for (const element of changes.remove)
       if (!held.delete(elementKey(element.set, element.key)))
         throw new Error(`no element ${element.set} ${element.key}`);
-    this.#add(changes.table, changes.add);
+    this.#add(name, changes.add);
     this.changes.push(changes);
   }
 
-  async remove(table: string): Promise<void> {
-    this.tables.delete(table);
+  async remove(table: string, family?: Family): Promise<void> {
+    this.tables.delete(nameOf(table, family));
   }
 
   async counters(_table: string, _set: string): Promise<readonly ElementCounter[]> {
@@ -62,3 +65,5 @@ export class FakeNft implements Nft {
     if (error !== undefined) throw error;
   }
 }
+
+const nameOf = (table: string, family: Family = 4): string => (family === 4 ? table : `ip6 ${table}`);

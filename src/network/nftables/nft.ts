@@ -41,16 +41,17 @@ export class NftProgram implements Nft {
   }
 
   load(table: Table, elements: readonly Element[]): Promise<void> {
-    return this.#apply(table.name, renderTable(table, elements));
+    return this.#apply(fileOf(table.name, table.family), renderTable(table, elements));
   }
 
   async change(changes: ElementChanges): Promise<void> {
-    if (changes.remove.length + changes.add.length > 0) await this.#apply(changes.table, renderChanges(changes));
+    if (changes.remove.length + changes.add.length > 0)
+      await this.#apply(fileOf(changes.table, changes.family), renderChanges(changes));
   }
 
   remove(table: string, family: Family = 4): Promise<void> {
     const name = `${FAMILIES[family].nft} ${table}`;
-    return this.#apply(table, `add table ${name}\ndelete table ${name}\n`);
+    return this.#apply(fileOf(table, family), `add table ${name}\ndelete table ${name}\n`);
   }
 
   async counters(table: string, set: string, family: Family = 4): Promise<readonly ElementCounter[]> {
@@ -70,9 +71,12 @@ export class NftProgram implements Nft {
   }
 
   /** One file a table, since one transaction a table is in flight; the last stays for whoever looks into it. */
-  async #apply(table: string, script: string): Promise<void> {
-    const path = `${this.#deps.folder}/${table}.nft`;
+  async #apply(file: string, script: string): Promise<void> {
+    const path = `${this.#deps.folder}/${file}`;
     writeFileAtomic(path, script, 0o600);
     await mustRun(this.#deps.run, this.#deps.nft, ['-f', path]);
   }
 }
+
+const fileOf = (table: string, family: Family = 4): string =>
+  family === 4 ? `${table}.nft` : `${FAMILIES[family].nft}-${table}.nft`;

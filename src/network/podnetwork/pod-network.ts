@@ -45,7 +45,11 @@ const SETTINGS: readonly (readonly [string, string])[] = [
   ['net/ipv4/conf/all/route_localnet', '1'],
   ['net/ipv4/conf/*/send_redirects', '0'],
 ];
-const IPV6_SETTINGS: readonly (readonly [string, string])[] = [['net/ipv6/conf/all/forwarding', '1']];
+/** No waiting for somebody who might have a pod's or its gateway's address as well: the ranges are this cluster's. */
+const IPV6_SETTINGS: readonly (readonly [string, string])[] = [
+  ['net/ipv6/conf/all/forwarding', '1'],
+  ['net/ipv6/conf/default/accept_dad', '0'],
+];
 /** What another node itself sends to our pods comes through the tunnel; what they answer goes straight to that node. */
 const TUNNEL_SETTINGS: readonly (readonly [string, string])[] = [[`net/ipv4/conf/${TUNNEL_DEVICE}/rp_filter`, '0']];
 

@@ -5,7 +5,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Informer } from '#client/client.ts';
-import { type Family, isOfFamily, tableName } from '#netmodel/family.ts';
+import { type Family, isOfFamily, partName } from '#netmodel/family.ts';
 import type { LocalPod } from '#netmodel/node-network.ts';
 import { compilePolicy, type NamedPort, type PolicyPod } from '#netmodel/policies.ts';
 import { POLICY_TABLE, PolicyElements, policyTable } from '#netmodel/policy-rules.ts';
@@ -43,7 +43,7 @@ export class PolicyEnforcer {
     this.#deps = deps;
     const { nft, clock, log, metrics, family = 4 } = deps;
     this.#family = family;
-    this.name = tableName('network-policy', family);
+    this.name = partName('network-policy', family);
     this.#model = new PolicyElements(family);
     this.#sync = new TableSync({
       nft,
@@ -100,7 +100,7 @@ export class PolicyEnforcer {
 
   /** Packets that policies dropped, by pod address. */
   drops(direction: 'ingress' | 'egress'): Promise<readonly ElementCounter[]> {
-    return this.#deps.nft.counters(tableName(POLICY_TABLE, this.#family), `${direction}_denied`, this.#family);
+    return this.#deps.nft.counters(POLICY_TABLE, `${direction}_denied`, this.#family);
   }
 
   #policyChanged(key: string, policy: NetworkPolicy | undefined): void {

@@ -7,7 +7,7 @@ import type { Log } from '#base/log.ts';
 import type { MetricsRegistry } from '#base/metrics.ts';
 import type { Informer } from '#client/client.ts';
 import { Elements } from '#netmodel/elements.ts';
-import { type Family, isOfFamily, tableName } from '#netmodel/family.ts';
+import { type Family, isOfFamily, partName } from '#netmodel/family.ts';
 import { serviceKeyOf } from '#netmodel/names.ts';
 import type { HostPort, LocalPod } from '#netmodel/node-network.ts';
 import { type Element, elementKey } from '#netmodel/rules.ts';
@@ -69,8 +69,8 @@ export class ServiceProxy {
     this.#deps = deps;
     const { nft, clock, log, metrics, family = 4 } = deps;
     this.#family = family;
-    this.name = tableName('service-proxy', family);
-    this.#elements = new Elements(tableName(SERVICE_TABLE, family), family);
+    this.name = partName('service-proxy', family);
+    this.#elements = new Elements(SERVICE_TABLE, family);
     const table = () => serviceTable({ ...deps, affinitySeconds: [...this.#times].sort((a, b) => a - b) });
     this.#sync = new TableSync({
       nft,
