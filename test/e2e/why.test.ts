@@ -224,7 +224,7 @@ describe('coracle why', () => {
     assert.equal((await why('http://wep.why-healthy/')).report.cause?.code, 'NameNotFound');
     const { report } = await why('http://postgres/');
     assert.equal(report.cause?.code, 'NameInOtherNamespace');
-    assert.equal(report.cause?.object?.namespace, 'why-loopback');
+    assert.equal(report.cause?.object?.name, 'postgres');
   });
 
   it('sees as much through the API alone as the API shows', async () => {
