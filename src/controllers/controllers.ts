@@ -104,7 +104,12 @@ export function createControllers(deps: ControllersDeps): Component {
       running = controllers
         .filter((c) => !deps.disabled?.has(c.name))
         .map(
-          (c) => new Controller(c, { ...deps, client: deps.clientFor(c.identity), events: deps.eventsFor(c.identity, c.eventSource) }),
+          (c) =>
+            new Controller(c, {
+              ...deps,
+              client: deps.clientFor(c.identity),
+              events: deps.eventsFor(c.identity, c.eventSource),
+            }),
         );
       await deps.informers.start(signal);
       await startAll(running, signal);
