@@ -129,11 +129,15 @@ export class World {
   ): Promise<void> {
     const { listen = '0.0.0.0', ...rest } = options;
     await this.apply(
-      pod(name, 'docker.io/library/busybox:1.35', {
+      pod(name, 'ghcr.io/acme/api:1.4.2', {
         ...rest,
         port,
         container: {
-          command: ['sh', '-c', `exec nc -lk -s ${listen} -p ${port} -e echo hello`],
+          command: [
+            'node',
+            '-e',
+            `require('net').createServer((s) => s.on('error', () => {}).end('hello\\n')).listen(${port}, '${listen}')`,
+          ],
           ...options.container,
         },
       }),
