@@ -77,7 +77,7 @@ describe('speakRedis', () => {
 });
 
 describe('speakMysql', () => {
-  const salt = Buffer.from('abcdefgh' + 'ijklmnopqrst');
+  const salt = Buffer.from('abcdefghijklmnopqrst');
   const packet = (sequence: number, body: Buffer): Buffer => {
     const head = Buffer.alloc(4);
     head.writeUIntLE(body.length, 0, 3);
