@@ -116,15 +116,22 @@ async function runTests(suite: TestSuite, programs: TestPrograms): Promise<Outco
   let sum = NOTHING;
   for (const [index, globs] of suite.groups.entries()) {
     const files = filesOf(globs);
-    // Isolated files run one process after another, so that each reports when it is done and none disturbs another's clock.
+    const isAlone = new Set(filesOf(suite.alone ?? []));
     const batches = suite.isolated === true ? files.map((f) => [f]) : [files];
-    for (const batch of batches.filter((b) => b.length > 0)) {
-      const report = join(scratch, `${suite.name}-${index}.jsonl`);
+    const run = async (batch: readonly string[], number: number) => {
+      const report = join(scratch, `${suite.name}-${index}-${number}.jsonl`);
       const at = performance.now();
       const outcome = await runFiles(suite, batch, report, Math.max(1_000, end - performance.now()), programs);
       if (suite.isolated === true) say(`  ${batch[0]} ${seconds(performance.now() - at)}, ${formatCounts(outcome)}`);
       sum = add(sum, outcome);
-    }
+    };
+    const numbered = batches.map((batch, number) => ({ batch, number })).filter(({ batch }) => batch.length > 0);
+    const shared = numbered.filter(({ batch }) => !isAlone.has(batch[0]!));
+    const worker = async () => {
+      for (let next = shared.shift(); next !== undefined; next = shared.shift()) await run(next.batch, next.number);
+    };
+    await Promise.all(Array.from({ length: suite.atOnce ?? 1 }, worker));
+    for (const { batch, number } of numbered.filter(({ batch: b }) => isAlone.has(b[0]!))) await run(batch, number);
   }
   return sum;
 }

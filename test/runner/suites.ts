@@ -25,6 +25,10 @@ export interface TestSuite extends Base {
   /** Each group is one process; `isolated` gives each file of it a process of its own. */
   readonly groups: readonly (readonly string[])[];
   readonly isolated?: boolean;
+  /** Processes at once; 1 unless told, so that none disturbs another's clock. */
+  readonly atOnce?: number;
+  /** Files that run alone after the others: they compare the whole machine before and after, or count what gets lost under load. */
+  readonly alone?: readonly string[];
   /** How many times the limit with --long. */
   readonly longFactor?: number;
 }
@@ -71,6 +75,7 @@ export const SUITES: readonly Suite[] = [
       ['src/{kinds,apiserver}/**/*.test.ts'],
       ['src/{controllers,scheduler}/**/*.test.ts'],
       ['src/{netmodel,network,node,tunnel}/**/*.test.ts'],
+      ['src/{why,connect}/**/*.test.ts'],
     ],
   },
   {
@@ -111,10 +116,13 @@ export const SUITES: readonly Suite[] = [
     kind: 'tests',
     name: 'e2e',
     why: 'everything at once: the bundle, containerd, kubectl, psql; last, since it takes longest and explains least',
-    timeoutMinutes: 20,
+    timeoutMinutes: 40,
     needs: ['root', 'containers'],
     groups: [['test/e2e/**/*.test.ts']],
     isolated: true,
+    // They wait for clocks and grace periods more than they compute.
+    atOnce: 2,
+    alone: ['test/e2e/{article,bad-input,connect,lifecycle}.test.ts'],
     longFactor: 4,
   },
 ];
