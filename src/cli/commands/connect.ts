@@ -7,6 +7,7 @@ import { createLog } from '#base/log.ts';
 import { createInformers } from '#client/informers.ts';
 import { dialPortForward } from '#client/transports/streaming.ts';
 import { EXIT, UsageError, UserError } from '#cluster/errors.ts';
+import { localProbeDeps } from '#cluster/probe-deps.ts';
 import { ConnectError, Connector } from '#connect/connector.ts';
 import { clientEnvironment, credentialsOf, productOf, type ReadValues } from '#connect/credentials.ts';
 import type { Endpoint } from '#connect/endpoints.ts';
@@ -14,6 +15,8 @@ import { Forwarder } from '#connect/forwarder.ts';
 import { ConnectUsageError, parseConnectTarget, parsePortPair, type PortPair } from '#connect/target.ts';
 import { runInteractive } from '#host/process.ts';
 import { StatusError } from '#machinery/status.ts';
+import { openPortStream } from '#streams/port-stream.ts';
+import { speakOver } from '#why/probe/run-probe.ts';
 import { clock } from '../context.ts';
 import { type Access, type AccessOptions, openAccess, withAccessOptions } from '../kube-access.ts';
 
@@ -77,7 +80,8 @@ async function connect(targetText: string, wanted: Wanted, flags: Flags): Promis
     // An API server that is away is noticed by the connections; the watch comes back by itself.
     log: createLog({ write: () => {} }),
   });
-  const connector = new Connector(access.namespace, target, { client: access.client, informers, clock, say });
+  const readOnly = (endpoint: Endpoint, port: number, pod: Pod) => isReadOnly(access, endpoint, port, pod);
+  const connector = new Connector(access.namespace, target, { client: access.client, informers, clock, say, readOnly });
   const dial = ({ namespace, pod }: Endpoint) => dialPortForward(access.transport, { namespace, pod });
   const forwarder = new Forwarder({
     clock,
@@ -142,6 +146,24 @@ async function environmentFor(
   const credentials = await credentialsOf(pod, product, reader(access, pod, say));
   return clientEnvironment(product, host, local, credentials);
 }
+
+/** What the server says of itself, with the workload's own user: undefined when it does not tell, or takes no such login. */
+async function isReadOnly(access: Access, endpoint: Endpoint, port: number, pod: Pod): Promise<boolean | undefined> {
+  const product = productOf(pod, port);
+  if (product === undefined || product === 'amqp') return undefined;
+  const credentials = await credentialsOf(
+    pod,
+    product,
+    reader(access, pod, () => {}),
+  );
+  const connection = await dialPortForward(access.transport, { namespace: endpoint.namespace, pod: endpoint.pod });
+  const request = { host: 'localhost', port, protocol: product, ...credentials, timeoutMs: ROLE_MS };
+  const { handshake } = await speakOver(openPortStream(connection, port), request, localProbeDeps(clock));
+  return handshake?.readOnly;
+}
+
+/** For each step of asking a server whether it takes writes. */
+const ROLE_MS = 2_000;
 
 /** Reads each object once; what may not be read is said once. */
 function reader({ client }: Access, pod: Pod, say: (line: string) => void): ReadValues {

@@ -1,5 +1,6 @@
 // A probe from where this process stands: resolve, connect, TLS, handshake. Bounded in time, writes nothing to the server that a
 // client's first words do not, and logs in only as far as it was given credentials.
+import type { Duplex } from 'node:stream';
 import type { Clock } from '#base/clock.ts';
 import { parseIP } from '#base/ip.ts';
 import type { Random } from '#base/random.ts';
@@ -61,6 +62,34 @@ export async function runProbe(request: ProbeRequest, deps: ProbeDeps): Promise<
   const line = new Line(open.socket, open.attempt.address, { ...request, host }, deps);
   try {
     return done(connects, await speak(line, deps.random));
+  } finally {
+    await line.close();
+  }
+}
+
+/** The protocol's first words over a connection that somebody else has made. It cannot be made again: what needs a second one ends. */
+export async function speakOver(
+  stream: Duplex,
+  request: ProbeRequest,
+  { sockets, clock, random }: Pick<ProbeDeps, 'sockets' | 'clock' | 'random'>,
+): Promise<Spoken> {
+  const address = request.host;
+  const attempt: ConnectAttempt = {
+    address,
+    port: request.port,
+    outcome: 'error',
+    errno: 'no second connection',
+    ms: 0,
+  };
+  const once: ProbeSockets = {
+    connect: async () => ({ attempt }),
+    secure: (...args) => sockets.secure(...args),
+    http2: (...args) => sockets.http2(...args),
+    datagram: async () => ({ outcome: 'error' }),
+  };
+  const line = new Line(stream, address, request, { sockets: once, clock });
+  try {
+    return await speak(line, random);
   } finally {
     await line.close();
   }
