@@ -66,8 +66,8 @@ export interface Answer {
 const PROBE_TIMEOUT_MS = 2_000;
 const SECOND_PROBE_TIMEOUT_MS = 1_500;
 const MOST_ENDPOINTS = 3;
-/** Until then the second probe's first packets are through, or counted where they were dropped. */
-const PACKETS_SENT_MS = 300;
+/** An answer takes less, or is none. */
+const SLOW_MS = 600;
 const LOG_LINES = 20;
 
 export async function ask(question: Question, deps: AskDeps, signal: AbortSignal, depth = 0): Promise<Answer> {
@@ -99,11 +99,15 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
   const from = vantage(facts);
   const request = mainRequest(facts, locate(facts), question.ca);
   const canProbe = question.probes && typeof from !== 'string' && typeof request !== 'string';
+  const probing = canProbe ? runProbe(deps, from, request, signal) : undefined;
+  const early = canProbe
+    ? whenSlow(deps, probing!, () => closerProbes(deps, facts, from, first, pods, question, signal))
+    : undefined;
   const [around, before, logs, main] = await Promise.all([
     reader.around(placesOf(facts, first, pods), first.via === 'ingress'),
     lookAtNodes(deps, facts, first, pods, signal),
     readLogs(deps.client, pods.filter(hasCrashed)),
-    canProbe ? runProbe(deps, from, request, signal) : undefined,
+    probing,
   ]);
   const denied = [...reader.denied, ...sightDenied(before)];
   facts = { ...facts, objects: { ...facts.objects, ...around }, sight: before, logs, denied };
@@ -113,6 +117,7 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
     facts = await followUp(
       nothingToProbe === undefined ? facts : { ...facts, unprobed: nothingToProbe },
       main,
+      await early,
       question,
       deps,
       pods,
@@ -340,10 +345,56 @@ async function runProbe(deps: AskDeps, from: Vantage, request: ProbeRequest, sig
   return { from, request: withoutPassword(request), result: await deps.prober.probe(from, request, signal) };
 }
 
-/** After a probe that did not get through: is it the way, or the server? Straight to the pods from here, and from the pod to itself. */
+type Closer = Pick<Facts, 'direct' | 'inside'>;
+
+/** A probe that has no answer by now is being swallowed, most likely: what would be asked after it is asked beside it. */
+async function whenSlow(
+  deps: AskDeps,
+  probing: Promise<ProbeRun>,
+  start: () => Promise<Closer>,
+): Promise<Closer | undefined> {
+  const done = new AbortController();
+  const slow = await Promise.race([
+    probing.then(() => false),
+    sleep(deps.clock, SLOW_MS, done.signal).then(() => true),
+  ]);
+  done.abort();
+  return slow ? start() : undefined;
+}
+
+/** Is it the way, or the server? Straight to the pods from the client, and from the server's pod to itself. */
+async function closerProbes(
+  deps: AskDeps,
+  facts: Facts,
+  from: Vantage | undefined,
+  located: Located,
+  pods: readonly Pod[],
+  question: Question,
+  signal: AbortSignal,
+): Promise<Closer> {
+  const again = (at: Vantage, r: ProbeRequest) =>
+    runProbe(deps, at, { ...r, timeoutMs: SECOND_PROBE_TIMEOUT_MS }, signal);
+  const isWithin =
+    from !== undefined && from.at !== 'laptop' && located.via !== 'pod-ip' && located.via !== 'localhost';
+  const protocol = located.transport === 'udp' ? 'udp' : 'tcp';
+  const reachable = isWithin
+    ? located.backends.filter(
+        (b) => b.ip !== undefined && b.port !== undefined && b.pod !== undefined && isRunning(b.pod),
+      )
+    : [];
+  const direct = reachable
+    .slice(0, MOST_ENDPOINTS)
+    .map((b) => again(from!, { host: b.ip!, port: b.port!, protocol, timeoutMs: 0 }));
+  const inside = insideProbes(facts, located, pods, question).map(({ pod, request }) => again(vantageOf(pod), request));
+  const [d, i] = await Promise.all([Promise.all(direct), Promise.all(inside)]);
+  return { direct: d, inside: i };
+}
+
+/** After a probe that did not get through. */
 async function followUp(
   before: Facts,
   main: ProbeRun | undefined,
+  early: Closer | undefined,
   question: Question,
   deps: AskDeps,
   pods: readonly Pod[],
@@ -354,44 +405,32 @@ async function followUp(
   if (outcome.made && outcome.failedAt === undefined) return known;
   const said = outcome.result?.handshake?.message ?? '';
   const located = reach(known);
-  const again = (at: Vantage, r: ProbeRequest) =>
-    runProbe(deps, at, { ...r, timeoutMs: SECOND_PROBE_TIMEOUT_MS }, signal);
-  const wantsDirect = main !== undefined && !couldNot(main.result) && !outcome.connected && located.via !== 'localhost';
-  const protocol = located.transport === 'udp' ? 'udp' : 'tcp';
-  const straight = (host: string, port: number): ProbeRequest => ({ host, port, protocol, timeoutMs: 0 });
-  const isInside = wantsDirect && main.from.at !== 'laptop' && located.via !== 'pod-ip';
-  const direct = isInside
-    ? located.backends
-        .filter((b) => b.ip !== undefined && b.port !== undefined && b.pod !== undefined && isRunning(b.pod))
-        .slice(0, MOST_ENDPOINTS)
-        .map((b) => again(main.from, straight(b.ip!, b.port!)))
-    : [];
-  // Once more the same way, between the two looks at the counters.
-  const dialled = wantsDirect && !couldNot(main.result) ? main.result.connects[0] : undefined;
-  const repeated = dialled === undefined ? undefined : again(main!.from, straight(dialled.address, dialled.port));
-  const inside = insideProbes(known, located, pods, question).map(({ pod, request }) => again(vantageOf(pod), request));
+  const from = main === undefined || couldNot(main.result) || outcome.connected ? undefined : main.from;
+  const closer =
+    early !== undefined && !outcome.connected
+      ? early
+      : closerProbes(deps, known, from, located, pods, question, signal);
   const secure =
     /no encryption|SSL off/.test(said) && main !== undefined
-      ? again(main.from, { ...main.request, tls: { mode: 'require' } })
+      ? runProbe(
+          deps,
+          main.from,
+          { ...main.request, tls: { mode: 'require' }, timeoutMs: SECOND_PROBE_TIMEOUT_MS },
+          signal,
+        )
       : undefined;
   const hba = /pg_hba/.test(said) ? readHba(deps, located, signal) : undefined;
-  const after =
-    main === undefined || outcome.connected
-      ? known.sight
-      : sleep(deps.clock, PACKETS_SENT_MS).then(() => lookAgain(deps, known, located, pods, signal));
-  const [d, i, s, lines, sight, sockets] = await Promise.all([
-    Promise.all(direct),
-    Promise.all(inside),
+  const after = main === undefined || outcome.connected ? known.sight : lookAgain(deps, known, located, pods, signal);
+  const [found, s, lines, sight, sockets] = await Promise.all([
+    closer,
     secure,
     hba,
     after,
     readSockets(deps, known, pods, signal),
-    repeated,
   ]);
   return {
     ...known,
-    direct: d,
-    inside: i,
+    ...found,
     sight,
     sockets,
     ...(s === undefined ? {} : { withTls: s }),
