@@ -1,5 +1,5 @@
-// Who lives, as one node sees it: leases that were seen to change within their time, by the own clock. A node that does not see
-// its own lease change is out of contact and knows nothing of others.
+// Who lives, as one node sees it: leases that were seen to change within their time. A node that does not see its own lease
+// change is out of contact and learns nothing of others.
 import type { Lease } from '#generated/api/coordination-v1.ts';
 
 /** How long a speaker counts as living after its last renewal. */
@@ -41,14 +41,13 @@ export class Liveness {
     return own !== undefined && nowMs - own.atMs < LEASE_MS;
   }
 
-  /** Right after contact is found everybody counts as living, since nobody's silence has been heard for long enough. */
-  lives(node: string, nowMs: number): boolean {
+  /**
+   * Time is told by the own renewals that come back: in a silence that befalls all, nobody grows older. Right after contact is
+   * found everybody counts as living, since nobody's silence has been heard for long enough.
+   */
+  lives(node: string): boolean {
+    const heardMs = this.#seen.get(this.#self)?.atMs ?? Number.NEGATIVE_INFINITY;
     const lastMs = Math.max(this.#seen.get(node)?.atMs ?? Number.NEGATIVE_INFINITY, this.#contactSinceMs);
-    return nowMs - lastMs < LEASE_MS;
-  }
-
-  /** The contact that is lost or found anew counts from its next sign. */
-  get contactSinceMs(): number {
-    return this.#contactSinceMs;
+    return heardMs - lastMs < LEASE_MS;
   }
 }

@@ -139,10 +139,10 @@ export class Speaker {
   #leaseChanged(old: Lease | undefined, lease: Lease | undefined): void {
     const node = (lease ?? old)!.metadata.name!.slice(NAME_PREFIX.length);
     const now = this.#deps.clock.monotonic();
-    const known = this.#liveness.lives(node, now) && this.#liveness.inContact(now);
+    const known = this.#liveness.lives(node) && this.#liveness.inContact(now);
     this.#liveness.observe(node, lease, now);
-    // Ordinary renewals change nothing.
-    if (!known || lease === undefined) this.#wake();
+    // Ordinary renewals of others change nothing; one's own is when their silence is judged.
+    if (!known || lease === undefined || node === this.#deps.nodeName) this.#wake();
   }
 
   #wake(): void {
@@ -192,7 +192,7 @@ export class Speaker {
     const now = clock.monotonic();
     const ranks = this.#ranking();
     const inContact = this.#liveness.inContact(now);
-    const lives = (node: string) => this.#liveness.lives(node, now);
+    const lives = (node: string) => this.#liveness.lives(node);
     const wanted = new Set<string>();
     let hasRivals = false;
     for (const [ip, nodes] of ranks) {
