@@ -253,6 +253,11 @@ export class Lab {
     return mustRun(run, 'nsenter', [`--net=/var/run/netns/${this.#prefix}-${name}`, '--', command, ...args]);
   }
 
+  /** The file of a namespace. */
+  netns(name: string): string {
+    return `/var/run/netns/${this.#prefix}-${name}`;
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((w) => w.stop()));
     for (const name of this.#namespaces.toReversed()) await run('ip', ['netns', 'del', name]);

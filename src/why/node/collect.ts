@@ -12,12 +12,13 @@ import {
   isOurs,
   legacyRulesOf,
   type KernelMap,
-  OTHER_MAPS,
   parseMap,
   parseTables,
   PORT_MAPS,
   programmed,
   ruleCounters,
+  STICKY_MAPS,
+  TARGET_MAPS,
   type TableName,
 } from './rules.ts';
 import { connectionsOf, listeningOf, parseProcNet, parseSs, type SocketRow } from './sockets.ts';
@@ -208,25 +209,28 @@ async function servicesOf(
 ): Promise<NodeFacts['services']> {
   const tables = known.filter((t) => t.name === SERVICE_TABLE);
   if (keys.length === 0 || tables.length === 0) return [];
-  const names = [...ADDRESS_MAPS, ...PORT_MAPS, ...OTHER_MAPS];
+  const asked = keys.map((key) => ({
+    key,
+    isNode: addresses.includes(/^\[?(.*?)\]?:\d+\//.exec(key)?.[1] ?? ''),
+  }));
   const byTable = await Promise.all(
     tables.map(async ({ family, name }) => {
-      const maps = await Promise.all(
-        names.map(
-          async (map) =>
-            [map, parseMap((await say(deps.nftPath, ['-j', 'list', 'map', family, name, map])) ?? '')] as const,
-        ),
-      );
-      return Object.fromEntries(maps) as Readonly<Record<string, KernelMap>>;
+      const maps: Record<string, KernelMap> = {};
+      const load = (names: readonly string[]) =>
+        Promise.all(
+          names.map(async (map) => {
+            maps[map] = parseMap((await say(deps.nftPath, ['-j', 'list', 'map', family, name, map])) ?? '');
+          }),
+        );
+      const found = () => asked.flatMap(({ key, isNode }) => programmed(key, maps, isNode) ?? []);
+      // No more than is needed: with thousands of services each map is a process of its own weight.
+      await load([...ADDRESS_MAPS, ...(asked.some((a) => a.isNode) ? PORT_MAPS : [])]);
+      if (found().length > 0) await load(TARGET_MAPS);
+      if (found().some((p) => p.endpoints.length === 0)) await load(STICKY_MAPS);
+      return found();
     }),
   );
-  return keys.flatMap((key) => {
-    const address = /^\[?(.*?)\]?:\d+\//.exec(key)?.[1] ?? '';
-    const found = byTable
-      .map((maps) => programmed(key, maps, addresses.includes(address)))
-      .find((p) => p !== undefined);
-    return found === undefined ? [] : [found];
-  });
+  return byTable.flat();
 }
 
 async function profilesOf(known: readonly TableName[], asked: boolean, deps: CollectDeps, say: Say) {

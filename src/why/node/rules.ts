@@ -151,12 +151,13 @@ function textOf(value: unknown): string {
 /** The maps of the service table by name, as far as they were read. */
 export type ServiceMaps = Readonly<Record<string, KernelMap>>;
 
-/** Maps from (address, protocol, port) to an id. */
-export const ADDRESS_MAPS = ['cluster_addresses', 'external_addresses', 'local_addresses'] as const;
-/** Maps from (protocol, port) to an id. */
-export const PORT_MAPS = ['node_ports', 'local_node_ports'] as const;
-/** Where ids lead, and what is refused. */
-export const OTHER_MAPS = ['endpoints', 'sticky_slots', 'sticky_targets', 'refused', 'refused_node_ports'] as const;
+/** Maps from (address, protocol, port), in the order of need: what is refused stands in none of the first. */
+export const ADDRESS_MAPS = ['cluster_addresses', 'external_addresses', 'local_addresses', 'refused'] as const;
+/** Maps from (protocol, port): for addresses of the node itself. */
+export const PORT_MAPS = ['node_ports', 'local_node_ports', 'refused_node_ports'] as const;
+/** Where an id leads; with session affinity over a number. */
+export const TARGET_MAPS = ['endpoints'] as const;
+export const STICKY_MAPS = ['sticky_slots', 'sticky_targets'] as const;
 
 /**
  * What the table does with `address:port/protocol`; undefined when it knows nothing of it. `isNodeAddress`: the node ports count.
@@ -169,8 +170,8 @@ export function programmed(key: string, maps: ServiceMaps, isNodeAddress: boolea
   const pair = `${protocol.toLowerCase()} . ${port}`;
   const at = (map: string, of: string): string | undefined => maps[map]?.get(of);
   const ids = [
-    ...ADDRESS_MAPS.map((m) => at(m, tuple)),
-    ...(isNodeAddress ? PORT_MAPS.map((m) => at(m, pair)) : []),
+    ...ADDRESS_MAPS.slice(0, 3).map((m) => at(m, tuple)),
+    ...(isNodeAddress ? PORT_MAPS.slice(0, 2).map((m) => at(m, pair)) : []),
   ].filter((id) => id !== undefined);
   const refused = at('refused', tuple) ?? (isNodeAddress ? at('refused_node_ports', pair) : undefined);
   if (ids.length === 0) return refused === undefined ? undefined : { key, endpoints: [] };
