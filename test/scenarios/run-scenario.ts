@@ -65,9 +65,12 @@ export async function runScenario(cluster: TestCluster, scenario: Scenario, seed
     }
     const judged = judge(situation, report);
     if (judged !== undefined) return done(...judged);
+    const cures = report.cause === undefined ? [] : [report.cause, ...report.alsoBroken];
+    const texts = cures.flatMap((c) => c.cure.map((x) => `[${x.kind}] ${x.text}`)).join('\n');
+    if (situation.cureSays !== undefined && !situation.cureSays.test(texts))
+      return done('wrong', `no cure says ${String(situation.cureSays)}: ${texts}`);
     if (isHealthy || situation.incurable !== undefined) return done('right');
 
-    const cures = [report.cause!, ...report.alsoBroken];
     const forwards = await paste(world, cures);
     try {
       const after = situation.afterCure ?? client;
@@ -77,8 +80,7 @@ export async function runScenario(cluster: TestCluster, scenario: Scenario, seed
         CURE_TIMEOUT_MS,
       );
       if (works(cured, after)) return done('right');
-      const pasted = cures.flatMap((c) => c.cure.map((x) => `[${x.kind}] ${x.text}`)).join('\n');
-      return done('wrong', `the cure does not mend it: ${cured.stdout}${cured.stderr}\n${pasted}`);
+      return done('wrong', `the cure does not mend it: ${cured.stdout}${cured.stderr}\n${texts}`);
     } finally {
       for (const end of forwards) end();
     }
@@ -86,7 +88,7 @@ export async function runScenario(cluster: TestCluster, scenario: Scenario, seed
     return done('not shown', error instanceof Error ? `${error.message} ${String(error.cause ?? '')}` : String(error));
   } finally {
     await situation?.restore?.();
-    await cluster.tryKubectl(['delete', 'namespace', namespace, '--wait=false', '--now']);
+    await cluster.tryKubectl(['delete', 'namespace', namespace, ...world.others, '--wait=false', '--now']);
   }
 }
 
@@ -124,6 +126,12 @@ function fits(expected: Expected, cause: Cause): boolean {
 
 function runClient(world: World, { on, command }: Client): Promise<Output> {
   if (on === 'laptop') return call(command[0]!, command.slice(1), { timeoutMs: CLIENT_TIMEOUT_MS });
+  if (on.startsWith('node/'))
+    return world.cluster.coracle(['node', 'exec', on.slice('node/'.length), '--', ...command], {
+      timeoutMs: CLIENT_TIMEOUT_MS,
+    });
+  if (/^(deploy|sts)\//.test(on))
+    return world.cluster.exec(world.namespace, on, command, { timeoutMs: CLIENT_TIMEOUT_MS });
   const [name, namespace = world.namespace] = on.split('/').toReversed();
   return world.cluster.exec(namespace, name!, command, { timeoutMs: CLIENT_TIMEOUT_MS });
 }

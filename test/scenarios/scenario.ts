@@ -4,7 +4,7 @@ import type { World } from './world.ts';
 
 /** A command that a user would run to see whether the connection works. */
 export interface Client {
-  /** Pod of the scenario's namespace, or this machine. */
+  /** A pod of the scenario's namespace (or NAMESPACE/POD), `deploy/NAME` or `sts/NAME` of it, `node/NAME`, or this machine. */
   readonly on: string | 'laptop';
   readonly command: readonly string[];
   /** Its output when it works; default: exit code 0 is enough. */
@@ -34,6 +34,8 @@ export interface Situation {
   readonly warning?: Expected;
   /** How the client connects once the cure is pasted, when not in the same way (a forward ends on localhost). */
   readonly afterCure?: Client;
+  /** What the cures say, among them: for a note, which the client of afterCure follows. */
+  readonly cureSays?: RegExp;
   /** Why pasting does not mend this one (a note is all there can be); then the client is not tried again. */
   readonly incurable?: string;
   /** What was changed outside the namespace is put back. */

@@ -43,6 +43,8 @@ export class World {
   readonly cluster: TestCluster;
   readonly namespace: string;
   readonly seed: number;
+  /** Further namespaces of the scenario. */
+  readonly others: string[] = [];
   readonly #random: () => number;
   readonly #used = new Set<string>();
 
@@ -70,6 +72,19 @@ export class World {
 
   port(): number {
     return 2000 + Math.floor(this.#random() * 20_000);
+  }
+
+  /** A word that no other scenario has either: for names that are looked for in all namespaces. */
+  ownWord(): string {
+    return `${this.word()}-${(this.seed % 46_656).toString(36)}`;
+  }
+
+  /** A second namespace, which goes with the first. */
+  async otherNamespace(): Promise<string> {
+    const name = `${this.namespace}-${this.word()}`;
+    await this.cluster.kubectl(['create', 'namespace', name]);
+    this.others.push(name);
+    return name;
   }
 
   kubectl(args: readonly string[], timeoutMs = 60_000): Promise<string> {
