@@ -172,6 +172,8 @@ class TableWalker {
         else state.metaMark = Number(value);
         return 'continue';
       }
+      case 'hash sender':
+        return 'continue'; // fieldOf knows whose it is
       case 'random':
         state.metaMark = state.input.random?.(action.below) ?? 0;
         return 'continue';
@@ -276,6 +278,8 @@ function fieldOf(field: Field, state: State): string | number {
       return state.metaMark;
     case 'ct mark':
       return state.ctMark;
+    case 'meta priority':
+      return state.packet.src;
   }
 }
 

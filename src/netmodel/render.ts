@@ -152,6 +152,8 @@ function renderAction(action: Action, family: Family): string {
       return `${action.mark} set ${fieldText(action.key, family)} map @${action.map}`;
     case 'random':
       return `meta mark set numgen random mod ${action.below}`;
+    case 'hash sender':
+      return `meta priority set jhash ${fieldText('ip saddr', family)} mod 4294967295 seed 1`;
     case 'remember':
       return `update @${action.map} { ${fieldText(action.key, family)} timeout ${action.seconds}s : meta mark }`;
     case 'dnat':

@@ -5,7 +5,7 @@
 import type { Family } from './family.ts';
 
 /** `address` is one of the table's family. */
-export type FieldType = 'address' | 'inet_proto' | 'inet_service' | 'mark';
+export type FieldType = 'address' | 'classid' | 'inet_proto' | 'inet_service' | 'mark';
 
 export interface SetDeclaration {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface SetDeclaration {
 }
 
 /** `ip …` is of the packet's family. */
-export type Field = 'ip saddr' | 'ip daddr' | 'meta l4proto' | 'th dport' | 'meta mark' | 'ct mark';
+export type Field = 'ip saddr' | 'ip daddr' | 'meta l4proto' | 'th dport' | 'meta mark' | 'ct mark' | 'meta priority';
 
 export type Match =
   | { readonly is: 'in' | 'not in'; readonly key: readonly Field[]; readonly set: string }
@@ -51,6 +51,8 @@ export type Action =
       readonly map: string;
     }
   | { readonly do: 'random'; readonly below: number }
+  /** A number for the sender into `meta priority`: what learned maps have in place of an address that is too long for them. */
+  | { readonly do: 'hash sender' }
   /** Keeps `meta mark` in a learned map for as long. */
   | { readonly do: 'remember'; readonly key: readonly Field[]; readonly map: string; readonly seconds: number }
   | { readonly do: 'dnat'; readonly key: readonly Field[]; readonly map: string };

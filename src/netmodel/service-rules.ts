@@ -57,6 +57,8 @@ const PORT: readonly Field[] = ['meta l4proto', 'th dport'];
 export function serviceTable(options: ServiceTableOptions): Table {
   const { clusterCIDR, serviceCIDR, dnsAddress, family = 4 } = options;
   const { loopback, multicast, bits } = FAMILIES[family];
+  // nft 1.0.6 lets the value overwrite the end of a learned key that is longer than 16 bytes.
+  const sender: Field = family === 6 ? 'meta priority' : 'ip saddr';
   const counts = [...Array.from({ length: EXACT_SLOTS }, (_, i) => i + 1), ...LARGE_SLOTS];
   const onNode: Rule['match'] = [
     { is: 'local', field: 'daddr' },
@@ -73,7 +75,7 @@ export function serviceTable(options: ServiceTableOptions): Table {
       (seconds): Chain => ({
         name: `keep_${seconds}`,
         rules: [
-          { actions: [{ do: 'remember', key: ['ct mark', 'ip saddr'], map: 'affinity', seconds }] },
+          { actions: [{ do: 'remember', key: ['ct mark', sender], map: 'affinity', seconds }] },
           { actions: [{ do: 'dnat', key: ['meta mark'], map: 'sticky_targets' }] },
         ],
       }),
@@ -81,9 +83,10 @@ export function serviceTable(options: ServiceTableOptions): Table {
     {
       name: 'sticky',
       rules: [
+        ...(family === 6 ? [{ actions: [{ do: 'hash sender' as const }] }] : []),
         {
           actions: [
-            { do: 'mark', mark: 'meta mark', key: ['ct mark', 'ip saddr'], map: 'affinity' },
+            { do: 'mark', mark: 'meta mark', key: ['ct mark', sender], map: 'affinity' },
             { do: 'verdict', key: ['meta mark'], map: 'sticky_keep' },
           ],
           why: 'the endpoint this client had',
@@ -292,7 +295,12 @@ export function serviceTable(options: ServiceTableOptions): Table {
       { name: 'sticky_slots', key: ['mark', 'mark'], value: ['mark'] },
       { name: 'sticky_keep', key: ['mark'], value: 'verdict' },
       { name: 'sticky_targets', key: ['mark'], value: target },
-      { name: 'affinity', key: ['mark', 'address'], value: ['mark'], learned: { size: AFFINITY_ENTRIES } },
+      {
+        name: 'affinity',
+        key: ['mark', family === 6 ? 'classid' : 'address'],
+        value: ['mark'],
+        learned: { size: AFFINITY_ENTRIES },
+      },
       { name: 'host_ports', key: port, value: target },
       { name: 'host_ports_on', key: tuple, value: target },
       { name: 'refused', key: tuple, value: 'verdict' },

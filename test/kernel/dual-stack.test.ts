@@ -155,6 +155,58 @@ for (const mode of ['routes', 'vxlan'] satisfies PodNetworkMode[])
       for (const n of [one, two]) await n.worker.do({ do: 'remove', resource: 'networkpolicies', key: 'db/pg' });
     });
 
+    it('keeps clients with their endpoint, filters a load balancer’s clients, and opens host ports', async () => {
+      const service = (name: string, clusterIP: string, spec: object, status = {}) =>
+        put('services', {
+          metadata: { namespace: 'db', name },
+          spec: {
+            clusterIP,
+            clusterIPs: [clusterIP],
+            ipFamilies: ['IPv6'],
+            ports: [{ name: 'pg', port: 5432, protocol: 'TCP' }],
+            ...spec,
+          },
+          status,
+        });
+      const slice = (name: string, ...pods: LabPod[]) =>
+        put('endpointslices', {
+          metadata: { namespace: 'db', name: `${name}-6`, labels: { 'kubernetes.io/service-name': name } },
+          addressType: 'IPv6',
+          ports: [{ name: 'pg', port: 5432, protocol: 'TCP' }],
+          endpoints: pods.map((p) => ({ addresses: [p.ip6], conditions: { ready: true } })),
+        });
+      const balanced = 'fd77::4:1';
+      const ports = [{ protocol: 'TCP', hostPort: 8080, containerPort: 5432 }];
+      await everywhere([
+        service('sticky', 'fd00:10:96::51', {
+          sessionAffinity: 'ClientIP',
+          sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+        }),
+        slice('sticky', near, far),
+        service(
+          'balanced',
+          'fd00:10:96::52',
+          { type: 'LoadBalancer', loadBalancerSourceRanges: [`${api.ip6}/128`, '2001:db8::/32'] },
+          { loadBalancer: { ingress: [{ ip: balanced }] } },
+        ),
+        slice('balanced', far),
+        put('pods', {
+          metadata: { namespace: 'db', name: far.name, uid: `uid-${far.name}`, labels: { app: 'pg' } },
+          spec: { nodeName: 'two', containers: [{ name: 'pg', ports }] },
+          status: { phase: 'Running', podIP: far.ip, podIPs: [{ ip: far.ip }, { ip: far.ip6 }] },
+        }),
+      ]);
+      const first = await eventually(
+        () => api.worker.reach('fd00:10:96::51', 5432, { timeoutMs: 300 }),
+        (a) => / from /.test(a),
+      );
+      for (let i = 0; i < 8; i++) assert.equal(await api.worker.reach('fd00:10:96::51', 5432), first);
+      assert.match(await api.worker.reach(balanced, 5432), /^far from /);
+      assert.equal(await near.worker.reach(balanced, 5432, { timeoutMs: 300 }), 'timeout', 'not in the ranges');
+      assert.match(await laptop.reach(two.ip6, 8080), /^far from fd77::100/);
+      assert.equal(await laptop.reach(two.ip, 8080), 'far from ::ffff:192.168.77.100');
+    });
+
     it('finds neighbours under default-deny egress: what is allowed arrives', async () => {
       await everywhere([
         put('networkpolicies', {
