@@ -212,6 +212,12 @@ describe('node-ipam', () => {
     assert.equal(freeRange('10.244.0.0/24', 24, ['10.244.0.0/24']), undefined);
   });
 
+  it('cuts ranges of either family', () => {
+    assert.equal(freeRange('fd00:10:244::/56', 64, []), 'fd00:10:244::/64');
+    assert.equal(freeRange('fd00:10:244::/56', 64, ['fd00:10:244::/64', '10.244.0.0/24']), 'fd00:10:244:1::/64');
+    assert.equal(freeRange('fd00::/64', 64, ['fd00::/64']), undefined);
+  });
+
   it('gives every node its own and keeps what nodes have', async () => {
     const cluster = new TestCluster();
     await cluster.put(nodes, { ...makeNode('old'), spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'] } });
