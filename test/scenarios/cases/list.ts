@@ -1,7 +1,8 @@
 // All scenarios, by the link of the chain that they break; the healthy ones last.
 import type { Scenario } from '../scenario.ts';
+import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS, ...HEALTHY_SCENARIOS];
+export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS, ...HEALTHY_SCENARIOS];
