@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '#base/clock.ts';
 import { parseIP } from '#base/ip.ts';
 import type { Random } from '#base/random.ts';
+import { identify } from './identify.ts';
 import { Line, type Spoken } from './line.ts';
 import { speak } from './protocols.ts';
 import { resolveName } from './resolve.ts';
@@ -61,7 +62,7 @@ export async function runProbe(request: ProbeRequest, deps: ProbeDeps): Promise<
   if (open?.socket === undefined) return done(connects);
   const line = new Line(open.socket, open.attempt.address, { ...request, host }, deps);
   try {
-    return done(connects, await speak(line, deps.random));
+    return done(connects, await identify(line, await speak(line, deps.random)));
   } finally {
     await line.close();
   }
