@@ -20,7 +20,15 @@ export interface Cgroups {
   exists(path: string): boolean;
   /** Names of the groups right below. */
   children(path: string): readonly string[];
-  usage(path: string): { readonly memoryBytes: number; readonly workingSetBytes: number; readonly cpuNanos: number };
+  usage(path: string): CgroupUsage;
+  /** Processes and threads in it; 0 where they are not counted. */
+  processes(path: string): number;
+}
+
+export interface CgroupUsage {
+  readonly memoryBytes: number;
+  readonly workingSetBytes: number;
+  readonly cpuNanos: number;
 }
 
 const PERIOD_US = 100_000;
@@ -151,6 +159,10 @@ class CgroupsV1 implements Cgroups {
       cpuNanos: Number(read(join(this.#mount, 'cpuacct', path, 'cpuacct.usage')) ?? 0),
     };
   }
+
+  processes(path: string): number {
+    return Number(read(join(this.#mount, 'pids', path, 'pids.current')) ?? 0);
+  }
 }
 
 class CgroupsV2 implements Cgroups {
@@ -228,6 +240,10 @@ class CgroupsV2 implements Cgroups {
       cpuNanos: statValue(read(join(dir, 'cpu.stat')), 'usage_usec') * 1000,
     };
   }
+
+  processes(path: string): number {
+    return Number(read(join(this.#mount, path, 'pids.current')) ?? 0);
+  }
 }
 
 /** For hollow nodes and tests: remembers the groups. */
@@ -254,7 +270,14 @@ export class FakeCgroups implements Cgroups {
     return [...this.groups.keys()].filter((k) => dirname(k) === path).map((k) => k.slice(path.length + 1));
   }
 
-  usage() {
-    return { memoryBytes: 0, workingSetBytes: 0, cpuNanos: 0 };
+  /** Path → what it is said to use: for tests. */
+  readonly usages = new Map<string, CgroupUsage>();
+
+  usage(path = ''): CgroupUsage {
+    return this.usages.get(path) ?? { memoryBytes: 0, workingSetBytes: 0, cpuNanos: 0 };
+  }
+
+  processes(_path: string): number {
+    return 0;
   }
 }

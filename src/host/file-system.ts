@@ -23,7 +23,8 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
-import { rm, statfs } from 'node:fs/promises';
+import { lstat, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'socket' | 'character' | 'block' | 'other';
 
@@ -42,6 +43,11 @@ export interface FilesystemFacts {
   readonly availableBytes: number;
   readonly inodes: number;
   readonly inodesFree: number;
+}
+
+export interface DiskUsage {
+  readonly bytes: number;
+  readonly inodes: number;
 }
 
 /** An open file for reading at any place. */
@@ -76,10 +82,38 @@ export interface FileSystem {
   /** Removes whatever is there; never fails when nothing is. */
   removeAll(path: string): Promise<void>;
   statfs(path: string): Promise<FilesystemFacts>;
+  /** What a file, or a folder with all in it, takes of its disk; other disks mounted below are left out. Nothing there is nothing. */
+  usage(path: string): Promise<DiskUsage>;
   /** Undefined when there is no such file. */
   open(path: string): OpenFile | undefined;
   /** Calls back when the file or folder changes; returns what ends it. */
   watch(path: string, onChange: () => void): () => void;
+}
+
+/** stat counts blocks of this size, whatever the disk's are. */
+const BLOCK_BYTES = 512;
+
+/** Folder by folder, so that one with many files does not take the thread pool for itself. */
+async function usage(top: string): Promise<DiskUsage> {
+  let [bytes, inodes] = [0, 0];
+  /** Files of several links, which count once. */
+  const seen = new Set<number>();
+  let device: number | undefined;
+  const left = [top];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    try {
+      const facts = await lstat(path);
+      device ??= facts.dev;
+      if (facts.dev !== device || (facts.nlink > 1 && !facts.isDirectory() && seen.has(facts.ino))) continue;
+      if (facts.nlink > 1) seen.add(facts.ino);
+      bytes += facts.blocks * BLOCK_BYTES;
+      inodes += 1;
+      if (facts.isDirectory()) for (const name of await readdir(path)) left.push(join(path, name));
+    } catch (error) {
+      if (!missing(error)) throw error; // files come and go while they are counted
+    }
+  }
+  return { bytes, inodes };
 }
 
 function missing(error: unknown): boolean {
@@ -156,6 +190,7 @@ export const realFileSystem: FileSystem = {
     const s = await statfs(path);
     return { totalBytes: s.blocks * s.bsize, availableBytes: s.bavail * s.bsize, inodes: s.files, inodesFree: s.ffree };
   },
+  usage,
   open(path) {
     const file = ifThere(() => openSync(path, 'r'));
     if (file === undefined) return undefined;

@@ -22,7 +22,9 @@ import { isStatus } from '#machinery/status.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { PodCache } from './cri/pod-cache.ts';
 import type { Runtime } from './cri/runtime.ts';
-import { collectImages } from './images/image-gc.ts';
+import { Eviction, type EvictionRequest } from './eviction/eviction.ts';
+import type { EvictionOptions } from './eviction/thresholds.ts';
+import { collectImages, removeUnusedImages } from './images/image-gc.ts';
 import { Images } from './images/images.ts';
 import { pullCredentials } from './images/credentials.ts';
 import { Limiter } from './limiter.ts';
@@ -33,8 +35,11 @@ import { ObjectCache } from './object-cache.ts';
 import { parseResolvConf } from '#netmodel/resolv-conf.ts';
 import { PodWorker, type PodWorkerDeps } from './pods/pod-worker.ts';
 import { podCgroup } from './pods/resources.ts';
+import { removeContainer } from './pods/start.ts';
 import { maskedPaths } from './pods/security.ts';
 import { UserNamespaces, usesUserNamespace } from './pods/user-namespaces.ts';
+import { Allocations } from './resize/allocations.ts';
+import { Resizer } from './resize/resizer.ts';
 import { Probes } from './probes/probes.ts';
 import { NodeReporter } from './status/node-reporter.ts';
 import { type MachineFacts, readMachine } from './status/machine.ts';
@@ -70,6 +75,8 @@ export interface KubeletOptions {
   readonly allowedUnsafeSysctls?: readonly string[];
   /** Where the ids of user namespaces are claimed: one folder for all nodes of the machine. */
   readonly userNamespacesDir?: string;
+  /** When pods have to go because the node is short of something; upstream's defaults without. */
+  readonly eviction?: EvictionOptions;
   /** Nothing runs: probes are not asked, and count as passed. */
   readonly hollow?: boolean;
 }
@@ -117,6 +124,8 @@ class RunningKubelet implements Kubelet {
   readonly #workerDeps: PodWorkerDeps;
   readonly #logs: LogReader;
   readonly #images: Images;
+  readonly #resizer: Resizer;
+  readonly #eviction: Eviction;
   readonly #userNamespaces: Pick<UserNamespaces, 'of' | 'release' | 'sweep'>;
   readonly #stop = new AbortController();
   /** Pod uid → its worker. */
@@ -194,7 +203,50 @@ class RunningKubelet implements Kubelet {
             rootDir: options.rootDir,
             claimsDir: options.userNamespacesDir ?? `${options.rootDir}/user-namespaces`,
           });
+    const maxPods = options.maxPods ?? MAX_PODS;
+    const allocatable = {
+      cpuMillis: this.#machine.cpuMillis,
+      memoryBytes: this.#machine.memoryBytes,
+      pods: maxPods,
+    };
+    const taken = () => [...this.#workers.values()].map((w) => w.taken).filter((p) => p !== undefined);
+    this.#resizer = new Resizer({
+      allocations: new Allocations({ files, rootDir: options.rootDir }),
+      runtime,
+      cgroups: deps.cgroups,
+      cgroupRoot: options.cgroupRoot,
+      events,
+      allocatable,
+      memoryCapacityBytes: () => this.#machine.memoryBytes,
+      taken,
+    });
+    this.#eviction = new Eviction({
+      runtime,
+      cache: this.#cache,
+      files,
+      cgroups: deps.cgroups,
+      clock,
+      log,
+      events,
+      nodeName: options.nodeName,
+      options: options.eviction ?? {},
+      rootDir: options.rootDir,
+      logsRoot: `${options.rootDir}/log/pods`,
+      cgroupRoot: options.cgroupRoot,
+      memory: { bytes: this.#machine.memoryBytes, isShare: options.memory !== undefined },
+      podCgroup: (pod) => podCgroup(options.cgroupRoot, pod),
+      activePods: () => [...this.#workers.values()].map((w) => w.evictable).filter((p) => p !== undefined),
+      evict: (pod, request) => this.#evict(pod, request),
+      isCleanedUp: (pod) => this.#workers.get(pod.metadata.uid!)?.isGivenBack !== false,
+      reclaimDisk: () => this.#reclaimDisk(),
+      onPressureChange: () => this.#reporter.changed(),
+    });
     this.#workerDeps = {
+      pressures: () => this.#eviction.pressures,
+      resizer: this.#resizer,
+      allocatable,
+      taken,
+      onRoom: () => this.#wakeDeferred(),
       client,
       runtime,
       cache: this.#cache,
@@ -245,10 +297,11 @@ class RunningKubelet implements Kubelet {
       machine: this.#machine,
       volumesInUse: () => volumes.inUse(),
       runtimeAgeMs: () => this.#cache.ageMs(),
-      maxPods: options.maxPods ?? MAX_PODS,
+      maxPods,
+      pressures: () => this.#eviction.pressures,
     });
     this.server = createNodeServer({
-      maxPods: options.maxPods ?? MAX_PODS,
+      maxPods,
       runtime,
       cache: this.#cache,
       logs,
@@ -276,6 +329,7 @@ class RunningKubelet implements Kubelet {
       this.#background.push(
         rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, end),
         collectImages({ runtime, clock, files, log, lastUsedMs: this.#images.lastUsedMs }, end),
+        this.#eviction.run(end),
       );
     }
     // Pods are taken up once the list is whole: before that, running ones would look like orphans.
@@ -331,8 +385,37 @@ class RunningKubelet implements Kubelet {
     this.#workers.get(uid)?.wake();
   }
 
+  #evict(pod: Pod, { message, graceSeconds, disrupted }: EvictionRequest): void {
+    this.#workers.get(pod.metadata.uid!)?.end({
+      reason: 'Evicted',
+      message,
+      graceSeconds,
+      ...(disrupted ? { disruptedAtMs: this.#deps.clock.now() } : {}),
+    });
+  }
+
+  /** What nobody uses: containers of pods that are at their end, and images without containers. */
+  async #reclaimDisk(): Promise<void> {
+    const { runtime, clock, log } = this.#deps;
+    for (const { uid, containers } of this.#cache.all()) {
+      if (this.#workers.get(uid)?.isGivenBack !== true) continue;
+      const deps = { runtime, cache: this.#cache, probes: this.#probes };
+      for (const container of containers) if (container.state === 'exited') await removeContainer(uid, container, deps);
+    }
+    await removeUnusedImages({ runtime, clock, log, lastUsedMs: this.#images.lastUsedMs });
+  }
+
+  /** Resizes that wait for room look again, the most important first. */
+  #wakeDeferred(): void {
+    const waiting = [...this.#workers.values()].filter((w) => this.#resizer.isDeferred(w.uid));
+    const priority = (w: PodWorker) => w.taken?.spec?.priority ?? 0;
+    for (const worker of waiting.toSorted((a, b) => priority(b) - priority(a))) worker.wake();
+  }
+
   #forget(uid: string): void {
     this.#workers.delete(uid);
+    this.#resizer.forget(uid);
+    this.#wakeDeferred();
     this.#tokens.forget(uid);
   }
 }

@@ -81,6 +81,9 @@ export function hollowFiles(machine: Pick<FileSystem, 'readText'>): FileSystem {
     async statfs() {
       return { totalBytes: 100 * 1024 ** 3, availableBytes: 90 * 1024 ** 3, inodes: 1e7, inodesFree: 9e6 };
     },
+    async usage() {
+      return { bytes: 0, inodes: 0 };
+    },
     open: () => undefined,
     watch: () => () => {},
   };

@@ -32,17 +32,35 @@ export async function collectImages(deps: ImageGcDeps, signal: AbortSignal): Pro
   }
 }
 
+/** For a node whose disk is short: all that no container uses, but for pinned ones and those just brought. */
+export async function removeUnusedImages(deps: Omit<ImageGcDeps, 'files'>): Promise<void> {
+  const { runtime, clock, log, lastUsedMs } = deps;
+  for (const image of await unusedOf(await runtime.listImages(), runtime)) {
+    const lastUseMs = Math.max(0, ...image.repoTags.map((t) => lastUsedMs.get(t) ?? 0));
+    if (image.pinned || clock.now() - lastUseMs < MIN_AGE_MS) continue;
+    log.info('removing an unused image: the disk is short', {
+      image: image.repoTags[0] ?? image.id,
+      bytes: image.size,
+    });
+    await runtime.removeImage(image.id);
+  }
+}
+
+async function unusedOf(images: readonly Image[], runtime: Runtime): Promise<readonly Image[]> {
+  const used = new Set((await runtime.listContainers()).flatMap((c) => [c.imageRef, c.image.image]));
+  return images.filter((i) => !used.has(i.id) && !i.repoTags.some((t) => used.has(t)));
+}
+
 async function collectOnce(deps: ImageGcDeps, firstSeenMs: Map<string, number>): Promise<void> {
   const { runtime, files, clock, log } = deps;
   const images = await runtime.listImages();
   for (const image of images) if (!firstSeenMs.has(image.id)) firstSeenMs.set(image.id, clock.now());
   const [place] = await runtime.imageFsInfo();
   if (place === undefined || place.mountpoint === '') return;
-  const used = new Set((await runtime.listContainers()).flatMap((c) => [c.imageRef, c.image.image]));
+  const unused = await unusedOf(images, runtime);
   const disk = await files.statfs(place.mountpoint);
   const lastUse = (image: Image) =>
     Math.max(firstSeenMs.get(image.id) ?? 0, ...image.repoTags.map((t) => deps.lastUsedMs.get(t) ?? 0));
-  const unused = images.filter((i) => !used.has(i.id) && !i.repoTags.some((t) => used.has(t)));
   for (const image of imagesToRemove(disk, unused, lastUse, clock.now())) {
     log.info('removing an unused image', { image: image.repoTags[0] ?? image.id, bytes: image.size });
     await runtime.removeImage(image.id);

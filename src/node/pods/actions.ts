@@ -38,6 +38,8 @@ export interface ActionInputs {
   /** Has it passed its startup probe, or does it have none? */
   started(containerId: string): boolean;
   hashOf(container: AnyContainer): string;
+  /** Must it be made anew to have the resources it was given? */
+  mustRestart?(name: string): boolean;
 }
 
 const nothing: PodActions = { createSandbox: undefined, start: [], kill: [] };
@@ -60,7 +62,9 @@ export function computeActions(pod: Pod, runtime: RuntimePod, inputs: ActionInpu
       return false;
     }
     if (found.state === 'exited') {
-      if (isSidecarKind(kind, container) || mayRestart(pod, container, found.exitCode))
+      // One that was ended for its resources comes back, however it ended.
+      const resized = inputs.mustRestart?.(container.name) === true;
+      if (resized || isSidecarKind(kind, container) || mayRestart(pod, container, found.exitCode))
         start.push({ container, kind, previous });
       return false;
     }
@@ -128,6 +132,8 @@ function killReason(
   if (found.hash !== '' && found.hash !== inputs.hashOf(container)) {
     return { reason: 'changed', message: `Container ${container.name} definition changed, will be restarted` };
   }
+  if (inputs.mustRestart?.(container.name) === true)
+    return { reason: 'changed', message: `Container ${container.name} resize requires restart` };
   const probe = inputs.failedProbe(found.id);
   if (probe === undefined) return undefined;
   const words = probe === 'livenessProbe' ? 'liveness' : 'startup';

@@ -4,6 +4,7 @@ import type { Pod, PodSpec } from '#generated/api/core-v1.ts';
 import { SteppedClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
 import { FakeRuntime } from '../cri/fake.ts';
+import type { Pressure } from '../eviction/thresholds.ts';
 import { admitPod } from './admission.ts';
 import { dottedSysctl, whyNotAllowable } from './sysctls.ts';
 
@@ -13,11 +14,15 @@ oldRuntime.status = async () => ({ conditions: [], runtimeHandlers: [] });
 
 const podWith = (spec: Partial<PodSpec>, annotations: Record<string, string> = {}): Pod =>
   ({ metadata: { name: 'p', annotations }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } }) as Pod;
-const admit = (pod: Pod, more: { allowed?: readonly string[]; old?: boolean; appArmor?: string } = {}) =>
+const admit = (
+  pod: Pod,
+  more: { allowed?: readonly string[]; old?: boolean; appArmor?: string; pressures?: readonly Pressure[] } = {},
+) =>
   admitPod(pod, {
     runtime: more.old === true ? oldRuntime : runtime,
     files: { readText: () => more.appArmor },
     allowedUnsafeSysctls: more.allowed ?? [],
+    pressures: () => more.pressures ?? [],
   });
 const setting = (...names: string[]): Partial<PodSpec> => ({
   securityContext: { sysctls: names.map((name) => ({ name, value: '1' })) },

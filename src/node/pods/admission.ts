@@ -2,6 +2,8 @@
 import type { AppArmorProfile, Pod } from '#generated/api/core-v1.ts';
 import type { FileSystem } from '#host/file-system.ts';
 import type { Runtime } from '../cri/runtime.ts';
+import { refuseUnderPressure } from '../eviction/ranking.ts';
+import type { Pressure } from '../eviction/thresholds.ts';
 import { allContainers } from './containers.ts';
 import { whyForbidden } from './sysctls.ts';
 
@@ -9,6 +11,8 @@ export interface AdmissionDeps {
   readonly runtime: Runtime;
   readonly files: Pick<FileSystem, 'readText'>;
   readonly allowedUnsafeSysctls: readonly string[];
+  /** What the node is short of now. */
+  readonly pressures: () => readonly Pressure[];
 }
 
 /** Upstream's reason and message. */
@@ -21,6 +25,7 @@ type Check = (pod: Pod, deps: AdmissionDeps) => Refusal | undefined | Promise<Re
 
 /** In upstream's order; the first refusal counts. */
 const CHECKS: readonly Check[] = [
+  (pod, { pressures }) => refuseUnderPressure(pod, pressures()),
   sysctls, // before anything that asks the runtime
   supplementalGroupsPolicy,
   appArmor,

@@ -8,10 +8,13 @@ import type { FileSystem } from '#host/file-system.ts';
 import type { NodeNetwork } from '#netmodel/node-network.ts';
 import type { PodCache } from '../cri/pod-cache.ts';
 import type { Runtime } from '../cri/runtime.ts';
+import type { Pressure } from '../eviction/thresholds.ts';
 import type { Images } from '../images/images.ts';
 import type { Limiter } from '../limiter.ts';
 import type { ObjectCache } from '../object-cache.ts';
 import type { Probes } from '../probes/probes.ts';
+import type { Allocatable } from '../resize/resize.ts';
+import type { Resizer } from '../resize/resizer.ts';
 import type { StatusWriter } from '../status/status-writer.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { ResolverConfig } from '#netmodel/resolv-conf.ts';
@@ -50,6 +53,12 @@ export interface PodDeps {
   readonly seccompDefault: boolean;
   /** Sysctls that are risky and may be set all the same; a `*` at the end stands for anything. */
   readonly allowedUnsafeSysctls: readonly string[];
+  /** What the node is short of now. */
+  readonly pressures: () => readonly Pressure[];
+  readonly resizer: Resizer;
+  readonly allocatable: Allocatable;
+  /** Pods this node has taken that are not at their end, with what they were given. */
+  readonly taken: () => readonly Pod[];
   readonly cgroupRoot: string;
   readonly cluster: { readonly dnsIPs: readonly string[]; readonly domain: string };
   readonly nodeResolver: () => ResolverConfig;

@@ -9,7 +9,7 @@ import { parseTime } from '#machinery/time.ts';
 import type { Image, PodSandboxConfig } from '../cri/messages.ts';
 import { isRuntimeError } from '../cri/runtime.ts';
 import { ImageError } from '../images/images.ts';
-import { computePodStatus, type WaitingReason } from '../status/pod-status.ts';
+import { computePodStatus, type Ended as EndedStatus, type WaitingReason } from '../status/pod-status.ts';
 import { NotAttachedError } from '../volumes/volume.ts';
 import { type PodVolumes, Volumes } from '../volumes/volumes.ts';
 import { admitPod } from './admission.ts';
@@ -24,6 +24,7 @@ import {
 } from './containers.ts';
 import { podLogDirectory } from './cri-config.ts';
 import { ContainerConfigError } from './environment.ts';
+import { refuseUnfit } from './node-fit.ts';
 import type { PodDeps } from './pod-deps.ts';
 import { podCgroup } from './resources.ts';
 import {
@@ -60,6 +61,8 @@ const ERROR_BACKOFF = { baseMs: 500, maxMs: 10_000 };
 const ATTACH_BACKOFF = { baseMs: 100, maxMs: 2_000 };
 /** Upstream's podAttachAndMountTimeout: a volume that is attached no sooner is worth an event. */
 const ATTACH_PATIENCE_MS = 123_000;
+/** Upstream's first retry of a resize that waits for room; room given back wakes it before. */
+const RESIZE_RETRY_MS = 30_000;
 /** Files from the API are looked at again this often: for tokens near their end. */
 const VOLUME_REFRESH_MS = 60_000;
 /** Upstream keeps this much of a termination message. */
@@ -69,11 +72,17 @@ const TERMINATION_LOG_TAIL_BYTES = 2048;
 export interface PodWorkerDeps extends PodDeps {
   /** The pod is gone from API and node; the worker is done. */
   readonly onGone: (uid: string) => void;
+  /** The pod gave room back that others may wait for. */
+  readonly onRoom: () => void;
   /** Last part of a container's newest log, for `FallbackToLogsOnError`. */
   readonly logTail: (pod: RuntimePod, container: RuntimeContainer, bytes: number) => string;
 }
 
-type Ended = { readonly reason: string; readonly message: string };
+/** Why the node itself ends a pod. */
+export interface Ended extends EndedStatus {
+  /** The pod's own without. */
+  readonly graceSeconds?: number;
+}
 
 export class PodWorker {
   readonly uid: string;
@@ -85,6 +94,8 @@ export class PodWorker {
   #ended: Ended | undefined;
   #deadline: Deadline | undefined;
   #terminated = false;
+  /** Volumes, addresses and control group are given back. */
+  #isGivenBack = false;
   /** Aborted when the pod is told to end: nothing new is begun. */
   readonly #starting = new AbortController();
   /** Container name → why it waits. */
@@ -124,6 +135,22 @@ export class PodWorker {
       this.#deadline?.shorten(this.#grace());
     }
     this.wake();
+  }
+
+  /** The pod with what it was given, while the node has it: from its admission until nothing of it runs. */
+  get taken(): Pod | undefined {
+    const pod = this.#pod ?? this.#last;
+    if (pod === undefined || this.#terminated || isTerminalPhase(pod)) return undefined;
+    return this.#isAdmitted || this.#runtime().sandboxes.length > 0 ? this.#deps.resizer.allocated(pod) : undefined;
+  }
+
+  /** As `taken`, while it may be ended: something of it is in the runtime, and it is not ending yet. */
+  get evictable(): Pod | undefined {
+    return this.#isEnding() || this.#runtime().sandboxes.length === 0 ? undefined : this.taken;
+  }
+
+  get isGivenBack(): boolean {
+    return this.#isGivenBack;
   }
 
   /** An object its volumes or variables use has changed. */
@@ -200,7 +227,8 @@ export class PodWorker {
   }
 
   #grace(): number {
-    if (this.#ended !== undefined) return this.#last?.spec?.terminationGracePeriodSeconds ?? 30;
+    if (this.#ended !== undefined)
+      return this.#ended.graceSeconds ?? this.#last?.spec?.terminationGracePeriodSeconds ?? 30;
     // Gone from the API means deleted by force (or while this node was away): only the least grace is left.
     if (this.#pod === undefined) return this.#last === undefined ? graceOf(this.#runtime()) : 1;
     return Math.max(
@@ -211,19 +239,22 @@ export class PodWorker {
 
   async #sync(): Promise<void> {
     if (this.#isEnding()) return this.#terminate();
-    const pod = this.#pod!;
+    const asked = this.#pod!;
     const runtime = this.#runtime();
-    if (isTerminalPhase(pod) || finishedPhase(pod, runtime) !== undefined) return this.#finish(pod);
-    if (this.#pastDeadline(pod)) {
+    const isResized = (): boolean => allContainers(asked).some((c) => this.#mustRestart(asked, c.name));
+    if (isTerminalPhase(asked) || (finishedPhase(asked, runtime) !== undefined && !isResized()))
+      return this.#finish(asked);
+    if (this.#pastDeadline(asked)) {
       this.end({
         reason: 'DeadlineExceeded',
         message: 'Pod was active on the node longer than the specified deadline',
       });
       return;
     }
-    if (!(await this.#admit(pod, runtime))) return;
+    if (!(await this.#admit(asked, runtime))) return;
+    const pod = await this.#resize(asked, runtime);
     this.#watchProbes(pod, runtime);
-    const actions = computeActions(pod, runtime, this.#inputs());
+    const actions = computeActions(pod, runtime, this.#inputs(pod));
     this.#report(pod);
     this.#announceAdopted(pod, runtime);
     await this.#refreshVolumes(pod, actions);
@@ -235,9 +266,27 @@ export class PodWorker {
     this.#report(pod);
   }
 
-  #inputs() {
+  /** The pod with what it is given, brought into force as far as no restart is needed. */
+  async #resize(asked: Pod, runtime: RuntimePod): Promise<Pod> {
+    const { resizer, onRoom } = this.#deps;
+    const pod = resizer.decide(asked, runtime);
+    if (resizer.isDeferred(this.uid)) this.#wakeAfter(RESIZE_RETRY_MS);
+    if (resizer.progress(this.uid)?.inProgress === undefined) return pod;
+    this.#report(pod);
+    const outcome = await resizer.apply(pod, runtime);
+    if (outcome === 'failed') this.#wakeAfter(ERROR_BACKOFF.maxMs);
+    if (outcome === 'done') onRoom();
+    return pod;
+  }
+
+  #mustRestart(pod: Pod, name: string): boolean {
+    return this.#deps.resizer.needsRestart(this.#deps.resizer.allocated(pod), name);
+  }
+
+  #inputs(pod: Pod) {
     const { probes } = this.#deps;
     return {
+      mustRestart: (name: string) => this.#mustRestart(pod, name),
       failedProbe: (id: string) => probes.failed(id),
       started: (id: string) => probes.isStarted(id),
       hashOf: containerHash,
@@ -247,9 +296,14 @@ export class PodWorker {
   /** False when the node does not take the pod. One that has run here was taken. */
   async #admit(pod: Pod, runtime: RuntimePod): Promise<boolean> {
     if (this.#isAdmitted || runtime.sandboxes.length > 0) return true;
-    const refusal = await admitPod(pod, this.#deps);
+    const others = () => this.#deps.taken().filter((p) => p.metadata.uid !== this.uid);
+    // Waits for nothing between the look at the others and the taking, so no two pods get the same place.
+    const refusal = (await admitPod(pod, this.#deps)) ?? refuseUnfit(pod, others(), this.#deps.allocatable);
     this.#isAdmitted = refusal === undefined;
-    if (refusal === undefined) return true;
+    if (refusal === undefined) {
+      this.#deps.resizer.admit(pod);
+      return true;
+    }
     this.#deps.events.event(pod, podsRef, 'Warning', refusal.reason, refusal.message);
     this.end({ reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` });
     return false;
@@ -277,8 +331,10 @@ export class PodWorker {
     return isHostNetwork(pod) ? this.#deps.facts().nodeIPs : (readySandbox(runtime)?.ips ?? []);
   }
 
-  #report(pod: Pod): void {
-    const { statuses, probes, clock, facts } = this.#deps;
+  #report(asked: Pod): void {
+    const { statuses, probes, clock, facts, resizer } = this.#deps;
+    const pod = resizer.allocated(asked);
+    const resize = resizer.progress(this.uid);
     const known = this.#deps.statuses.latest(this.uid);
     const runtime = this.#runtime();
     const status = computePodStatus(
@@ -292,6 +348,7 @@ export class PodWorker {
         isStarted: (c) => probes.isStarted(c.id),
         terminationMessage: (c) => this.#terminationMessage(runtime, c),
         ...(this.#ended === undefined ? {} : { ended: this.#ended }),
+        ...(resize === undefined ? {} : { resize }),
         terminating: this.#deadline !== undefined,
         terminated: this.#terminated,
       },
@@ -409,7 +466,7 @@ export class PodWorker {
     this.#announce(pod, sandbox);
     if (this.#isEnding()) return;
     await volumes;
-    const actions = computeActions(pod, this.#runtime(), this.#inputs());
+    const actions = computeActions(pod, this.#runtime(), this.#inputs(pod));
     await this.#startContainers(pod, sandbox, actions.start, config, images);
   }
 
@@ -482,6 +539,7 @@ export class PodWorker {
           this.#starting.signal,
         );
         this.#waiting.delete(name);
+        this.#deps.resizer.started(pod, name);
         started = true;
         this.#watchProbes(pod, this.#runtime());
       } catch (error) {
@@ -577,6 +635,8 @@ export class PodWorker {
     this.#deps.objects.release(this.uid);
     this.#deps.userNamespaces.release(this.uid);
     if (pod !== undefined) cgroups.remove(podCgroup(cgroupRoot, pod));
+    if (!this.#isGivenBack) this.#deps.onRoom();
+    this.#isGivenBack = true;
   }
 
   async #stopSandbox(sandbox: RuntimeSandbox): Promise<void> {
@@ -664,7 +724,14 @@ function firstContainers(pod: Pod): readonly AnyContainer[] {
 
 /** The kubelet's own newest conditions, and those of others as the API shows them. */
 function joinConditions(pod: Pod, known: NonNullable<Pod['status']>) {
-  const own = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady']);
+  const own = new Set([
+    'PodReadyToStartContainers',
+    'Initialized',
+    'Ready',
+    'ContainersReady',
+    'PodResizePending',
+    'PodResizeInProgress',
+  ]);
   return [
     ...(known.conditions ?? []).filter((c) => own.has(c.type)),
     ...(pod.status?.conditions ?? []).filter((c) => !own.has(c.type)),

@@ -52,6 +52,7 @@ async function startReporter(existing?: Node) {
     volumesInUse: () => [],
     runtimeAgeMs: () => 0,
     maxPods: 110,
+    pressures: () => [],
   });
   const stop = new AbortController();
   await reporter.register(stop.signal);

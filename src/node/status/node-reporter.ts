@@ -15,6 +15,7 @@ import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { RELIST_THRESHOLD_MS } from '../cri/pod-cache.ts';
 import type { RuntimeStatus } from '../cri/messages.ts';
 import type { Runtime } from '../cri/runtime.ts';
+import type { Pressure } from '../eviction/thresholds.ts';
 import type { KubeletOptions } from '../kubelet.ts';
 import { DISK_DRIVER } from '../volumes/disk.ts';
 import type { MachineFacts } from './machine.ts';
@@ -33,10 +34,8 @@ const IMAGES_MAX = 50;
 /** Claimed volumes one node carries; loop devices are plenty. */
 const DISKS_MAX = 256;
 const LEASE_NAMESPACE = 'kube-node-lease';
-/** Upstream's hard eviction thresholds. */
-const MEMORY_PRESSURE_BYTES = 100 * 1024 * 1024;
-const DISK_PRESSURE_SHARE = 0.1;
-const INODE_PRESSURE_SHARE = 0.05;
+/** Of the disk so much is not given to pods: where eviction begins by default. */
+const DISK_RESERVED_SHARE = 0.1;
 
 export interface NodeReporterDeps {
   readonly client: Client;
@@ -50,6 +49,8 @@ export interface NodeReporterDeps {
   readonly volumesInUse: () => readonly string[];
   readonly runtimeAgeMs: () => number;
   readonly maxPods: number;
+  /** What the node is short of now. */
+  readonly pressures: () => readonly Pressure[];
 }
 
 export class NodeReporter {
@@ -64,8 +65,6 @@ export class NodeReporter {
   #wake: (() => void) | undefined;
   /** Changed since the last report began. */
   #isDirty = false;
-  /** Set while disk or memory is short: the node takes no new pods of lower class. */
-  pressure: { readonly memory: boolean; readonly disk: boolean } = { memory: false, disk: false };
 
   constructor(deps: NodeReporterDeps) {
     this.#deps = deps;
@@ -246,12 +245,12 @@ export class NodeReporter {
     return {
       ...node?.status,
       capacity: amounts(disk.totalBytes),
-      allocatable: amounts(disk.totalBytes * (1 - DISK_PRESSURE_SHARE)),
+      allocatable: amounts(disk.totalBytes * (1 - DISK_RESERVED_SHARE)),
       addresses: [
         ...options.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: options.nodeName },
       ],
-      conditions: this.#conditions(node, disk, conditions, runtimeError),
+      conditions: this.#conditions(node, conditions, runtimeError),
       daemonEndpoints: { kubeletEndpoint: { Port: options.port ?? 10250 } },
       nodeInfo: {
         machineID: machine.machineId,
@@ -274,20 +273,13 @@ export class NodeReporter {
 
   #conditions(
     node: Node | undefined,
-    disk: FilesystemFacts,
     runtime: readonly { readonly type: string; readonly status: boolean; readonly message: string }[],
     runtimeError: string,
   ): readonly NodeCondition[] {
-    const { files, clock, runtimeAgeMs } = this.#deps;
-    const available =
-      Number(/^MemAvailable:\s+(\d+) kB/m.exec(files.readText('/proc/meminfo') ?? '')?.[1] ?? Number.MAX_SAFE_INTEGER) *
-      1024;
-    const memory = available < MEMORY_PRESSURE_BYTES;
-    const full =
-      disk.totalBytes > 0 &&
-      (disk.availableBytes < disk.totalBytes * DISK_PRESSURE_SHARE ||
-        (disk.inodes > 0 && disk.inodesFree < disk.inodes * INODE_PRESSURE_SHARE));
-    this.pressure = { memory, disk: full };
+    const { clock, runtimeAgeMs } = this.#deps;
+    const [memory, full, pids] = (['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const).map((p) =>
+      this.#deps.pressures().includes(p),
+    ) as [boolean, boolean, boolean];
     const problems: string[] = [];
     if (runtimeError !== '') problems.push(`container runtime is down: ${runtimeError}`);
     // Further conditions are the runtime's own business (containerd's warnings of deprecated things).
@@ -321,7 +313,12 @@ export class NodeReporter {
         full ? 'KubeletHasDiskPressure' : 'KubeletHasNoDiskPressure',
         `kubelet has ${full ? '' : 'no '}disk pressure`,
       ),
-      condition('PIDPressure', false, 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+      condition(
+        'PIDPressure',
+        pids,
+        pids ? 'KubeletHasInsufficientPID' : 'KubeletHasSufficientPID',
+        `kubelet has ${pids ? 'insufficient' : 'sufficient'} PID available`,
+      ),
       condition(
         'Ready',
         ready,

@@ -6,6 +6,7 @@ import type {
   Pod,
   PodCondition,
   PodStatus,
+  ResourceRequirements,
 } from '#generated/api/core-v1.ts';
 import { findCondition } from '#machinery/conditions.ts';
 import { formatTime } from '#machinery/time.ts';
@@ -20,11 +21,19 @@ import {
   mayRestart,
 } from '../pods/containers.ts';
 import { qosClassOf } from '../pods/resources.ts';
+import type { ResizeProgress } from '../resize/resize.ts';
 import { newestContainer, readySandbox, type RuntimeContainer, type RuntimePod } from '../pods/runtime-pod.ts';
 
 export interface WaitingReason {
   readonly reason: string;
   readonly message?: string;
+}
+
+export interface Ended {
+  readonly reason: string;
+  readonly message: string;
+  /** When the node took the pod away for its own sake; absent when the pod is at fault. */
+  readonly disruptedAtMs?: number;
 }
 
 export interface StatusInputs {
@@ -37,7 +46,9 @@ export interface StatusInputs {
   /** Container id → its termination message. */
   readonly terminationMessage: (container: RuntimeContainer) => string;
   /** The kubelet ended the pod itself (deadline, eviction). */
-  readonly ended?: { readonly reason: string; readonly message: string };
+  readonly ended?: Ended;
+  /** A change of resources in place that is not done yet. */
+  readonly resize?: ResizeProgress;
   /** The pod is being taken down: what is gone counts as ended. */
   readonly terminating: boolean;
   /** Nothing of it runs any more, for good. */
@@ -85,7 +96,11 @@ export function computePodStatus(pod: Pod, runtime: RuntimePod, inputs: StatusIn
     ...kept,
     observedGeneration: pod.metadata.generation ?? old.observedGeneration,
     phase,
-    conditions: conditionsOf(pod, runtime, initStatuses, statuses, phase, now),
+    conditions: [
+      ...conditionsOf(pod, runtime, initStatuses, statuses, phase, now),
+      ...disruption(pod, inputs.ended),
+      ...resizeConditions(pod, inputs.resize, phase, now),
+    ],
     ...(ended === undefined ? {} : { reason: ended.reason, message: ended.message }),
     hostIP: inputs.nodeIPs[0] ?? '',
     hostIPs: inputs.nodeIPs.map((ip) => ({ ip })),
@@ -184,14 +199,22 @@ function containerStatus(
         : { containerID: old.containerID }
       : { containerID: `containerd://${found.id}` }),
     started: kind === 'init' && !isSidecar(spec as Container) ? started : started,
-    ...(spec.resources === undefined || Object.keys(spec.resources).length === 0 || kind === 'ephemeral'
-      ? {}
-      : {
-          resources: spec.resources,
-          ...(spec.resources.requests === undefined ? {} : { allocatedResources: spec.resources.requests }),
-        }),
+    ...resourcesOf(spec, kind, found?.state === 'running' ? inputs.resize?.actual.get(spec.name) : undefined),
     ...volumeMountStatuses(spec, found),
     ...userStatus(found),
+  };
+}
+
+/** `actual` is what a running container really has, where that is not what it is to have. */
+function resourcesOf(
+  { resources }: AnyContainer,
+  kind: 'init' | 'main' | 'ephemeral',
+  actual: ResourceRequirements | undefined,
+): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  if (resources === undefined || Object.keys(resources).length === 0 || kind === 'ephemeral') return {};
+  return {
+    resources: actual ?? resources,
+    ...(resources.requests === undefined ? {} : { allocatedResources: resources.requests }),
   };
 }
 
@@ -326,7 +349,7 @@ function conditionsOf(
     { type: 'Ready', ...ready },
     { type: 'ContainersReady', ...containersReady },
   ];
-  const names = new Set(own.map((c) => c.type));
+  const names = new Set([...own.map((c) => c.type), ...SEPARATE_CONDITIONS]);
   const stamped = own.map((c): PodCondition => {
     const before = findCondition(old, c.type);
     return {
@@ -341,6 +364,53 @@ function conditionsOf(
   });
   return [...stamped, ...old.filter((c) => !names.has(c.type))];
 }
+
+/** Made beside the others, and left out when nothing is to be said. */
+const RESIZE_CONDITIONS = ['PodResizePending', 'PodResizeInProgress'] as const;
+
+/** One that somebody else has set stays. */
+function disruption(pod: Pod, ended: Ended | undefined): readonly PodCondition[] {
+  const before = findCondition(pod.status?.conditions ?? [], 'DisruptionTarget');
+  if (ended?.disruptedAtMs === undefined) return before === undefined ? [] : [before];
+  return [
+    {
+      type: 'DisruptionTarget',
+      ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+      status: 'True',
+      lastProbeTime: undefined,
+      lastTransitionTime: formatTime(ended.disruptedAtMs),
+      reason: 'TerminationByKubelet',
+      message: ended.message,
+    },
+  ];
+}
+
+function resizeConditions(
+  pod: Pod,
+  resize: ResizeProgress | undefined,
+  phase: string,
+  now: string,
+): readonly PodCondition[] {
+  if (resize === undefined || phase === 'Succeeded' || phase === 'Failed') return [];
+  const said = { PodResizePending: resize.pending, PodResizeInProgress: resize.inProgress };
+  return RESIZE_CONDITIONS.flatMap((type) => {
+    const told = said[type];
+    if (told === undefined) return [];
+    return [
+      {
+        type,
+        observedGeneration: told.generation,
+        status: 'True',
+        lastProbeTime: undefined,
+        lastTransitionTime: findCondition(pod.status?.conditions ?? [], type)?.lastTransitionTime ?? now,
+        ...(told.reason === '' ? {} : { reason: told.reason }),
+        ...(told.message === '' ? {} : { message: told.message }),
+      },
+    ];
+  });
+}
+
+const SEPARATE_CONDITIONS: readonly string[] = ['DisruptionTarget', ...RESIZE_CONDITIONS];
 
 interface Condition {
   readonly status: string;

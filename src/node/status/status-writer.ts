@@ -109,6 +109,9 @@ function isNewer(version: string | undefined, than: string): boolean {
   return BigInt(version) > BigInt(than);
 }
 
+/** Conditions that go away when there is nothing to say; all others are the pod's for good, or somebody else's. */
+const PASSING_CONDITIONS = new Set(['PodResizePending', 'PodResizeInProgress']);
+
 /** Lists that strategic merge would join by key, and the kubelet means to replace. */
 const REPLACED_LISTS = new Set(['podIPs', 'hostIPs']);
 
@@ -121,15 +124,21 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
     if (sameJson(old[key], next[key])) continue;
     if (next[key] === undefined) patch[key] = null;
     else if (key === 'conditions') {
-      patch[key] = (after.conditions ?? [])
-        .filter(
-          (c) =>
-            !sameJson(
-              c,
-              before.conditions?.find((o) => o.type === c.type),
-            ),
-        )
-        .map((c) => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }));
+      const passed = (before.conditions ?? []).filter(
+        (c) => PASSING_CONDITIONS.has(c.type) && !after.conditions?.some((now) => now.type === c.type),
+      );
+      patch[key] = [
+        ...(after.conditions ?? [])
+          .filter(
+            (c) =>
+              !sameJson(
+                c,
+                before.conditions?.find((o) => o.type === c.type),
+              ),
+          )
+          .map((c) => ({ ...c, reason: c.reason ?? null, message: c.message ?? null })),
+        ...passed.map(({ type }) => ({ $patch: 'delete', type })),
+      ];
     } else if (REPLACED_LISTS.has(key) && Array.isArray(old[key]) && old[key].length > 0)
       patch[key] = [{ $patch: 'replace' }, ...(next[key] as unknown[])];
     else patch[key] = next[key];
