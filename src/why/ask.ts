@@ -97,11 +97,13 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
   const first = reach(facts);
   const pods = lookedAt(facts, first);
   const from = vantage(facts);
-  const request = mainRequest(facts, locate(facts), question.ca);
+  const ca = question.ca ?? (question.probes ? await readAuthority(deps, facts, signal) : undefined);
+  const asked: Question = ca === undefined ? question : { ...question, ca };
+  const request = mainRequest(facts, locate(facts), ca);
   const canProbe = question.probes && typeof from !== 'string' && typeof request !== 'string';
   const probing = canProbe ? runProbe(deps, from, request, signal) : undefined;
   const early = canProbe
-    ? whenSlow(deps, probing!, () => closerProbes(deps, facts, from, first, pods, question, signal))
+    ? whenSlow(deps, probing!, () => closerProbes(deps, facts, from, first, pods, asked, signal))
     : undefined;
   const [around, before, logs, main] = await Promise.all([
     reader.around(placesOf(facts, first, pods), first.via === 'ingress'),
@@ -118,7 +120,7 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
       nothingToProbe === undefined ? facts : { ...facts, unprobed: nothingToProbe },
       main,
       await early,
-      question,
+      asked,
       deps,
       pods,
       signal,
@@ -405,13 +407,18 @@ async function followUp(
   if (outcome.made && outcome.failedAt === undefined) return known;
   const said = outcome.result?.handshake?.message ?? '';
   const located = reach(known);
+  // A server that says nothing to plain words may speak TLS only.
+  const shook = outcome.result?.handshake?.outcome;
+  const isMute =
+    (shook === 'closed' || shook === 'wrong-protocol') &&
+    (main?.request.tls === undefined || main.request.tls.mode === 'disable');
   const from = main === undefined || couldNot(main.result) || outcome.connected ? undefined : main.from;
   const closer =
     early !== undefined && !outcome.connected
       ? early
       : closerProbes(deps, known, from, located, pods, question, signal);
   const secure =
-    /no encryption|SSL off/.test(said) && main !== undefined
+    (/no encryption|SSL off/.test(said) || isMute) && main !== undefined
       ? runProbe(
           deps,
           main.from,
@@ -551,11 +558,36 @@ function insideProbes(
   return turnedAway ? [{ pod, request: { ...withoutPassword(spoken), host: '127.0.0.1' } }] : [];
 }
 
+/** The authority's file that the target names stands where the client is. */
+async function readAuthority(deps: AskDeps, facts: Facts, signal: AbortSignal): Promise<string | undefined> {
+  const { target, source } = facts;
+  if (
+    target.kind !== 'address' ||
+    target.caFile === undefined ||
+    source.at !== 'pod' ||
+    source.pod === undefined ||
+    deps.exec === undefined
+  )
+    return undefined;
+  const container = source.pod.spec?.containers[0]?.name ?? '';
+  const asked = deps.exec(
+    { namespace: source.namespace, name: nameOf(source.pod), container },
+    ['cat', target.caFile],
+    signal,
+  );
+  const text = await within(
+    deps,
+    asked.then((t): { text: string } | Cannot => (typeof t === 'string' ? { text: t } : t)),
+  );
+  return 'text' in text ? text.text : undefined;
+}
+
 async function readHba(deps: AskDeps, located: Located, signal: AbortSignal): Promise<readonly string[] | undefined> {
   const pod = located.backends.find((b) => b.endpoint === 'ready')?.pod ?? located.backends[0]?.pod;
   const container = pod?.spec?.containers[0];
   if (deps.exec === undefined || pod === undefined || container === undefined) return undefined;
-  const script = 'cat "${PGDATA:-/var/lib/postgresql/data}/pg_hba.conf"';
+  const script =
+    'cat "$(psql -U "${POSTGRES_USER:-postgres}" -d postgres -Atqc "show hba_file" 2>/dev/null || echo "${PGDATA:-/var/lib/postgresql/data}/pg_hba.conf")"';
   const asked = deps.exec(
     { namespace: namespaceOf(pod), name: nameOf(pod), container: container.name },
     ['sh', '-c', script],

@@ -177,10 +177,13 @@ function contradict(
   for (const f of all) {
     const passed = LINKS.indexOf(f.link) <= REACHED;
     if (f.certainty === 'warning' || !passed || proxied) standing.push(f);
-    else if (f.code === 'PoolerUpstreamBroken' || (BEYOND.has(f.code) && outcome.failedAt !== undefined))
+    else if (
+      f.code === 'PoolerUpstreamBroken' ||
+      f.code === 'IngressTLSSecretMissing' ||
+      (BEYOND.has(f.code) && outcome.failedAt !== undefined)
+    )
       standing.push(f);
     else if (f.code === 'EgressDenied' || f.code === 'IngressDenied') contradicted.push(notEnforced(f));
-    else if (f.link !== 'storage' && f.certainty === 'sure') contradicted.push({ ...f, certainty: 'warning' });
   }
   // Storage stands last in the chain, and a connection says nothing about it: a waiting replica is a warning.
   return {

@@ -69,7 +69,10 @@ export function selectedPods(service: Service, pods: readonly Pod[]): readonly P
   if (selector === undefined || Object.keys(selector).length === 0) return [];
   const matcher = matcherOfMap(selector);
   return pods.filter(
-    (p) => namespaceOf(p) === namespaceOf(service) && !isEnded(p) && matchesLabels(matcher, p.metadata.labels),
+    (p) =>
+      namespaceOf(p) === namespaceOf(service) &&
+      (!isEnded(p) || isTerminating(p)) &&
+      matchesLabels(matcher, p.metadata.labels),
   );
 }
 

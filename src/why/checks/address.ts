@@ -114,7 +114,12 @@ function servers(facts: Facts, located: Located) {
       selectedPods(s, facts.objects.pods).some((p) => p.spec?.containers.some((c) => usual.image.test(c.image ?? '')))
     );
   });
-  const order = (s: (typeof fits)[number]) => (namespaceOf(s) === facts.namespace ? 0 : 1);
+  const looks = (s: (typeof fits)[number]) =>
+    usual !== undefined &&
+    selectedPods(s, facts.objects.pods).some((p) => p.spec?.containers.some((c) => usual.image.test(c.image ?? '')));
+  const reused = podAt(facts, located.host)?.metadata.namespace;
+  const order = (s: (typeof fits)[number]) =>
+    (looks(s) ? 0 : 4) + (namespaceOf(s) === facts.namespace ? 0 : namespaceOf(s) === reused ? 1 : 2);
   return fits.sort((a, b) => order(a) - order(b) || (pathOf(a) < pathOf(b) ? -1 : 1)).slice(0, 3);
 }
 

@@ -217,12 +217,12 @@ function ingress(facts: Facts, located: Located, object: Ingress): LinkResult {
 
 function notHttpCure(facts: Facts, located: Located) {
   const port = located.port;
-  const service = facts.objects.services.find(
-    (s) =>
-      s.spec?.ports?.some((p) => p.port === port) === true &&
-      pathOf(s) !== 'default/kubernetes' &&
-      s.spec.clusterIP !== undefined,
+  const fits = facts.objects.services.filter(
+    (s) => s.spec?.ports?.some((p) => p.port === port) === true && pathOf(s) !== 'default/kubernetes',
   );
+  const home = located.ingress === undefined ? facts.namespace : namespaceOf(located.ingress);
+  const service =
+    fits.find((s) => namespaceOf(s) === home) ?? fits.find((s) => namespaceOf(s) === facts.namespace) ?? fits[0];
   if (service === undefined) return [note('give the server a LoadBalancer Service, or use kubectl port-forward')];
   return [
     command(`kubectl -n ${namespaceOf(service)} port-forward svc/${nameOf(service)} ${port}:${port}`),

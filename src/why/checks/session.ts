@@ -4,7 +4,8 @@ import type { Facts, ProbeRun } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
 import type { Located } from '../locate.ts';
 import { describeRun, type Outcome, outcomeOf } from '../outcome.ts';
-import { nameOf, namespaceOf, ownerOf, ownerField, pathOf, serviceField } from '../pods.ts';
+import type { Pod } from '#generated/api/core-v1.ts';
+import { nameOf, namespaceOf, ownerOf, ownerField, pathOf, quote, serviceField } from '../pods.ts';
 import type { Cure, Evidence, LinkName, ObjectField } from '../report.ts';
 import type { Code } from '../codes.ts';
 
@@ -108,7 +109,13 @@ function serverObject(located: Located): ObjectField | undefined {
 /** The server's words when it takes encrypted connections only; undefined when that is not it. */
 function requiresTls(facts: Facts, run: ProbeRun, outcome: Outcome): string | undefined {
   const said = outcome.result?.handshake;
-  if (outcome.result?.tls?.outcome === 'ok' || said?.outcome !== 'rejected') return undefined;
+  if (outcome.result?.tls?.outcome === 'ok') return undefined;
+  const isMute = said?.outcome === 'closed' || said?.outcome === 'wrong-protocol';
+  const secured = outcomeOf(facts.withTls).result;
+  const spoke = secured?.handshake?.outcome === 'ready' || secured?.handshake?.outcome === 'auth-wanted';
+  if (isMute && run === facts.main && (secured?.tls?.outcome === 'ok' || spoke)) return 'it speaks TLS only';
+  if (said?.outcome === 'ready' && /HTTPS port|requires TLS/i.test(said.message ?? '')) return said.message;
+  if (said?.outcome !== 'rejected') return undefined;
   const message = said.message ?? '';
   if (
     said.code === '3159' ||
@@ -341,10 +348,11 @@ function rejection(
   const database = (target.kind === 'address' ? target.database : undefined) ?? user;
   const pod = located.backends.find((b) => b.endpoint === 'ready')?.pod ?? located.backends[0]?.pod;
   const exec = pod === undefined ? undefined : `kubectl -n ${namespaceOf(pod)} exec ${nameOf(pod)} --`;
+  const superuser = superuserOf(pod);
   const psql =
     exec === undefined || located.protocol !== 'postgres'
       ? undefined
-      : (sql: string) => `${exec} psql -U postgres -c ${JSON.stringify(sql)}`;
+      : (sql: string) => `${exec} psql -U ${superuser} -d postgres -c ${JSON.stringify(sql)}`;
   const mysql =
     exec === undefined || located.protocol !== 'mysql'
       ? undefined
@@ -360,26 +368,23 @@ function rejection(
         `the server has no user ${user}: ${quoted}`,
         psql === undefined
           ? [note(`create user ${user}`)]
-          : [
-              command(psql(`CREATE ROLE \\"${user}\\" LOGIN PASSWORD 'change-me'`).replaceAll('\\\\', '\\')),
-              note('and set the password that the client uses'),
-            ],
+          : setPassword(pod!, superuser, `CREATE ROLE "${user}" LOGIN PASSWORD`),
       );
     case 'AuthenticationFailed':
       return make(
         `the server does not accept these credentials of ${user}: ${quoted}`,
-        psql !== undefined
-          ? [
-              command(`${exec} psql -U postgres -c '\\password ${user}'`),
-              note('this asks for the new password; POSTGRES_PASSWORD counts only while the data directory is empty'),
-            ]
-          : [note('use the password that the server was initialised with, or set it anew')],
+        psql === undefined
+          ? [note('use the password that the server was initialised with, or set it anew')]
+          : [
+              ...setPassword(pod!, superuser, `ALTER ROLE "${user}" PASSWORD`),
+              note('POSTGRES_PASSWORD counts only while the data directory is empty'),
+            ],
       );
     case 'DatabaseMissing':
       return make(
         `the server has no database ${database}: ${quoted}`,
         psql !== undefined
-          ? [command(`${exec} createdb -U postgres${user === 'USER' ? '' : ` -O ${user}`} ${database}`)]
+          ? [command(`${exec} createdb -U ${superuser}${user === 'USER' ? '' : ` -O ${user}`} ${database}`)]
           : mysql !== undefined
             ? [command(mysql(`CREATE DATABASE ${database}`))]
             : [note(`create ${database}, or use one that exists`)],
@@ -433,6 +438,40 @@ export function pooler(
   });
 }
 
+/** Whom initdb made: by the images' variable, else postgres. */
+function superuserOf(pod: Pod | undefined): string {
+  const variables = (pod?.spec?.containers ?? []).flatMap((c) => c.env ?? []);
+  return variables.find((v) => v.name === 'POSTGRES_USER')?.value ?? 'postgres';
+}
+
+/** The list as a file of a ConfigMap: mended there, or the next start brings the old one back. */
+function hbaConfigMap(facts: Facts, pod: Pod | undefined) {
+  for (const c of pod?.spec?.containers ?? []) {
+    const words = [...(c.command ?? []), ...(c.args ?? [])];
+    const path = words.map((a) => /hba_file=['"]?([^'"\s]+)/.exec(a)?.[1]).find((p) => p !== undefined);
+    for (const mount of c.volumeMounts ?? []) {
+      const name = pod?.spec?.volumes?.find((v) => v.name === mount.name)?.configMap?.name;
+      const map = facts.objects.configMaps.find((m) => nameOf(m) === name && namespaceOf(m) === namespaceOf(pod!));
+      const isList = (key: string) =>
+        path === undefined
+          ? key === 'pg_hba.conf'
+          : path === mount.mountPath || path === `${mount.mountPath.replace(/\/$/, '')}/${key}`;
+      const key = Object.keys(map?.data ?? {}).find(isList);
+      if (map !== undefined && key !== undefined) return { map, key, text: map.data![key]! };
+    }
+  }
+  return undefined;
+}
+
+/** Over stdin, since a password in the arguments is everybody's to read; PGPASSWORD is the one that the client uses. */
+function setPassword(pod: Pod, superuser: string, statement: string): Cure[] {
+  const into = `kubectl -n ${namespaceOf(pod)} exec -i ${nameOf(pod)} -- psql -U ${superuser} -d postgres`;
+  return [
+    command(`printf "%s '%s';" ${quote(statement)} "$PGPASSWORD" | ${into}`),
+    note('PGPASSWORD in your shell is the password that the client uses'),
+  ];
+}
+
 /** Postgres' access list: the line that decided, and the one to add. */
 function hba(
   facts: Facts,
@@ -445,40 +484,60 @@ function hba(
   database: string,
 ): Finding {
   const client = /for (?:replication connection from )?host "([^"]+)"/.exec(said)?.[1];
-  const encrypted = !/no encryption|SSL off/.test(said);
   const lines = (facts.hba ?? [])
     .map((l, i) => ({ text: l.trim(), number: i + 1 }))
     .filter((l) => l.text !== '' && !l.text.startsWith('#'));
   const rejecting = /rejects/.test(said) ? lines.find((l) => /\sreject\b/.test(l.text)) : undefined;
   const range = client === undefined ? '10.244.0.0/16' : podRange(facts, client);
-  const line = `${encrypted ? 'host' : 'host'} ${database} ${user} ${range} scram-sha-256`;
-  const file = '"$PGDATA/pg_hba.conf"';
-  const sed =
-    rejecting === undefined
-      ? `echo ${JSON.stringify(line)} >> ${file}`
-      : `sed -i "${rejecting.number}i ${line}" ${file}`;
-  const pod = located.backends[0]?.pod;
-  const reload = 'psql -U postgres -c "SELECT pg_reload_conf()"';
+  const line = `host ${database} ${user} ${range} scram-sha-256`;
+  const pod = located.backends.find((b) => b.endpoint === 'ready')?.pod ?? located.backends[0]?.pod;
+  const mounted = hbaConfigMap(facts, pod);
+  const where =
+    mounted === undefined
+      ? `pg_hba.conf of pod ${pod === undefined ? '' : pathOf(pod)}`
+      : `ConfigMap ${pathOf(mounted.map)} key ${mounted.key}`;
+  const inConfigMap =
+    mounted === undefined
+      ? undefined
+      : {
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          namespace: namespaceOf(mounted.map),
+          name: nameOf(mounted.map),
+          field: `data["${mounted.key}"]`,
+        };
   return finding('PgHbaRejected', {
-    object: object === undefined ? undefined : { ...object, field: 'pg_hba.conf' },
+    object: inConfigMap ?? (object === undefined ? undefined : { ...object, field: 'pg_hba.conf' }),
     message: `Postgres’ own access list turns the client away: ${JSON.stringify(said)}${rejecting === undefined ? '' : ` by line ${rejecting.number}: ${rejecting.text}`}`,
-    evidence: [
-      ...read,
-      ...lines.map((l) =>
-        evidence(`pg_hba.conf of pod ${pod === undefined ? '' : pathOf(pod)} line ${l.number}`, l.text),
-      ),
-    ],
+    evidence: [...read, ...lines.map((l) => evidence(`${where} line ${l.number}`, l.text))],
     cure:
-      exec === undefined
-        ? [note(`add to pg_hba.conf and reload: ${line}`)]
-        : [
-            command(`${exec} sh -c '${sed}'`),
-            command(`${exec} ${reload}`),
-            note(
-              'a line added in the container is gone with its data: put it into the image, ConfigMap or init script as well',
-            ),
-          ],
+      mounted !== undefined && pod !== undefined
+        ? configMapCure(mounted, pod, line)
+        : fileCure(pod, exec, line, rejecting?.number),
   });
+}
+
+/** First, so that no line before it turns the client away. */
+function configMapCure(mounted: NonNullable<ReturnType<typeof hbaConfigMap>>, pod: Pod, line: string): Cure[] {
+  const { map, key, text } = mounted;
+  const owner = ownerOf(pod);
+  const patch = `kubectl -n ${namespaceOf(map)} patch configmap ${nameOf(map)} --type=merge -p ${quote(JSON.stringify({ data: { [key]: `${line}\n${text}` } }))}`;
+  return owner.prefix === ''
+    ? [command(patch), note(`then make pod ${pathOf(pod)} again`)]
+    : [command(`${patch} && kubectl -n ${owner.namespace} rollout restart ${owner.ref}`)];
+}
+
+/** The running server reads the list again at SIGHUP; the image's server is the container's first process. */
+function fileCure(pod: Pod | undefined, exec: string | undefined, line: string, at: number | undefined): Cure[] {
+  if (exec === undefined) return [note(`add to pg_hba.conf and reload: ${line}`)];
+  const find = `f=$(psql -U ${superuserOf(pod)} -d postgres -Atqc "show hba_file" 2>/dev/null || echo "$PGDATA/pg_hba.conf")`;
+  const edit = at === undefined ? `echo "${line}" >> "$f"` : `sed -i "${at}i ${line}" "$f"`;
+  return [
+    command(`${exec} sh -c '${find}; ${edit}; kill -HUP 1'`),
+    note(
+      'a line added in the container is gone with its data: put it into the image, ConfigMap or init script as well',
+    ),
+  ];
 }
 
 function podRange(facts: Facts, client: string): string {
