@@ -190,6 +190,20 @@ describe('connect and probes', { timeout: 400_000, skip: isRoot ? false : 'needs
       const switches = forward.said().match(/connections go to shop\/orders-/g) ?? [];
       assert.equal(switches.length, DELETIONS + 1, forward.said());
     });
+
+    it('goes on after the API server was killed', async () => {
+      const forward = await startForward(cluster, ['connect', '-n', NAMESPACE, 'svc/orders', ':5432']);
+      const url = `postgres://clerk:${PASSWORD}@127.0.0.1:${forward.port}/orders`;
+      try {
+        const query = () => call('psql', [url, '-Atc', 'select 1'], { timeoutMs: 60_000 });
+        assert.equal((await query()).code, 0);
+        process.kill(cluster.partPid('server'), 'SIGKILL');
+        const next = await query();
+        assert.equal(next.code, 0, `${next.stderr}${forward.said()}`);
+      } finally {
+        forward.stop();
+      }
+    });
   });
 
   describe('probes', () => {
