@@ -3,6 +3,8 @@ import type { Scenario } from '../scenario.ts';
 import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
+import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS, ...HEALTHY_SCENARIOS];
+export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS,
+  ...TLS_SCENARIOS, ...HEALTHY_SCENARIOS];
