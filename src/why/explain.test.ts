@@ -404,3 +404,28 @@ describe('explain of nodes', () => {
     assert.equal(causeOf(makeFacts({ services: [service], slices: [slice], probe: connected() })), 'ok');
   });
 });
+
+describe('explain of what may not be read', () => {
+  const denied = [{ kind: 'services' as const, permission: 'list services in namespace db' }];
+  it('does not call a Service absent that it may not see', () => {
+    const report = explain(
+      makeFacts({
+        target: 'db/svc/postgres',
+        services: [],
+        more: { denied, unprobed: 'there is no address to connect to yet' },
+      }),
+    );
+    assert.equal(report.verdict, 'unknown');
+    assert.match(
+      report.links.find((l) => l.name === 'name')!.detail,
+      /missing permission: list services in namespace db/,
+    );
+  });
+
+  it('connects to it all the same, where a port was said', () => {
+    const report = explain(
+      makeFacts({ target: 'db/svc/postgres:5432', services: [], probe: connected(), more: { denied } }),
+    );
+    assert.equal(report.verdict, 'ok');
+  });
+});

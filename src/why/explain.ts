@@ -266,8 +266,12 @@ function linkOf(
   facts: Facts,
   outcome: Outcome,
 ): Link {
-  if (result === undefined)
+  if (result === undefined) {
+    const hidden = facts.denied.find((d) => NEEDED[link]?.includes(d.kind) === true);
+    if (hidden !== undefined && !outcome.connected)
+      return { name: link, state: 'unknown', detail: `missing permission: ${hidden.permission}`, evidence: [] };
     return { name: link, state: 'not checked', detail: reasonFor(link, facts, outcome), evidence: [] };
+  }
   const { detail, evidence } = result;
   const base = { name: link, detail, evidence };
   const ours = [cause, ...alsoBroken].filter((f) => f?.link === link);
@@ -289,6 +293,15 @@ function reasonFor(link: LinkName, facts: Facts, outcome: Outcome): string {
   }
   return 'not on this way';
 }
+
+/** Without these reads a link cannot be looked at. */
+const NEEDED: Partial<Record<LinkName, readonly Denied['kind'][]>> = {
+  service: ['services'],
+  endpoint: ['services', 'slices'],
+  'ingress-policy': ['policies', 'pods', 'services'],
+  pod: ['pods', 'services'],
+  listener: ['pods', 'services'],
+};
 
 const LINK_OF: Partial<Record<Denied['kind'], LinkName>> = {
   services: 'service',

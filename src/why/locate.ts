@@ -314,6 +314,15 @@ function toPod(facts: Facts, base: Base, pod: Pod): Located {
   return { ...base, via: 'pod-ip', service, backends: [backend] };
 }
 
+/** By which clients of the protocol find servers when nothing is said. */
+export const USUAL_PORTS: Readonly<Partial<Record<ProbeProtocol, number>>> = {
+  postgres: 5432,
+  mysql: 3306,
+  redis: 6379,
+  amqp: 5672,
+  mongodb: 27_017,
+};
+
 function locateLocalhost(facts: Facts, base: Base): Located {
   if (facts.source.at === 'pod') {
     const { pod } = facts.source;
@@ -326,13 +335,18 @@ function locateLocalhost(facts: Facts, base: Base): Located {
   const [kind, name] = forward?.target.split('/') ?? [];
   const namespace = forward?.namespace ?? facts.namespace;
   if (forward === undefined) {
-    // Nothing says what is meant: the one Service, or pod, of the namespace that has this port.
-    const services = facts.objects.services.filter(
-      (s) => namespaceOf(s) === facts.namespace && s.spec?.ports?.some((p) => p.port === base.port),
-    );
-    if (services.length === 0) return located;
+    // Nothing says what is meant: the Service of the namespace that has this port, else the protocol's usual one.
+    const withPort = (port: number | undefined) =>
+      facts.objects.services.find(
+        (s) => namespaceOf(s) === facts.namespace && s.spec?.ports?.some((p) => p.port === port) === true,
+      );
+    const usual = USUAL_PORTS[base.protocol];
+    const service = withPort(base.port) ?? withPort(usual);
+    if (service === undefined) return located;
+    const remote = withPort(base.port) === undefined ? usual : base.port;
     return {
-      ...throughService(facts, base, services[0]!, base.port),
+      ...throughService(facts, base, service, remote),
+      port: base.port,
       via: 'forward',
       addresses: ['127.0.0.1'],
       isAssumed: true,
@@ -386,6 +400,10 @@ function locateObject(facts: Facts): Located {
   if (target.kind === 'service') {
     const service = at(facts.objects.services);
     const host = `${target.name}.${namespace}.svc.${facts.domain}`;
+    const isHidden = facts.denied.some((d) => d.kind === 'services');
+    // What may not be read may still be connected to.
+    if (service === undefined && isHidden && facts.source.at === 'pod' && /^\d+$/.test(target.port ?? ''))
+      return { ...base, host, port: Number(target.port), via: 'outside' };
     if (service === undefined) {
       const near = nearNames(`${target.name}.${namespace}`, facts);
       return {

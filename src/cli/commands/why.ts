@@ -119,7 +119,15 @@ const execWith =
 
 const once = (question: Question, deps: AskDeps): Promise<Answer> => ask(question, deps, AbortSignal.timeout(LIMIT_MS));
 
-function print({ report }: Answer, question: Question, flags: Flags): number {
+/** Commands of this program name the cluster that was asked, where it is not the default one. */
+function named(report: Report, name: string | undefined): Report {
+  if (name === undefined || name === 'local') return report;
+  const text = JSON.stringify(report).replaceAll('coracle node exec ', `coracle --name ${name} node exec `);
+  return JSON.parse(text) as Report;
+}
+
+function print(answer: Answer, question: Question, flags: Flags): number {
+  const report = named(answer.report, flags.name ?? env['CORACLE_NAME']);
   const color = process.stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '';
   const text =
     flags.output === 'json'

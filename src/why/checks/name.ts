@@ -24,7 +24,7 @@ import type { Evidence } from '../report.ts';
 
 export function checkName(facts: Facts, located: Located): LinkResult | undefined {
   const { host, meaning } = located;
-  if (located.absent !== undefined) return absentObject(located);
+  if (located.absent !== undefined) return absentObject(facts, located);
   if (isAddress(host) || located.via === 'localhost' || located.via === 'forward' || facts.target.kind === 'pod')
     return undefined;
   if (facts.target.kind !== 'address' && facts.source.at !== 'pod') return undefined;
@@ -53,6 +53,8 @@ export function checkName(facts: Facts, located: Located): LinkResult | undefine
     case 'alias':
       return alias(facts, located, meaning, read);
     case 'missing':
+      if (!outcome.made && facts.denied.some((d) => d.kind === 'services'))
+        return unknown('name', `Services may not be read, and ${host} was not asked for`);
       return outcome.made && outcome.failedAt !== 'name'
         ? ok('name', `${host} resolves`, read)
         : missing(facts, located, meaning.tried, read);
@@ -78,9 +80,16 @@ function answers(facts: Facts): readonly Evidence[] {
   );
 }
 
-function absentObject(located: Located): LinkResult | undefined {
+function absentObject(facts: Facts, located: Located): LinkResult | undefined {
   const absent = located.absent!;
   if (located.via === 'forward') return undefined;
+  const kinds = { Service: 'services', Pod: 'pods', Ingress: 'ingresses' } as const;
+  const denied = facts.denied.find((d) => d.kind === kinds[absent.kind as keyof typeof kinds]);
+  if (denied !== undefined)
+    return unknown(
+      'name',
+      `whether there is a ${absent.kind} ${absent.namespace}/${absent.name} may not be read (missing permission: ${denied.permission})`,
+    );
   const near = located.near.map((n) => n.name);
   return found('name', [
     finding('NameNotFound', {

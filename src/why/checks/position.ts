@@ -163,14 +163,11 @@ function fromForward(facts: Facts, located: Located): LinkResult {
     if (outcome.connected) return ok('position', `something on the laptop listens on port ${located.port}`);
     if (denied) return found('position', [forwardDenied(facts, located, 'sure')]);
     const { service } = located;
+    const remote = located.servicePort?.port ?? located.port;
     const cure =
       service === undefined
-        ? [note(`start one: kubectl -n NAMESPACE port-forward svc/NAME ${located.port}`)]
-        : [
-            command(
-              `kubectl -n ${namespaceOf(service)} port-forward svc/${nameOf(service)} ${located.port}:${located.port}`,
-            ),
-          ];
+        ? [note(`start one: kubectl -n NAMESPACE port-forward svc/NAME ${located.port}:PORT`)]
+        : [command(`kubectl -n ${namespaceOf(service)} port-forward svc/${nameOf(service)} ${located.port}:${remote}`)];
     return found('position', [
       finding('ForwardPodGone', {
         ...(service === undefined ? {} : { object: serviceField(service) }),

@@ -1,7 +1,7 @@
 // service: does the Service forward this port?
 import type { Facts } from '../facts.ts';
 import { command, evidence, finding, found, type LinkResult, note, ok } from '../finding.ts';
-import { isHeadless, type Located } from '../locate.ts';
+import { isHeadless, type Located, USUAL_PORTS } from '../locate.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
   containerPorts,
@@ -85,12 +85,9 @@ function addPort(service: Service, ports: Ports, added: object): string {
 /** The Service's port whose pods' port is the one dialled, or the usual one of the protocol. */
 function nearestPort(located: Located): Ports {
   const ports = located.service?.spec?.ports ?? [];
-  const usual = { postgres: 5432, mysql: 3306, redis: 6379, amqp: 5672, mongodb: 27017 } as Readonly<
-    Record<string, number>
-  >;
   const rank = (p: Ports[number]) =>
     (p.targetPort === located.port ? 4 : 0) +
-    (p.port === usual[located.protocol] ? 2 : 0) +
+    (p.port === USUAL_PORTS[located.protocol] ? 2 : 0) +
     (p.name === located.protocol ? 1 : 0);
   return [...ports].sort((a, b) => rank(b) - rank(a));
 }
