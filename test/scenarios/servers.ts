@@ -184,7 +184,12 @@ export interface Authority {
 export async function authority(name: string): Promise<Authority> {
   const now = Date.now();
   const own = await createAuthority(name, now - 900 * DAY_MS);
-  const leaf = (commonName: string, dnsNames: readonly string[], [from, to]: readonly [number, number], server: boolean) =>
+  const leaf = (
+    commonName: string,
+    dnsNames: readonly string[],
+    [from, to]: readonly [number, number],
+    server: boolean,
+  ) =>
     createLeaf(own, {
       commonName,
       names: { dnsNames, ipAddresses: [] },
@@ -213,7 +218,10 @@ export async function clientWith(
     pod(name, 'docker.io/coracle/client:1', {
       ...(options.labels === undefined ? {} : { labels: options.labels }),
       ...(options.node === undefined ? {} : { node: options.node }),
-      spec: { volumes: mounts.map(([n]) => ({ name: n, configMap: { name: n, defaultMode: 0o400 } })), ...options.spec },
+      spec: {
+        volumes: mounts.map(([n]) => ({ name: n, configMap: { name: n, defaultMode: 0o400 } })),
+        ...options.spec,
+      },
       container: { volumeMounts: mounts.map(([n, mountPath]) => ({ name: n, mountPath })) },
     }),
   );
@@ -255,7 +263,13 @@ export const say = (on: string, host: string, port: number, line: string, works:
 });
 
 /** JavaScript of a server that answers redis commands by `answer(word, words)`; `undefined` closes. */
-export const redis = (port: number, answers: Readonly<Record<string, string>>, first = '', wrap = 'net', options = '{}') =>
+export const redis = (
+  port: number,
+  answers: Readonly<Record<string, string>>,
+  first = '',
+  wrap = 'net',
+  options = '{}',
+) =>
   `const fs = require('fs'); const answers = ${JSON.stringify(answers)};
 require('${wrap}').createServer(${options}, (s) => {
   s.on('error', () => {});

@@ -3,8 +3,10 @@ import type { Scenario } from '../scenario.ts';
 import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
+import { LOGIN_SCENARIOS } from './login.ts';
 import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
 export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS,
-  ...TLS_SCENARIOS, ...HEALTHY_SCENARIOS];
+  ...TLS_SCENARIOS,
+  ...LOGIN_SCENARIOS, ...HEALTHY_SCENARIOS];

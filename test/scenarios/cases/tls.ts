@@ -1,6 +1,18 @@
 // Servers and clients that do not agree about TLS.
 import type { Client, Scenario } from '../scenario.ts';
-import { authority, clientWith, configMap, curl, nginx, postgres, program, redis, rolledOut, say, tlsSecret } from '../servers.ts';
+import {
+  authority,
+  clientWith,
+  configMap,
+  curl,
+  nginx,
+  postgres,
+  program,
+  redis,
+  rolledOut,
+  say,
+  tlsSecret,
+} from '../servers.ts';
 import { psql, service, type World } from '../world.ts';
 
 const HTTPS = 'listen 443 ssl; ssl_certificate /tls/tls.crt; ssl_certificate_key /tls/tls.key;';
@@ -20,7 +32,10 @@ interface Pieces {
 async function pieces(
   world: World,
   port: number,
-  make: (names: { readonly server: string; readonly svc: string }) => Promise<Readonly<Record<string, string>> | undefined>,
+  make: (names: {
+    readonly server: string;
+    readonly svc: string;
+  }) => Promise<Readonly<Record<string, string>> | undefined>,
 ): Promise<Pieces> {
   const [server, svc] = [world.word(), world.word()];
   const trust = await make({ server, svc });
@@ -95,7 +110,11 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
         expected: at(server, 'TLSRequiredByServer'),
         afterCure: {
           on: client,
-          command: ['bash', '-c', `(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -connect ${svc}:6379 2>/dev/null`],
+          command: [
+            'bash',
+            '-c',
+            `(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -connect ${svc}:6379 2>/dev/null; true`,
+          ],
           works: /PONG/,
         },
       };
@@ -191,15 +210,31 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
       const { server, svc, client } = await pieces(world, 8443, async (n) => {
         const ca = await authority('ca');
         await world.apply(tlsSecret(`${n.server}-tls`, await ca.server([old])));
-        await program(world, n.server, 8443, `${tlsProgram('', "(s) => s.on('error', () => {}).end('hello')", 'tls')}.listen(8443)`, {
-          secrets: { [`${n.server}-tls`]: '/tls' },
-        });
+        await program(
+          world,
+          n.server,
+          8443,
+          `${tlsProgram('', "(s) => s.on('error', () => {}).end('hello')", 'tls')}.listen(8443)`,
+          {
+            secrets: { [`${n.server}-tls`]: '/tls' },
+          },
+        );
         await world.apply(service(old, { app: n.server }, [{ port: 8443 }]));
         return { 'ca.crt': ca.certificate };
       });
       const ask = (name: string): Client => ({
         on: client,
-        command: ['openssl', 's_client', '-connect', `${name}:8443`, '-CAfile', '/trust/ca.crt', '-verify_return_error', '-verify_hostname', name],
+        command: [
+          'openssl',
+          's_client',
+          '-connect',
+          `${name}:8443`,
+          '-CAfile',
+          '/trust/ca.crt',
+          '-verify_return_error',
+          '-verify_hostname',
+          name,
+        ],
       });
       return {
         why: [`tls://${svc}:8443?sslrootcert=/trust/ca.crt`, '--from', `pod/${client}`],
@@ -261,7 +296,11 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
       });
       const ask = (...more: string[]): Client => ({
         on: client,
-        command: ['bash', '-c', `(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -verify_return_error -connect ${svc}:6380 ${more.join(' ')}`],
+        command: [
+          'bash',
+          '-c',
+          `(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -verify_return_error -connect ${svc}:6380 ${more.join(' ')}; true`,
+        ],
         works: /PONG/,
       });
       return {
@@ -289,9 +328,15 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
           if (postgresql) await postgres(world, n.server, { certificate });
           else {
             await world.apply(tlsSecret(`${n.server}-tls`, certificate));
-            await program(world, n.server, port, `${tlsProgram('', "(s) => s.on('error', () => {}).end('hello')", 'tls')}.listen(${port})`, {
-              secrets: { [`${n.server}-tls`]: '/tls' },
-            });
+            await program(
+              world,
+              n.server,
+              port,
+              `${tlsProgram('', "(s) => s.on('error', () => {}).end('hello')", 'tls')}.listen(${port})`,
+              {
+                secrets: { [`${n.server}-tls`]: '/tls' },
+              },
+            );
           }
           return { 'ca.crt': ca.certificate };
         });
@@ -306,7 +351,15 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
             ? pg(client, svc, { PGSSLMODE: 'verify-full', PGSSLROOTCERT: '/trust/ca.crt' })
             : {
                 on: client,
-                command: ['openssl', 's_client', '-connect', `${svc}:${port}`, '-CAfile', '/trust/ca.crt', '-verify_return_error'],
+                command: [
+                  'openssl',
+                  's_client',
+                  '-connect',
+                  `${svc}:${port}`,
+                  '-CAfile',
+                  '/trust/ca.crt',
+                  '-verify_return_error',
+                ],
               },
           symptom: /expired|not yet valid|certificate verify failed/,
           expected: at(server, 'TLSExpired'),
@@ -368,7 +421,16 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
         client: curl(client, `https://${svc}/`, '--cacert', '/trust/ca.crt'),
         symptom: /certificate|alert|reset|recv failure|SSL/i,
         expected: at(server, 'TLSClientCertificateRequired'),
-        afterCure: curl(client, `https://${svc}/`, '--cacert', '/trust/ca.crt', '--cert', '/trust/client.crt', '--key', '/trust/client.key'),
+        afterCure: curl(
+          client,
+          `https://${svc}/`,
+          '--cacert',
+          '/trust/ca.crt',
+          '--cert',
+          '/trust/client.crt',
+          '--key',
+          '/trust/client.key',
+        ),
       };
     },
   },
@@ -391,7 +453,16 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
         client: curl(client, `https://${svc}/`, '--cacert', '/trust/ca.crt'),
         symptom: /400/,
         expected: at(server, 'TLSClientCertificateRequired'),
-        afterCure: curl(client, `https://${svc}/`, '--cacert', '/trust/ca.crt', '--cert', '/trust/client.crt', '--key', '/trust/client.key'),
+        afterCure: curl(
+          client,
+          `https://${svc}/`,
+          '--cacert',
+          '/trust/ca.crt',
+          '--cert',
+          '/trust/client.crt',
+          '--key',
+          '/trust/client.key',
+        ),
       };
     },
   },
