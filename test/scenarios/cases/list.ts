@@ -4,9 +4,11 @@ import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
 import { LOGIN_SCENARIOS } from './login.ts';
+import { STORAGE_SCENARIOS } from './storage.ts';
 import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
 export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS,
   ...TLS_SCENARIOS,
-  ...LOGIN_SCENARIOS, ...HEALTHY_SCENARIOS];
+  ...LOGIN_SCENARIOS,
+  ...STORAGE_SCENARIOS, ...HEALTHY_SCENARIOS];
