@@ -155,6 +155,7 @@ export async function startAgent(
       port: KUBELET_PORT,
       userNamespacesDir: config.userNamespacesDir ?? join(paths.data, 'user-namespaces'),
       ...(config.seccompDefault === true ? { seccompDefault: true } : {}),
+      ...(config.eviction === undefined ? {} : { eviction: config.eviction }),
       ...(config.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: config.allowedUnsafeSysctls }),
       ...zoneLabel(config, config.nodes.indexOf(node)),
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),

@@ -2,6 +2,7 @@
 import { formatCIDR, parseCIDR } from '#base/ip.ts';
 import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
 import { POD_NETWORK_MODES, type PodNetworkMode } from '#netmodel/pod-network.ts';
+import { type EvictionOptions, parseDuration, parseThresholds, ThresholdError } from '#node/eviction/thresholds.ts';
 import { whyNotAllowable } from '#node/pods/sysctls.ts';
 import { UsageError } from './errors.ts';
 
@@ -53,6 +54,8 @@ export interface ClusterConfig {
   readonly userNamespacesDir?: string;
   /** Containers without a seccomp profile get the runtime's. */
   readonly seccompDefault?: boolean;
+  /** When the kubelet sends pods away; upstream's defaults when absent. */
+  readonly eviction?: EvictionOptions;
   /** Risky sysctls that pods may set all the same. */
   readonly allowedUnsafeSysctls?: readonly string[];
   /** Where load balancers' addresses are taken from; the node network's upper end when absent. */
@@ -178,6 +181,40 @@ const UNITS: Readonly<Record<string, number>> = {
   M: 1e6,
   G: 1e9,
 };
+
+/** The kubelet's flags of the same names, as they were given; undefined when none was. */
+export interface EvictionFlags {
+  readonly evictionHard?: string;
+  readonly evictionSoft?: string;
+  readonly evictionSoftGracePeriod?: string;
+  readonly evictionMinimumReclaim?: string;
+  readonly evictionPressureTransitionPeriod?: string;
+  readonly evictionMaxPodGracePeriod?: string;
+}
+
+export function parseEviction(flags: EvictionFlags): EvictionOptions | undefined {
+  const transition = flags.evictionPressureTransitionPeriod;
+  const grace = flags.evictionMaxPodGracePeriod;
+  if (grace !== undefined && !/^\d+$/.test(grace))
+    throw new UsageError(`--eviction-max-pod-grace-period wants seconds, not "${grace}"`);
+  try {
+    const options: EvictionOptions = {
+      ...(flags.evictionHard === undefined ? {} : { hard: flags.evictionHard }),
+      ...(flags.evictionSoft === undefined ? {} : { soft: flags.evictionSoft }),
+      ...(flags.evictionSoftGracePeriod === undefined ? {} : { softGracePeriod: flags.evictionSoftGracePeriod }),
+      ...(flags.evictionMinimumReclaim === undefined ? {} : { minimumReclaim: flags.evictionMinimumReclaim }),
+      ...(transition === undefined
+        ? {}
+        : { pressureTransitionPeriodMs: parseDuration('--eviction-pressure-transition-period', transition) }),
+      ...(grace === undefined ? {} : { maxPodGracePeriodSeconds: Number(grace) }),
+    };
+    parseThresholds(options);
+    return Object.keys(options).length === 0 ? undefined : options;
+  } catch (error) {
+    if (error instanceof ThresholdError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
 
 /** Bytes of `4Gi`, `512Mi`, `1000000`. */
 export function parseMemory(text: string): number {

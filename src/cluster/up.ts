@@ -9,6 +9,7 @@ import { describeError } from '#base/log.ts';
 import { cidrsOverlap, formatCIDR, formatIP, ipAt, parseCIDR, parseIP } from '#base/ip.ts';
 import type { Client } from '#client/client.ts';
 import type { PodNetworkMode } from '#netmodel/pod-network.ts';
+import type { EvictionOptions } from '#node/eviction/thresholds.ts';
 import { isNodeReady } from '#kinds/core/node.ts';
 import type { Node } from '#generated/api/core-v1.ts';
 import { nodes as nodeResource } from '#generated/resources.ts';
@@ -63,6 +64,7 @@ export interface UpOptions {
   readonly cniConfDir?: string;
   readonly allowedUnsafeSysctls?: readonly string[];
   readonly seccompDefault?: boolean;
+  readonly eviction?: EvictionOptions;
   readonly loadBalancerRange?: string;
   readonly zones?: readonly string[];
   readonly nodeCpus?: number;
@@ -295,6 +297,7 @@ async function newConfig(options: UpOptions, hollow: boolean, deps: UpDeps): Pro
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
     ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
     ...(options.seccompDefault === true ? { seccompDefault: true } : {}),
+    ...(options.eviction === undefined ? {} : { eviction: options.eviction }),
     ...(options.loadBalancerRange === undefined
       ? {}
       : { loadBalancerRange: checkLoadBalancerRange(options.loadBalancerRange, network) }),
@@ -383,6 +386,7 @@ async function changedConfig(
     ...(options.cniConfDir === undefined ? {} : { cniConfDir: resolve(options.cniConfDir) }),
     ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
     ...(options.seccompDefault === true ? { seccompDefault: true } : {}),
+    ...(options.eviction === undefined ? {} : { eviction: options.eviction }),
     ...(options.nodeCpus === undefined ? {} : { nodeCpus: options.nodeCpus }),
     ...(options.nodeMemory === undefined ? {} : { nodeMemory: options.nodeMemory }),
     // Nodes and pods are made anew by the next start, with links and sizes of that mode.
@@ -449,6 +453,7 @@ const OPTION_OF: Partial<Record<keyof ClusterConfig, string>> = {
   cniConfDir: '--cni-conf-dir',
   allowedUnsafeSysctls: '--allowed-unsafe-sysctls',
   seccompDefault: '--seccomp-default',
+  eviction: '--eviction-hard',
   loadBalancerRange: '--load-balancer-range',
   zones: '--zones',
   nodeCpus: '--node-cpus',

@@ -1,6 +1,6 @@
 // Amounts of resources in the fixed shape that the hot path of scheduling sums and compares.
 import type { Container, Pod } from '#generated/api/core-v1.ts';
-import { type ResourceAmounts, amountsOf, podRequests } from '#kinds/core/pod/requests.ts';
+import { type ResourceAmounts, amountsOf, heldRequests, podRequests } from '#kinds/core/pod/requests.ts';
 
 export interface Resources {
   readonly cpuMillis: number;
@@ -18,7 +18,7 @@ const ASSUMED = { cpu: '100m', memory: '200Mi' };
 /** A resource list in numbers; `pods` is not counted here. */
 export const resourcesOf = (list: Readonly<Record<string, string>> | undefined): Resources => shaped(amountsOf(list));
 
-export const requestsOf = (pod: Pod): Resources => shaped(podRequests(pod));
+export const requestsOf = (pod: Pod): Resources => shaped(heldRequests(pod));
 
 /** As requestsOf, with assumed values where a container names no cpu or memory: for scoring only. */
 export function requestsForScoring(pod: Pod): Resources {

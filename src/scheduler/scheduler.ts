@@ -21,6 +21,7 @@ import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import { isStatus } from '#machinery/status.ts';
 import { formatTime } from '#machinery/time.ts';
 import { isPodTerminal } from '#kinds/core/pod/readiness.ts';
+import { heldRequests } from '#kinds/core/pod/requests.ts';
 import { SchedulerCache } from './cache.ts';
 import { formatFailure } from './diagnosis.ts';
 import type { ClusterEvent, FilterFailure, ListedPlugin, Snapshot } from './framework.ts';
@@ -441,8 +442,7 @@ function eventOf(
 const relevant = ({ metadata, spec, status }: Node): string =>
   JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
 /** What of a placed pod the others' scheduling depends on. */
-const podRelevant = ({ metadata, spec }: Pod): string =>
-  JSON.stringify([metadata.labels, spec?.containers.map((c) => c.resources?.requests), spec?.resources]);
+const podRelevant = (pod: Pod): string => JSON.stringify([pod.metadata.labels, heldRequests(pod)]);
 
 /** Runs at most so many at a time; the rest wait in order. */
 class Limiter {

@@ -1,31 +1,16 @@
 // resize of a pod: changes the resources of its containers in place; nothing else may change.
-import type { Container, Pod } from '#generated/api/core-v1.ts';
+import type { Pod } from '#generated/api/core-v1.ts';
+import { prepareResize, validateResize } from '#kinds/core/pod/resize.ts';
 import type { KubeObject } from '#machinery/object.ts';
-import { fieldError, type FieldError } from '#machinery/status.ts';
 import { update } from '../verbs/create.ts';
 import { patch } from '../verbs/patch.ts';
 import { get } from '../verbs/read.ts';
-import { equalJson, type Write } from '../verbs/write.ts';
+import type { Write } from '../verbs/write.ts';
 import type { Subresource } from './subresource.ts';
 
-const withoutResources = (containers: readonly Container[] | undefined): unknown =>
-  (containers ?? []).map(({ resources: _r, resizePolicy: _p, ...rest }) => rest);
-
 const rules: Pick<Write, 'prepare' | 'validate'> = {
-  prepare: (object, old) => ({ ...object, status: (old as Pod).status }) as KubeObject,
-  validate: (object, old) => {
-    const now = (object as Pod).spec!;
-    const before = (old as Pod).spec!;
-    const errors: FieldError[] = [];
-    const { containers: _c, initContainers: _i, ...rest } = now;
-    const { containers: _oc, initContainers: _oi, ...oldRest } = before;
-    const same =
-      equalJson(rest, oldRest) &&
-      equalJson(withoutResources(now.containers), withoutResources(before.containers)) &&
-      equalJson(withoutResources(now.initContainers), withoutResources(before.initContainers));
-    if (!same) errors.push(fieldError.forbidden('spec', 'only cpu and memory resources are mutable'));
-    return errors;
-  },
+  prepare: (object, old) => prepareResize(object as Pod, old as Pod) as KubeObject,
+  validate: (object, old) => validateResize(object as Pod, old as Pod),
 };
 
 export const resize: Subresource = {

@@ -3,7 +3,14 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { run } from '#host/process.ts';
 import { putIndex, readIndex } from '#cluster/clusters.ts';
-import { parseDisabled, parseMemory, parsePodNetwork, parseSysctls, parseZones } from '#cluster/config.ts';
+import {
+  parseDisabled,
+  parseEviction,
+  parseMemory,
+  parsePodNetwork,
+  parseSysctls,
+  parseZones,
+} from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
 import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
 import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
@@ -42,6 +49,12 @@ interface Flags {
   readonly runtimeDir?: string;
   readonly allowedUnsafeSysctls?: string;
   readonly seccompDefault?: boolean;
+  readonly evictionHard?: string;
+  readonly evictionSoft?: string;
+  readonly evictionSoftGracePeriod?: string;
+  readonly evictionMinimumReclaim?: string;
+  readonly evictionPressureTransitionPeriod?: string;
+  readonly evictionMaxPodGracePeriod?: string;
   readonly cniConfDir?: string;
   readonly nodeCpus?: string;
   readonly nodeMemory?: string;
@@ -84,6 +97,12 @@ export function addUp(program: Command): void {
       'sysctls that pods may set though they are risky: kernel.msg*,net.core.somaxconn',
     )
     .option('--seccomp-default', 'containers without a seccomp profile get the runtime’s')
+    .option('--eviction-hard <thresholds>', 'when pods have to go at once: memory.available<100Mi,nodefs.available<10%')
+    .option('--eviction-soft <thresholds>', 'when they have to go after a while')
+    .option('--eviction-soft-grace-period <periods>', 'after which: memory.available=1m30s')
+    .option('--eviction-minimum-reclaim <amounts>', 'so much more has to be free again: nodefs.available=500Mi')
+    .option('--eviction-pressure-transition-period <duration>', 'how long a node stays under pressure (default: 5m0s)')
+    .option('--eviction-max-pod-grace-period <seconds>', 'longest grace under soft thresholds (default: 0)')
     .option('--node-cpus <n>', 'CPUs each node reports (default: the machine’s)')
     .option('--node-memory <size>', 'memory each node reports (default: the machine’s)')
     .option('--publish <host:nodeport>', 'make a node port reachable on a port of this machine (repeatable)', collect)
@@ -227,6 +246,7 @@ function makeOptions(flags: Flags, name: string): UpOptions {
   const cpus = number('--node-cpus', flags.nodeCpus, 0.1, 4096);
   const pods = flags.podCidr === undefined ? undefined : parseRanges('--pod-cidr', flags.podCidr);
   const services = flags.serviceCidr === undefined ? undefined : parseRanges('--service-cidr', flags.serviceCidr);
+  const eviction = parseEviction(flags);
   const timeout = number('--timeout', flags.timeout, 1, 86_400)!;
   return {
     name,
@@ -249,6 +269,7 @@ function makeOptions(flags: Flags, name: string): UpOptions {
       ? {}
       : { allowedUnsafeSysctls: parseSysctls(flags.allowedUnsafeSysctls) }),
     ...(flags.seccompDefault === true ? { seccompDefault: true } : {}),
+    ...(eviction === undefined ? {} : { eviction }),
     ...(cpus === undefined ? {} : { nodeCpus: cpus }),
     ...(flags.nodeMemory === undefined ? {} : { nodeMemory: parseMemory(flags.nodeMemory) }),
     ...(flags.publish === undefined ? {} : { publish: flags.publish.map(parsePublish) }),

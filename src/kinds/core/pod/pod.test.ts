@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Container, ContainerStatus, Pod, PodSpec, PodStatus } from '#generated/api/core-v1.ts';
 import { computeQos } from './qos.ts';
-import { podRequests } from './requests.ts';
+import { heldRequests, podRequests } from './requests.ts';
 import { summarizePod } from './table.ts';
 import { templateHash } from './template-hash.ts';
 import { findUntolerated, formatTaint, toleratesTaint } from './tolerations.ts';
@@ -44,6 +44,31 @@ describe('podRequests', () => {
   });
   it('adds overhead', () =>
     assert.equal(podRequests(makePod({ containers: [asking('a', '1')], overhead: { cpu: '250m' } }))['cpu'], 1250));
+});
+
+describe('heldRequests', () => {
+  const held = (wants: string, given: string, has: string, reason?: string) =>
+    heldRequests(
+      makePod(
+        { containers: [asking('a', wants), asking('b', '1')] },
+        {
+          containerStatuses: [
+            {
+              name: 'a',
+              allocatedResources: { cpu: given },
+              resources: { requests: { cpu: has } },
+            } as unknown as ContainerStatus,
+          ],
+          ...(reason === undefined ? {} : { conditions: [{ type: 'PodResizePending', status: 'True', reason }] }),
+        },
+      ),
+    )['cpu'];
+
+  it('is what is asked for while nothing is resized', () => assert.equal(held('500m', '500m', '500m'), 1500));
+  it('is what is wanted while it grows', () => assert.equal(held('700m', '500m', '500m', 'Deferred'), 1700));
+  it('is what it was given while it shrinks', () => assert.equal(held('200m', '500m', '500m'), 1500));
+  it('is what it still has until that is in force', () => assert.equal(held('200m', '200m', '500m'), 1500));
+  it('is not what it can never have', () => assert.equal(held('90', '500m', '500m', 'Infeasible'), 1500));
 });
 
 describe('computeQos', () => {

@@ -1,6 +1,6 @@
 // What a pod asks of a node: effective requests and limits, with init containers, sidecars (init containers that restart
 // always), pod-level resources and overhead (upstream: component-helpers, resource/PodRequests).
-import type { Container, Pod, PodSpec } from '#generated/api/core-v1.ts';
+import type { Container, ContainerStatus, Pod, PodSpec } from '#generated/api/core-v1.ts';
 import { cpuMillis, quantityToNumber } from '#machinery/quantity.ts';
 
 /** Resource name → amount: `cpu` in thousandths of a core, everything else in whole units (bytes, counts). */
@@ -20,6 +20,48 @@ export const isSidecar = (container: Container): boolean => container.restartPol
 
 export const podRequests = (pod: Pod): ResourceAmounts => podAmounts(pod.spec, 'requests');
 export const podLimits = (pod: Pod): ResourceAmounts => podAmounts(pod.spec, 'limits');
+
+/**
+ * What a pod takes of its node while it is resized: of each container the most of what it wants, what it was given and what it still
+ * has; what it wants does not count when the node can never give it (upstream: PodRequests with UseStatusResources).
+ */
+export function heldRequests(pod: Pod): ResourceAmounts {
+  const { spec, status } = pod;
+  if (spec === undefined || status?.containerStatuses === undefined) return podRequests(pod);
+  const infeasible =
+    status.conditions?.some((c) => c.type === 'PodResizePending' && c.reason === 'Infeasible') === true;
+  const statuses = [...status.containerStatuses, ...(status.initContainerStatuses ?? [])];
+  let changed = false;
+  const held = (container: Container): Container => {
+    const found = statuses.find((s) => s.name === container.name);
+    const most = found === undefined ? undefined : mostOf(container, found, infeasible);
+    if (most === undefined) return container;
+    changed = true;
+    return { ...container, resources: { ...container.resources, requests: most } };
+  };
+  const containers = spec.containers.map(held);
+  const initContainers = spec.initContainers?.map((c) => (isSidecar(c) ? held(c) : c));
+  return changed ? podRequests({ ...pod, spec: { ...spec, containers, initContainers } }) : podRequests(pod);
+}
+
+/** Undefined when that is what the spec says. */
+function mostOf(
+  container: Container,
+  status: ContainerStatus,
+  infeasible: boolean,
+): Record<string, string> | undefined {
+  const asked = container.resources?.requests ?? {};
+  const others = [status.allocatedResources, status.resources?.requests];
+  let most: Record<string, string> | undefined;
+  for (const name of ['cpu', 'memory']) {
+    const has = others.map((o) => o?.[name]).filter((q) => q !== undefined);
+    if (has.length === 0 || has.every((q) => q === asked[name])) continue;
+    const all = infeasible || asked[name] === undefined ? has : [...has, asked[name]];
+    const winner = all.reduce((a, b) => (resourceAmount(name, b) > resourceAmount(name, a) ? b : a));
+    if (winner !== asked[name]) (most ??= { ...asked })[name] = winner;
+  }
+  return most;
+}
 
 function podAmounts(spec: PodSpec | undefined, which: 'requests' | 'limits'): ResourceAmounts {
   if (spec === undefined) return {};

@@ -33,6 +33,8 @@ export interface ContainerContext {
   readonly hostUsers: boolean;
   /** Grace of the pod, for hooks and probes. */
   readonly gracePeriodSeconds: number;
+  /** Of the pod. */
+  readonly restartPolicy: string | undefined;
 }
 
 const CONTAINER_ROWS: readonly Row<Container>[] = [
@@ -147,8 +149,29 @@ function validateContainer(container: Container, path: string, context: Containe
   validateEnvFrom(container, `${path}.envFrom`, errors);
   validateVolumeMounts(container, context.volumes, path, errors);
   validateResources(container.resources, `${path}.resources`, errors);
+  validateResizePolicy(container, `${path}.resizePolicy`, context, errors);
   if (container.securityContext !== undefined)
     validateSecurityContext(container.securityContext, `${path}.securityContext`, context.hostUsers, errors);
+}
+
+function validateResizePolicy(container: Container, path: string, context: ContainerContext, errors: Errors): void {
+  const seen = new Set<string>();
+  for (const [index, { resourceName, restartPolicy }] of (container.resizePolicy ?? []).entries()) {
+    const where = at(path, index);
+    if (seen.has(resourceName)) errors.push(fieldError.duplicate(`${where}.resourceName`, resourceName));
+    seen.add(resourceName);
+    for (const [field, value, known] of [
+      ['resourceName', resourceName, ['cpu', 'memory']],
+      ['restartPolicy', restartPolicy, ['NotRequired', 'RestartContainer']],
+    ] as const) {
+      if ((value ?? '') === '') errors.push(fieldError.required(`${where}.${field}`));
+      else if (!known.some((k) => k === value)) errors.push(fieldError.notSupported(`${where}.${field}`, value, known));
+    }
+    // A container may restart where its pod does not.
+    const policy = container.restartPolicy ?? context.restartPolicy;
+    if (policy === 'Never' && restartPolicy === 'RestartContainer')
+      errors.push(fieldError.invalid(path, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+  }
 }
 
 function validatePorts(

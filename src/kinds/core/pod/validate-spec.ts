@@ -41,6 +41,7 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: Errors): vo
     volumes,
     hostNetwork: spec.hostNetwork === true,
     hostUsers: spec.hostUsers !== false,
+    restartPolicy: spec.restartPolicy,
     gracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
   };
   const names = new Set<string>();
