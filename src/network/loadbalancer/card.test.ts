@@ -42,16 +42,16 @@ describe('KernelCard', () => {
     await card.hold(['192.168.77.201', '192.168.77.202'], 6);
     await card.hold(['192.168.77.201'], undefined);
     assert.equal(scripts.length, 2);
-    assert.match(scripts[0]!, /replace 192\.168\.77\.201\/32 dev eth0 label eth0:lb valid_lft 6 preferred_lft 6\n/);
+    assert.match(scripts[0]!, /replace 192\.168\.77\.201\/32 dev eth0 valid_lft 6 label eth0:lb preferred_lft 6\n/);
     assert.match(scripts[0]!, /replace 192\.168\.77\.202\/32 /);
-    assert.match(scripts[1]!, /valid_lft forever preferred_lft forever/);
+    assert.match(scripts[1]!, /valid_lft forever label eth0:lb preferred_lft forever/);
   });
 
   it('takes addresses of IPv6 as they are, without waiting for a double', async () => {
     const { card, scripts } = makeCard();
     await card.hold(['fd77::201'], 6);
     await card.drop(['fd77::201']);
-    assert.match(scripts[0]!, /address replace fd77::201\/128 dev eth0 nodad valid_lft 6 preferred_lft 6/);
+    assert.match(scripts[0]!, /address replace fd77::201\/128 dev eth0 valid_lft 6 nodad preferred_lft 0/);
     assert.match(scripts[1]!, /address delete fd77::201\/128 dev eth0/);
   });
 

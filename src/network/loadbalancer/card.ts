@@ -50,10 +50,12 @@ export class KernelCard implements Card {
   async hold(ips: readonly string[], seconds: number | undefined): Promise<void> {
     const { ifname } = this.#link ?? (await this.#look());
     const life = seconds === undefined ? 'forever' : String(seconds);
-    // Without nodad an address of IPv6 would wait a second for its double before it is of use.
-    const kind = (ip: string) => (ip.includes(':') ? 'nodad' : `label ${ifname}${LABEL}`);
+    // Without nodad an address of IPv6 would wait a second for its double before it is of use; and were it preferred, the node
+    // would speak to others from it.
+    const kind = (ip: string) =>
+      ip.includes(':') ? `nodad preferred_lft 0` : `label ${ifname}${LABEL} preferred_lft ${life}`;
     await this.#batch(
-      ips.map((ip) => `address replace ${whole(ip)} dev ${ifname} ${kind(ip)} valid_lft ${life} preferred_lft ${life}`),
+      ips.map((ip) => `address replace ${whole(ip)} dev ${ifname} valid_lft ${life} ${kind(ip)}`),
       '',
     );
   }
