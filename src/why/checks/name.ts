@@ -84,7 +84,8 @@ function absentObject(facts: Facts, located: Located): LinkResult | undefined {
   const absent = located.absent!;
   if (located.via === 'forward') return undefined;
   const kinds = { Service: 'services', Pod: 'pods', Ingress: 'ingresses' } as const;
-  const denied = facts.denied.find((d) => d.kind === kinds[absent.kind as keyof typeof kinds]);
+  const all = facts.denied.filter((d) => d.kind === kinds[absent.kind as keyof typeof kinds]);
+  const denied = all.find((d) => d.permission.endsWith(` ${absent.namespace}`)) ?? all[0];
   if (denied !== undefined)
     return unknown(
       'name',
