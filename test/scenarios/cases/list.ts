@@ -1,14 +1,20 @@
 // All scenarios, by the link of the chain that they break; the healthy ones last.
 import type { Scenario } from '../scenario.ts';
+import { ADDRESS_SCENARIOS } from './address.ts';
+import { NAME_SCENARIOS } from './name.ts';
+import { POLICY_SCENARIOS } from './policy.ts';
+import { ROUTE_SCENARIOS } from './route.ts';
 import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
 import { LOGIN_SCENARIOS } from './login.ts';
+import { OUTSIDE_SCENARIOS } from './outside.ts';
 import { STORAGE_SCENARIOS } from './storage.ts';
 import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS,
+export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...NAME_SCENARIOS, ...ADDRESS_SCENARIOS, ...ROUTE_SCENARIOS, ...POLICY_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS,
   ...TLS_SCENARIOS,
   ...LOGIN_SCENARIOS,
-  ...STORAGE_SCENARIOS, ...HEALTHY_SCENARIOS];
+  ...STORAGE_SCENARIOS,
+  ...OUTSIDE_SCENARIOS, ...HEALTHY_SCENARIOS];

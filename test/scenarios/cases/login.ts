@@ -78,7 +78,7 @@ const hbaCase = (title: string, hba: readonly string[], query = ''): Scenario =>
       why: [url(svc, { query }), '--from', `pod/${client}`],
       client: pg(client, svc),
       symptom: /pg_hba/,
-      expected: { ...at(server, 'PgHbaRejected'), field: /pg_hba/ },
+      expected: { code: 'PgHbaRejected', kind: 'ConfigMap', name: `${server}-hba`, field: /pg_hba/ },
     };
   },
 });
