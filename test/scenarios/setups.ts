@@ -98,14 +98,21 @@ export async function clusterIP(world: World, svc: string): Promise<string> {
   return (await world.kubectl(['get', 'service', svc, '-o', 'jsonpath={.spec.clusterIP}'])).trim();
 }
 
-/** Names of the nodes with their addresses, in an order of the seed's. */
-export async function nodes(world: World): Promise<readonly { readonly name: string; readonly address: string }[]> {
+interface NodeName {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Two nodes, or more, in an order of the seed's. */
+export async function nodes(world: World): Promise<readonly [NodeName, NodeName, ...NodeName[]]> {
   const all = await world.cluster.list<Node>('default', 'nodes');
   const at = Math.floor(world.seed % all.length);
-  return [...all.slice(at), ...all.slice(0, at)].map((n) => ({
+  const [first, second, ...rest] = [...all.slice(at), ...all.slice(0, at)].map((n) => ({
     name: n.metadata.name!,
     address: n.status!.addresses!.find((a) => a.type === 'InternalIP')!.address!,
   }));
+  if (first === undefined || second === undefined) throw new Error('the cluster has one node only');
+  return [first, second, ...rest];
 }
 
 export const policy = (name: string, spec: object, namespace?: string): object => ({
