@@ -317,7 +317,13 @@ export function mainRequest(facts: Facts, located: Located, ca?: string): ProbeR
   const isIngress = target.kind === 'ingress';
   const host = isIngress ? (located.addresses[0] ?? '') : located.host;
   if (host === '' || located.port === undefined) return 'there is no address to connect to yet';
-  const base = { host, port: located.port, timeoutMs: PROBE_TIMEOUT_MS, ...hostsOf(facts) };
+  const isLocal = located.via === 'localhost' || located.via === 'forward';
+  const base = {
+    host: isLocal && host.endsWith('localhost') ? '127.0.0.1' : host,
+    port: located.port,
+    timeoutMs: PROBE_TIMEOUT_MS,
+    ...hostsOf(facts),
+  };
   if (isIngress) {
     const tls: ProbeTls | undefined = located.port === 443 ? { mode: 'require', serverName: located.host } : undefined;
     const path = located.ingress?.spec?.rules?.[0]?.http?.paths[0]?.path ?? '/';

@@ -276,6 +276,13 @@ function linkOf(
   const base = { name: link, detail, evidence };
   const ours = [cause, ...alsoBroken].filter((f) => f?.link === link);
   if (ours.length > 0) return { ...base, state: 'broken', detail: ours[0]!.message, evidence: ours[0]!.evidence };
+  // Where the probe ended, when nobody knows why: what it met.
+  const isEnd =
+    cause === undefined &&
+    outcome.failedAt !== undefined &&
+    link === (outcome.failedAt === 'connect' ? 'listener' : outcome.failedAt);
+  if (isEnd && facts.main !== undefined)
+    return { ...base, state: 'broken', evidence: [...evidence, ...describeRun(facts.main)] };
   if (result.state !== 'broken') return { ...base, state: result.state };
   if (outcome.connected && LINKS.indexOf(link) <= REACHED) return { ...base, state: 'warned' };
   const after = cause !== undefined && LINKS.indexOf(link) > LINKS.indexOf(cause.link);
