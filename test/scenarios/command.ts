@@ -42,10 +42,15 @@ const wanted = chosen(SCENARIOS, {
 const left = wanted.filter((s) => !known.some((k) => k.code === s.code && k.title === s.title));
 process.stdout.write(`seed ${seed}: ${left.length} of ${wanted.length} scenarios\n`);
 const results: Result[] = known.filter((k) => wanted.some((s) => k.code === s.code && k.title === s.title));
-if (left.length > 0) {
-  const { cluster } = await TestCluster.up();
+const groups = Object.groupBy(left, (s) => (s.up ?? []).join(' '));
+for (const [options, scenarios = []] of Object.entries(groups)) {
+  // A cluster that stays is an ordinary one.
+  const kept = process.env['CORACLE_E2E_CLUSTER'];
+  if (options !== '') delete process.env['CORACLE_E2E_CLUSTER'];
+  const { cluster } = await TestCluster.up(options === '' ? [] : options.split(' '));
+  if (kept !== undefined) process.env['CORACLE_E2E_CLUSTER'] = kept;
   try {
-    await runAll(cluster, left, seed, Number(values['at-once']), (result) => {
+    await runAll(cluster, scenarios, seed, Number(values['at-once']), (result) => {
       results.push(result);
       appendFileSync(file, `${JSON.stringify(result)}\n`);
       const detail = result.detail === undefined ? '' : `\n    ${result.detail.trim().replaceAll('\n', '\n    ')}`;
@@ -67,5 +72,5 @@ for (const code of [...new Set(results.map((r) => r.code))].toSorted()) {
 process.stdout.write(
   `scenarios: ${count('right')} right, ${count('wrong')} wrong, ${count('missed')} missed, ${count('false alarm')} false of ${results.length}\n`,
 );
-rmSync(last); // finished: the next run has a new seed
+rmSync(last, { force: true }); // finished: the next run has a new seed
 process.exitCode = count('right') === results.length ? 0 : 1;

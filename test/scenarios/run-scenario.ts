@@ -71,7 +71,7 @@ export async function runScenario(cluster: TestCluster, scenario: Scenario, seed
       return done('wrong', `no cure says ${String(situation.cureSays)}: ${texts}`);
     if (isHealthy || situation.incurable !== undefined) return done('right');
 
-    const forwards = await paste(world, cures);
+    const forwards = await paste(world, cures, situation.shell);
     try {
       const after = situation.afterCure ?? client;
       const cured = await world.untilClient(
@@ -107,6 +107,7 @@ function judge(situation: Situation, report: Report): [Outcome, string] | undefi
     return ['wrong', `expected ${JSON.stringify(expected)}, got ${said}`];
   if (also !== undefined && !all.some((c) => fits(also, c))) return ['missed', `also ${JSON.stringify(also)}: ${said}`];
   if (all.length > (also === undefined ? 1 : 2)) return ['false alarm', said];
+  if (warning !== undefined && !report.warnings.some((w) => fits(warning, w))) return ['missed', said];
   return undefined;
 }
 
@@ -137,11 +138,16 @@ function runClient(world: World, { on, command }: Client): Promise<Output> {
 }
 
 /** As a user pastes: commands into a shell, manifests into kubectl apply. A command that goes on is left running. */
-async function paste(world: World, causes: readonly Cause[]): Promise<readonly (() => void)[]> {
+async function paste(
+  world: World,
+  causes: readonly Cause[],
+  shell: Situation['shell'] = {},
+): Promise<readonly (() => void)[]> {
   const ends: (() => void)[] = [];
   const { cluster } = world;
   const env = {
     ...process.env,
+    ...shell,
     KUBECONFIG: cluster.kubeconfig,
     CORACLE_NAME: cluster.name,
     PATH: `${ROOT}:${process.env['PATH']}`,

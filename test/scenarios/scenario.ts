@@ -38,6 +38,8 @@ export interface Situation {
   readonly cureSays?: RegExp;
   /** Why pasting does not mend this one (a note is all there can be); then the client is not tried again. */
   readonly incurable?: string;
+  /** Variables of the shell that cures are pasted into. */
+  readonly shell?: Readonly<Record<string, string>>;
   /** What was changed outside the namespace is put back. */
   readonly restore?: () => Promise<void>;
 }
@@ -49,7 +51,7 @@ export interface Scenario {
   readonly title: string;
   /** Touches what others share (a node, the laptop's ports): runs alone. */
   readonly alone?: boolean;
-  /** Longer than the default. */
-  readonly timeoutMs?: number;
+  /** Needs a cluster that was brought up with these options. */
+  readonly up?: readonly string[];
   readonly make: (world: World) => Promise<Situation>;
 }

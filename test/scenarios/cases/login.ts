@@ -195,7 +195,7 @@ export const LOGIN_SCENARIOS: readonly Scenario[] = [
         client: pg(client, svc, { PGPASSWORD: 'shopp' }),
         symptom: /password authentication failed/,
         expected: at(server, 'AuthenticationFailed'),
-        afterCure: pg(client, svc),
+        shell: { PGPASSWORD: 'shopp' },
       };
     },
   },
@@ -211,7 +211,7 @@ export const LOGIN_SCENARIOS: readonly Scenario[] = [
         client: pg(client, svc, { PGUSER: 'app', PGDATABASE: 'shop' }),
         symptom: /password authentication failed/,
         expected: at(server, 'AuthenticationFailed'),
-        afterCure: pg(client, svc, { PGUSER: 'app', PGDATABASE: 'shop', PGPASSWORD: 'new-one' }),
+        shell: { PGPASSWORD: 'shop' },
       };
     },
   },

@@ -139,7 +139,7 @@ const routed = (
       why: [url, '--from', `pod/${client}`],
       client: { ...curl(client, url), works: /hello/ },
       ...(more.symptom === undefined ? {} : { symptom: more.symptom }),
-      expected: { code, kind: 'Ingress', name: asked.name, ...expected(asked) },
+      expected: { kind: 'Ingress', name: asked.name, ...expected(asked) },
       ...(more.afterCure === undefined ? {} : { afterCure: more.afterCure(client, asked) }),
     };
   },
