@@ -60,7 +60,7 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
   let far: LabPod;
   let base: Put[];
   const alive = new Set<LabNode>();
-  let relaying = true;
+  const relaying = new AbortController();
   let relay: Promise<void>;
 
   const everywhere = async (...objects: readonly Put[]) => {
@@ -69,7 +69,7 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
   const addresses = (n: LabNode) => lab.run(n, 'ip', '-4', '-o', 'address', 'show', 'dev', 'eth0');
   /** What one agent writes the other sees, as through one API server. */
   const relayLeases = async () => {
-    while (relaying) {
+    while (!relaying.signal.aborted) {
       for (const [from, to] of [
         [one, two],
         [two, one],
@@ -115,7 +115,7 @@ describe('Load balancer addresses in the kernel', { skip: process.getuid?.() !==
     relay = relayLeases();
   });
   after(async () => {
-    relaying = false;
+    relaying.abort();
     await relay;
     await lab.close();
   });
