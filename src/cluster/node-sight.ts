@@ -29,7 +29,6 @@ export function nodeSightHandlers({ server, clock, hollow }: NodeSightOptions): 
     probeHandler({
       run,
       files: realFileSystem,
-      clock,
       ...pods,
       program: [process.execPath, join(dirname(process.argv[1]!), 'probe.mjs')],
       ...(hollow ? {} : { own: localProbeDeps(clock) }),

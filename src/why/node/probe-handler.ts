@@ -1,17 +1,15 @@
 // Probes on a node: from the node itself in this process, from a pod in a child process inside the pod's network namespace, with the
 // pod's own resolv.conf and hosts file.
-import type { Clock } from '#base/clock.ts';
 import type { Run } from '#host/process.ts';
 import { StatusError } from '#machinery/status.ts';
 import { type AgentProbe, PROBE_PATH } from '../probe/agent-prober.ts';
 import type { ProbeRequest, ProbeResult } from '../probe/result.ts';
 import { type ProbeDeps, runProbe } from '../probe/run-probe.ts';
-import { namespaceInode, type ProcFiles, processesInNetns, readText } from './processes.ts';
+import { namespaceInode, type ProcFiles, processesInNetns, processesOfPod, readText } from './processes.ts';
 
 export interface ProbeHandlerDeps {
   readonly run: Run;
   readonly files: ProcFiles;
-  readonly clock: Clock;
   /** Uid of a pod of this node; undefined when there is none of that name. */
   readonly podUid: (namespace: string, name: string) => string | undefined;
   /** Path of the pod's network namespace; undefined for pods on the host's network, or without a sandbox. */
@@ -73,14 +71,13 @@ async function probeFromPod(
   if (present === undefined || (uid !== '' && present !== uid)) throw StatusError.notFound({ resource: 'pods' }, pod);
   const netns = await deps.podNetns(namespace, pod);
   if (netns === undefined) {
-    if (deps.usesHostNetwork(namespace, pod)) return runProbe(request, deps.own!);
+    if (deps.usesHostNetwork(namespace, pod))
+      return runProbe({ ...filesOf(processesOfPod(present, files)[0], files), ...request }, deps.own!);
     throw StatusError.badRequest(`pod ${namespace}/${pod} has no network namespace yet: it has no running sandbox`);
   }
   const inode = namespaceInode(netns, files);
   const [first] = inode === undefined ? [] : processesInNetns(inode, files);
-  const text = (name: string) =>
-    (first === undefined ? undefined : readText(`/proc/${first}/root/etc/${name}`, files)) ?? '';
-  const whole: ProbeRequest = { resolvConf: text('resolv.conf'), hosts: text('hosts'), ...request };
+  const whole: ProbeRequest = { ...filesOf(first, files), ...request };
   const [command, ...args] = ['nsenter', `--net=${netns}`, '--', ...deps.program];
   const result = await run(command!, args, {
     input: JSON.stringify(whole),
@@ -90,6 +87,13 @@ async function probeFromPod(
   if (result.code !== 0)
     throw StatusError.internal(`the probe ended with code ${result.code}: ${result.stderr.trim().slice(0, 500)}`);
   return JSON.parse(result.stdout) as ProbeResult;
+}
+
+/** The resolver's files as a process of the pod sees them. */
+function filesOf(pid: number | undefined, files: ProcFiles): Pick<ProbeRequest, 'resolvConf' | 'hosts'> {
+  if (pid === undefined) return { resolvConf: '', hosts: '' };
+  const text = (name: string) => readText(`/proc/${pid}/root/etc/${name}`, files) ?? '';
+  return { resolvConf: text('resolv.conf'), hosts: text('hosts') };
 }
 
 /** What a child process may take to start on a busy machine. */

@@ -18,6 +18,19 @@ export function processesInNetns(inode: string, files: ProcFiles): readonly numb
     .sort((a, b) => a - b);
 }
 
+/** Pids of a pod by the name of its cgroup: for pods on the host's network, whose namespace tells nothing. */
+export function processesOfPod(uid: string, files: ProcFiles): readonly number[] {
+  const names = [uid, uid.replaceAll('-', '_')];
+  return list('/proc', files)
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      const cgroup = readText(`/proc/${name}/cgroup`, files) ?? '';
+      return names.some((n) => cgroup.includes(n));
+    })
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
 /** Socket inode → program, of these processes. */
 export function programsBySocket(pids: readonly number[], files: ProcFiles): ReadonlyMap<string, string> {
   const out = new Map<string, string>();
