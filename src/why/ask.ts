@@ -68,6 +68,8 @@ const SECOND_PROBE_TIMEOUT_MS = 1_500;
 const MOST_ENDPOINTS = 3;
 /** An answer takes less, or is none. */
 const SLOW_MS = 600;
+/** When the probe got through, what nodes add is not worth more than this. */
+const GRACE_MS = 500;
 const LOG_LINES = 20;
 
 export async function ask(question: Question, deps: AskDeps, signal: AbortSignal, depth = 0): Promise<Answer> {
@@ -107,7 +109,14 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
     : undefined;
   const [around, before, logs, main] = await Promise.all([
     reader.around(placesOf(facts, first, pods), first.via === 'ingress'),
-    lookAtNodes(deps, facts, first, pods, signal),
+    lookAtNodes(
+      deps,
+      facts,
+      first,
+      pods,
+      signal,
+      probing?.then((run) => afterSuccess(deps, run)),
+    ),
     readLogs(deps.client, pods.filter(hasCrashed)),
     probing,
   ]);
@@ -202,15 +211,24 @@ async function lookAtNodes(
   located: Located,
   pods: readonly Pod[],
   signal: AbortSignal,
+  enough: Promise<void> = new Promise(() => {}),
 ): Promise<ReadonlyMap<string, Sight>> {
   const requests = [...factsRequests(facts, located, pods)].slice(0, 6);
+  const given = enough.then((): Cannot => ({ cannot: 'it was not waited for, since the probe got through' }));
   const seen = await Promise.all(
-    requests.map(
-      async ([node, request]) =>
-        [node, { before: await within(deps, deps.sight.facts(node, request, signal)) }] as const,
-    ),
+    requests.map(async ([node, request]) => {
+      const looked = within(deps, deps.sight.facts(node, request, signal));
+      return [node, { before: await Promise.race([looked, given]) }] as const;
+    }),
   );
   return new Map(seen);
+}
+
+/** Settles when a look at the nodes is no longer worth waiting for: never, when the probe did not get through. */
+function afterSuccess(deps: AskDeps, run: ProbeRun): Promise<void> {
+  const outcome = outcomeOf(run);
+  const isThrough = outcome.made && outcome.failedAt === undefined;
+  return isThrough ? sleep(deps.clock, GRACE_MS) : new Promise(() => {});
 }
 
 /** A node that does not answer must not keep the answer waiting. */

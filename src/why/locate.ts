@@ -197,6 +197,10 @@ function isNamed(backend: Backend, hostname: string, facts: Facts, service: Serv
   );
 }
 
+/** Gets connections: serving endpoints that terminate do while no other is ready. */
+export const isUsable = (b: Backend): boolean =>
+  (b.endpoint === 'ready' || b.endpoint === 'serving') && b.port !== undefined;
+
 /** The pods that a Service selects, and the endpoints that others wrote for it. */
 export function backendsOf(
   facts: Facts,
