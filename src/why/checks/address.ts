@@ -99,6 +99,8 @@ function reused(facts: Facts, located: Located, address: string): LinkResult | u
       note(`use ${names.map((n) => facts.target.text.replace(address, n)).join(' or ')}`),
       ...envCures(facts, address, names[0]),
     ],
+    // A server need not declare its port: without a probe it may well be there.
+    certainty: outcome.made ? 'sure' : 'likely',
   });
   return found('address', [cause]);
 }

@@ -14,7 +14,7 @@ import {
   ok,
   unknown,
 } from '../finding.ts';
-import { isHeadless, type Located } from '../locate.ts';
+import { isHeadless, isUsable, type Located } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
@@ -154,48 +154,69 @@ function chosenLabels(pod: Pod, selector: Readonly<Record<string, string>>): Rec
     : { ...kept, ...(Object.keys(kept).length > 0 ? {} : labels) };
 }
 
-/** The Service's targetPort is one that the pods have not. Sockets say it for sure; declared ports do when a probe failed. */
+/**
+ * The Service's targetPort is one that the pods have not. Sockets say it for sure, and so does a name that no container has; declared
+ * ports do when a probe failed. Where some pods have it, only they get connections: then the others matter to nobody.
+ */
 function targetPort(facts: Facts, located: Located): Finding | undefined {
   const { service, servicePort } = located;
-  const pods = located.backends.flatMap((b) => (b.pod === undefined || !isRunning(b.pod) ? [] : [b.pod]));
-  const [pod] = pods;
-  if (service === undefined || servicePort === undefined || pod === undefined) return undefined;
-  if (outcomeOf(facts.main).connected) return undefined;
+  const outcome = outcomeOf(facts.main);
+  if (service === undefined || servicePort === undefined || outcome.connected) return undefined;
+  const usable = located.backends.filter(isUsable);
+  const pods = (usable.length > 0 ? usable : located.backends).flatMap((b) =>
+    b.pod !== undefined && (isRunning(b.pod) || isUnnamed(b.pod, servicePort)) ? [b.pod] : [],
+  );
+  const wrong = pods.flatMap((pod) => mismatchIn(facts, located, service, servicePort, pod) ?? []);
+  const [first] = wrong;
+  if (first === undefined || wrong.length === pods.length) return first;
+  return outcome.made ? { ...first, certainty: 'likely' } : undefined;
+}
+
+type Port = NonNullable<Located['servicePort']>;
+
+const isUnnamed = (pod: Pod, port: Port): boolean =>
+  typeof port.targetPort === 'string' && targetPortIn(pod, port) === undefined;
+
+function mismatchIn(
+  facts: Facts,
+  located: Located,
+  service: NonNullable<Located['service']>,
+  servicePort: Port,
+  pod: Pod,
+): Finding | undefined {
   const wanted = servicePort.targetPort ?? servicePort.port;
   const resolved = targetPortIn(pod, servicePort);
+  const unnamed = isUnnamed(pod, servicePort);
   const declared = containerPorts(pod).filter((p) => p.protocol === (servicePort.protocol ?? 'TCP'));
   const sockets = podFacts(facts, pod)?.listening.filter((s) => s.protocol === located.transport);
   const open = sockets?.filter((s) => !isLoopback(s.address));
-  // Everything on loopback, or nothing at all, is another cause: the listener's.
-  if (sockets !== undefined && (sockets.some((s) => s.port === resolved) || (open ?? []).length === 0))
-    return undefined;
-  if (sockets === undefined && resolved !== undefined && declared.some((p) => p.port === resolved)) return undefined;
   const candidates =
-    open === undefined
+    open === undefined || open.length === 0
       ? declared
       : [
           ...new Map(
             open.map((s) => [s.port, { port: s.port, name: declared.find((d) => d.port === s.port)?.name }]),
           ).values(),
         ];
-  if (candidates.length === 0) return undefined;
+  if (!unnamed) {
+    // Everything on loopback, or nothing at all, is another cause: the listener's.
+    if (sockets !== undefined && (sockets.some((s) => s.port === resolved) || (open ?? []).length === 0))
+      return undefined;
+    // The container says that it uses the port, and the server uses another: the server, or the declaration, is what differs.
+    if (declared.some((p) => p.port === resolved) || candidates.length === 0) return undefined;
+  }
   const usual =
     candidates.find((c) => c.port === servicePort.port) ??
     candidates.find((c) => declared.some((d) => d.port === c.port)) ??
-    candidates[0]!;
-  // The container says that it uses the targetPort, and the server uses another: the server is what differs.
-  if (sockets !== undefined && typeof wanted === 'number' && declared.some((d) => d.port === resolved))
-    return undefined;
-  // A name that resolves to a declared port on which nobody listens: the container's declaration is at fault, not the Service.
-  if (sockets !== undefined && typeof wanted === 'string' && resolved !== undefined) return undefined;
+    candidates[0];
   const index = service.spec?.ports?.indexOf(servicePort) ?? 0;
-  const value = typeof wanted === 'string' && usual.name !== undefined ? usual.name : usual.port;
+  const value = typeof wanted === 'string' && usual?.name !== undefined ? usual.name : usual?.port;
+  const there = candidates.map((c) => c.name ?? c.port).join(', ');
   return finding('TargetPortMismatch', {
     object: serviceField(service, `spec.ports[${index}].targetPort`),
-    message:
-      typeof wanted === 'string' && resolved === undefined
-        ? `Service ${pathOf(service)} sends port ${servicePort.port} to the port named ${wanted}, which no container of pod ${nameOf(pod)} has; ${candidates.map((c) => c.name ?? c.port).join(', ')} is there`
-        : `Service ${pathOf(service)} sends port ${servicePort.port} to port ${resolved}, and pod ${nameOf(pod)} ${sockets === undefined ? 'declares' : 'listens on'} ${candidates.map((c) => c.port).join(', ')}`,
+    message: unnamed
+      ? `Service ${pathOf(service)} sends port ${servicePort.port} to the port named ${wanted}, which no container of pod ${nameOf(pod)} has; ${there === '' ? 'it names none' : `${there} is there`}`
+      : `Service ${pathOf(service)} sends port ${servicePort.port} to port ${resolved}, and pod ${nameOf(pod)} ${sockets === undefined ? 'declares' : 'listens on'} ${candidates.map((c) => c.port).join(', ')}`,
     evidence: [
       evidence(`Service ${pathOf(service)} spec.ports[${index}].targetPort`, String(wanted)),
       evidence(
@@ -212,17 +233,19 @@ function targetPort(facts: Facts, located: Located): Finding | undefined {
           ]),
     ],
     cure: [
-      command(
-        patchCommand({ namespace: namespaceOf(service), ref: `service/${nameOf(service)}` }, [
-          {
-            op: servicePort.targetPort === undefined ? 'add' : 'replace',
-            path: `/spec/ports/${index}/targetPort`,
-            value,
-          },
-        ]),
-      ),
+      value === undefined
+        ? note(`set targetPort to the number of the port on which the server listens, or name that port ${wanted}`)
+        : command(
+            patchCommand({ namespace: namespaceOf(service), ref: `service/${nameOf(service)}` }, [
+              {
+                op: servicePort.targetPort === undefined ? 'add' : 'replace',
+                path: `/spec/ports/${index}/targetPort`,
+                value,
+              },
+            ]),
+          ),
     ],
-    certainty: sockets !== undefined || (typeof wanted === 'string' && resolved === undefined) ? 'sure' : 'likely',
+    certainty: sockets !== undefined || unnamed ? 'sure' : 'likely',
   });
 }
 
@@ -463,7 +486,10 @@ function notProgrammed(facts: Facts, located: Located): Finding | undefined {
   const kernel = seen(facts, node)?.services;
   const service = located.service!;
   if (kernel === undefined || node === undefined) return undefined;
-  const ready = located.backends.filter((b) => b.endpoint === 'ready').map((b) => `${b.ip}:${b.port}`);
+  const ready = located.backends
+    .filter((b) => b.endpoint === 'ready' && b.port !== undefined)
+    .map((b) => `${b.ip}:${b.port}`);
+  if (ready.length === 0) return undefined;
   for (const ip of located.addresses) {
     const key = `${ip}:${located.port}/${located.transport}`;
     const has = kernel.find((s) => s.key === key);

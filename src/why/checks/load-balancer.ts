@@ -13,6 +13,8 @@ export function checkLoadBalancer(facts: Facts, located: Located): LinkResult | 
   const { service } = located;
   if (service?.spec?.type !== 'LoadBalancer' || (located.via !== 'load-balancer' && facts.source.at !== 'laptop'))
     return undefined;
+  // A node's address is no address of the load balancer: neither its source ranges nor its health checks count there.
+  if (located.via === 'node-port') return undefined;
   const owner = { namespace: namespaceOf(service), ref: `service/${nameOf(service)}` };
   const addresses = (service.status?.loadBalancer?.ingress ?? []).map((i) => i.ip ?? i.hostname ?? '');
   if (addresses.length === 0) {

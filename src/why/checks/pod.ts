@@ -3,6 +3,7 @@ import type { ContainerStatus, Pod } from '#generated/api/core-v1.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
 import type { Backend, Located } from '../locate.ts';
+import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
   containerIndex,
@@ -150,8 +151,13 @@ function terminating(facts: Facts, pod: Pod): Finding {
               ? [note('nobody makes this pod again: apply its manifest once it is gone')]
               : [note(`without force: it ends by itself, then ${owner.kind} ${owner.name} makes the next`)]),
           ],
+    // Until its server ends it takes connections, and Services send them to it while no other pod is ready.
+    certainty: stillServes(facts, pod) ? 'likely' : 'sure',
   });
 }
+
+const stillServes = (facts: Facts, pod: Pod): boolean =>
+  isRunning(pod) && isReady(pod) && podFacts(facts, pod)?.listening.length !== 0;
 
 function imagePull(facts: Facts, pod: Pod, status: ContainerStatus): Finding {
   const image =

@@ -4,7 +4,8 @@ import type { Protocol } from '#netmodel/rules.ts';
 import { type Facts, seen } from '../facts.ts';
 import { evidence, type Finding, finding, type LinkResult, manifest, note, ok, unknown, yaml } from '../finding.ts';
 import { clientAddress, sourcePod } from '../client-address.ts';
-import type { Backend, Located } from '../locate.ts';
+import { type Backend, isUsable, type Located } from '../locate.ts';
+import { outcomeOf } from '../outcome.ts';
 import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf, stableLabels } from '../pods.ts';
 import { type Decision, decide, type Peer, peerOfPod } from '../policy-decision.ts';
 import type { Evidence } from '../report.ts';
@@ -39,7 +40,7 @@ export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | 
     message: `${names(first!.decision)} isolate${policies.length === 1 ? 's' : ''} pod ${pathOf(pod)} for egress, and no rule allows ${what}`,
     evidence: [...first!.decision.evidence, ...counters(facts, pod.spec?.nodeName, 'egress')],
     cure,
-    certainty: refused.length < all.length ? 'warning' : 'sure',
+    certainty: refused.length < all.length ? partly(facts) : 'sure',
   });
   return {
     link: 'egress-policy',
@@ -56,13 +57,11 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
   // From where no packet gets in, what a policy would say about it says nothing.
   if (facts.source.at === 'laptop' && !located.via.includes('-')) return undefined;
   if (facts.source.at === 'laptop' && (located.via === 'cluster-ip' || located.via === 'pod-ip')) return undefined;
-  const backends = meantBackends(facts, located).filter(
-    (b): b is Backend & { pod: Pod } => b.pod !== undefined && !isTerminating(b.pod),
-  );
+  const backends = reached(facts, located).filter((b): b is Backend & { pod: Pod } => b.pod !== undefined);
   if (backends.length === 0) return undefined;
   if (isDenied(facts)) return unknown('ingress-policy', 'the NetworkPolicies may not be read');
   const decided = backends.flatMap((b) => {
-    const port = b.port ?? located.port;
+    const port = arrivalPort(located, b);
     if (port === undefined) return [];
     const peer = clientPeer(facts, located, b);
     return peer === 'exempt'
@@ -94,7 +93,7 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
       refused.map((r) => r.port),
       located,
     ),
-    certainty: refused.length < decided.length ? 'warning' : 'sure',
+    certainty: refused.length < decided.length ? partly(facts) : 'sure',
   });
   return {
     link: 'ingress-policy',
@@ -142,17 +141,35 @@ function policyField(decision: Decision, direction: 'ingress' | 'egress') {
   return fieldOf(policy, 'networking.k8s.io/v1', 'NetworkPolicy', decision.nearest?.field ?? `spec.${direction}`);
 }
 
+/** The pods to which connections go; where there are none, those to which they would go. */
+function reached(facts: Facts, located: Located): readonly Backend[] {
+  const all = meantBackends(facts, located);
+  const usable = all.filter(isUsable);
+  if (usable.length > 0) return usable;
+  const staying = all.filter((b) => b.pod === undefined || !isTerminating(b.pod));
+  return staying.length > 0 ? staying : all;
+}
+
+/** Undefined: the Service's port has a name that this pod has not, so nothing is sent there. */
+const arrivalPort = (located: Located, { port }: Backend): number | undefined =>
+  port ?? (located.servicePort === undefined ? located.port : undefined);
+
+/** Some pods are closed to this client and some are not: of that, a connection that did not come about may be the consequence. */
+const partly = (facts: Facts): Finding['certainty'] =>
+  outcomeOf(facts.main).made && !outcomeOf(facts.main).connected ? 'likely' : 'warning';
+
 /** Where the client's packets are after translation. */
 function destinations(facts: Facts, located: Located): readonly { readonly peer: Peer; readonly port: number }[] {
-  const backends = meantBackends(facts, located).filter((b) => b.pod === undefined || !isTerminating(b.pod));
+  const backends = reached(facts, located);
   const through = backends.flatMap((b) => {
-    const port = b.port ?? located.port;
+    const port = arrivalPort(located, b);
     return port === undefined
       ? []
       : [{ peer: b.pod === undefined ? { pod: undefined, ip: b.ip } : peerOfPod(b.pod), port }];
   });
   if (through.length > 0) return through;
-  if (located.port === undefined) return [];
+  // Behind the Service there is no pod with such a port: its own address is nowhere that packets arrive.
+  if (located.port === undefined || (backends.length > 0 && located.servicePort !== undefined)) return [];
   return located.addresses.map((ip) => ({ peer: { pod: undefined, ip }, port: located.port! }));
 }
 

@@ -1,7 +1,9 @@
 // service: does the Service forward this port?
+import type { Pod } from '#generated/api/core-v1.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, finding, found, type LinkResult, note, ok } from '../finding.ts';
 import { isHeadless, type Located, USUAL_PORTS } from '../locate.ts';
+import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
   containerPorts,
@@ -105,7 +107,7 @@ function headless(facts: Facts, located: Located, read: LinkResult['evidence']):
     translated !== undefined &&
     target !== undefined &&
     !outcomeOf(facts.main).connected &&
-    !pods.some((p) => containerPorts(p).some((c) => c.port === port))
+    !pods.some((p) => containerPorts(p).some((c) => c.port === port) || listensOn(facts, p, port))
   ) {
     const at = ports.indexOf(translated);
     return found('service', [
@@ -117,7 +119,8 @@ function headless(facts: Facts, located: Located, read: LinkResult['evidence']):
           note(`use ${facts.target.text.replace(`:${port}`, `:${target}`)}`),
           ...viaClusterIP(service!, port!, target, located),
         ],
-        certainty: 'sure',
+        // A container need not declare its ports: without a probe and without sockets the server may well be there.
+        certainty: outcomeOf(facts.main).made || pods.some((p) => podFacts(facts, p) !== undefined) ? 'sure' : 'likely',
       }),
     ]);
   }
@@ -127,6 +130,9 @@ function headless(facts: Facts, located: Located, read: LinkResult['evidence']):
     read,
   );
 }
+
+const listensOn = (facts: Facts, pod: Pod, port: number | undefined): boolean =>
+  podFacts(facts, pod)?.listening.some((s) => s.port === port) === true;
 
 /** A second Service with an address of its own cannot have the first one's name; the port of a client can be kept that way. */
 function viaClusterIP(service: Service, port: number, target: number, located: Located) {
