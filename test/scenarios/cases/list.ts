@@ -4,6 +4,7 @@ import { ADDRESS_SCENARIOS } from './address.ts';
 import { NAME_SCENARIOS } from './name.ts';
 import { POLICY_SCENARIOS } from './policy.ts';
 import { ROUTE_SCENARIOS } from './route.ts';
+import { POD_SCENARIOS } from './pod.ts';
 import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
@@ -13,7 +14,7 @@ import { STORAGE_SCENARIOS } from './storage.ts';
 import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...NAME_SCENARIOS, ...ADDRESS_SCENARIOS, ...ROUTE_SCENARIOS, ...POLICY_SCENARIOS, ...SERVICE_SCENARIOS, ...LISTENER_SCENARIOS,
+export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...NAME_SCENARIOS, ...ADDRESS_SCENARIOS, ...ROUTE_SCENARIOS, ...POLICY_SCENARIOS, ...SERVICE_SCENARIOS, ...POD_SCENARIOS, ...LISTENER_SCENARIOS,
   ...TLS_SCENARIOS,
   ...LOGIN_SCENARIOS,
   ...STORAGE_SCENARIOS,

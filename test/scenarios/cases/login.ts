@@ -84,7 +84,7 @@ const hbaCase = (title: string, hba: readonly string[], query = ''): Scenario =>
 });
 
 const hog = (svc: string, user: string, count: number) =>
-  `for i in $(seq ${count}); do (sleep 3600 | PGPASSWORD=shop psql -XAtq -h ${svc} -U ${user} -d shop) & done; wait`;
+  `for i in $(seq ${count}); do (until sleep 3600 | PGPASSWORD=shop psql -XAtq -h ${svc} -U ${user} -d shop; do sleep 1; done) & done; wait`;
 
 /** A pod that opens idle sessions and keeps them. */
 async function hogPod(world: World, svc: string, user: string, count: number): Promise<void> {
@@ -295,7 +295,7 @@ export const LOGIN_SCENARIOS: readonly Scenario[] = [
         client: pg(client, svc, { PGUSER: 'report', PGDATABASE: 'shop' }),
         symptom: /password authentication failed for user "report"/,
         expected: at(server, 'RoleMissing'),
-        afterCure: pg(client, svc, { PGUSER: 'report', PGDATABASE: 'shop', PGPASSWORD: 'change-me' }),
+        shell: { PGPASSWORD: 'shop' },
       };
     },
   },
@@ -311,6 +311,7 @@ export const LOGIN_SCENARIOS: readonly Scenario[] = [
         client: pg(client, svc, { PGUSER: 'team', PGDATABASE: 'shop' }),
         symptom: /not permitted to log in/,
         expected: at(server, 'RoleMissing'),
+        shell: { PGPASSWORD: 'shop' },
       };
     },
   },
@@ -322,7 +323,7 @@ export const LOGIN_SCENARIOS: readonly Scenario[] = [
         args: ['-c', 'max_connections=6', '-c', 'superuser_reserved_connections=2', '-c', 'max_wal_senders=0'],
         init: `psql -U shop -d shop -c "CREATE ROLE app LOGIN PASSWORD 'shop'"\n`,
       });
-      await hogPod(world, svc, 'app', 6);
+      await hogPod(world, svc, 'app', 4);
       return {
         why: [url(svc, { user: 'app' }), '--from', `pod/${client}`],
         client: pg(client, svc, { PGUSER: 'app', PGDATABASE: 'shop' }),

@@ -1,6 +1,6 @@
 // A client at a place from which the address cannot be reached.
 import type { Scenario } from '../scenario.ts';
-import { addressOf, clientDeployment, clusterIP, knock, linePod, lineService, policy, workload } from '../setups.ts';
+import { addressOf, clusterIP, knock, linePod, lineService, nodes, policy, workload } from '../setups.ts';
 import { pod, readLine, service } from '../world.ts';
 
 const works = /hello/;
@@ -135,29 +135,22 @@ export const POSITION_SCENARIOS: readonly Scenario[] = [
       },
     }),
   ),
-  ...[
-    ['dnsPolicy Default', { dnsPolicy: 'Default' }],
-    ['hostNetwork with dnsPolicy ClusterFirst', { hostNetwork: true }],
-  ].map(
-    ([what, spec]): Scenario => ({
-      code: 'ClusterDNSNameFromOutside',
-      title: `a Deployment with ${what as string}`,
-      async make(world) {
-        const { svc, port } = await lineService(world);
-        const name = await clientDeployment(world, { spec: spec as object });
-        const host = `${svc}.${world.namespace}.svc.cluster.local`;
-        return {
-          why: [`tcp://${host}:${port}`, '--from', `deploy/${name}`],
-          client: { on: `deploy/${name}`, command: readLine(host, port), works },
-          symptom: /not known|resolution/,
-          expected: {
-            code: 'ClusterDNSNameFromOutside',
-            kind: 'Deployment',
-            name,
-            field: 'spec.template.spec.dnsPolicy',
-          },
-        };
-      },
-    }),
-  ),
+  {
+    code: 'ClusterDNSNameFromOutside',
+    title: 'a Service’s name on a node, which asks the machine’s resolver',
+    async make(world) {
+      const { svc, port } = await lineService(world);
+      const [{ name: node }] = await nodes(world);
+      const ip = await clusterIP(world, svc);
+      const host = `${svc}.${world.namespace}.svc.cluster.local`;
+      return {
+        why: [`tcp://${host}:${port}`, '--from', `node/${node}`],
+        client: { on: `node/${node}`, command: readLine(host, port), works },
+        symptom: /not known|resolution/,
+        expected: { code: 'ClusterDNSNameFromOutside', kind: 'Service', name: svc },
+        cureSays: new RegExp(ip.replaceAll('.', '\\.')),
+        afterCure: { on: `node/${node}`, command: readLine(ip, port), works },
+      };
+    },
+  },
 ];
