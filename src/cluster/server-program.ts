@@ -1,6 +1,7 @@
 // `coracle server`: store, API server and control plane in one process, three threads. The wiring, and nothing else.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '#base/clock.ts';
 import type { Component } from '#base/lifecycle.ts';
@@ -65,6 +66,8 @@ export async function startServer(
   signal: AbortSignal,
 ): Promise<Component> {
   const { clock, log, pki } = deps;
+  // For the threads that start below; this one has its own.
+  setFlagsFromString('--max-semi-space-size=1');
   const random = new SystemRandom();
   const metrics = new MetricsRegistry();
   observeEventLoop(metrics);
