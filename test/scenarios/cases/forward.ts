@@ -23,14 +23,22 @@ const ask = (port: number): Client => ({
 async function reader(world: World, account: string, scope: 'cluster' | 'namespace'): Promise<string> {
   const role = `${account}-${world.namespace}`;
   const kind = scope === 'cluster' ? 'ClusterRole' : 'Role';
-  const rules = [{ apiGroups: ['', 'apps', 'discovery.k8s.io', 'networking.k8s.io'], resources: ['*'], verbs: ['get', 'list'] }];
+  const rules = [
+    { apiGroups: ['', 'apps', 'discovery.k8s.io', 'networking.k8s.io'], resources: ['*'], verbs: ['get', 'list'] },
+  ];
   await world.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: account } });
   const subjects = [{ kind: 'ServiceAccount', namespace: world.namespace, name: account }];
   const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind, name: role };
   const own = scope === 'cluster' ? {} : { namespace: world.namespace };
   await world.cluster.apply(
     { apiVersion: 'rbac.authorization.k8s.io/v1', kind, metadata: { name: role, ...own }, rules },
-    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: `${kind}Binding`, metadata: { name: role, ...own }, roleRef, subjects },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: `${kind}Binding`,
+      metadata: { name: role, ...own },
+      roleRef,
+      subjects,
+    },
   );
   const token = (await world.kubectl(['create', 'token', account])).trim();
   const config = JSON.parse(await world.kubectl(['config', 'view', '--raw', '-o', 'json'])) as {
@@ -126,7 +134,8 @@ const execOnly = (title: string, hba: readonly string[] | undefined, user: strin
   title,
   async make(world) {
     const [server, svc] = [world.word(), world.word()];
-    const init = user === 'shop' ? {} : { init: `psql -U shop -d shop -c "CREATE ROLE ${user} LOGIN PASSWORD 'kept'"\n` };
+    const init =
+      user === 'shop' ? {} : { init: `psql -U shop -d shop -c "CREATE ROLE ${user} LOGIN PASSWORD 'kept'"\n` };
     await postgres(world, server, { ...(hba === undefined ? {} : { hba }), ...init });
     await world.apply(service(svc, { app: server }, [{ port: 5432 }]));
     const client = await world.clientPod();

@@ -9,13 +9,27 @@ import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
 import { LOGIN_SCENARIOS } from './login.ts';
+import { FORWARD_SCENARIOS } from './forward.ts';
+import { NODE_SCENARIOS } from './node.ts';
 import { OUTSIDE_SCENARIOS } from './outside.ts';
 import { STORAGE_SCENARIOS } from './storage.ts';
 import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...POSITION_SCENARIOS, ...NAME_SCENARIOS, ...ADDRESS_SCENARIOS, ...ROUTE_SCENARIOS, ...POLICY_SCENARIOS, ...SERVICE_SCENARIOS, ...POD_SCENARIOS, ...LISTENER_SCENARIOS,
+export const SCENARIOS: readonly Scenario[] = [
+  ...POSITION_SCENARIOS,
+  ...NAME_SCENARIOS,
+  ...ADDRESS_SCENARIOS,
+  ...ROUTE_SCENARIOS,
+  ...POLICY_SCENARIOS,
+  ...SERVICE_SCENARIOS,
+  ...POD_SCENARIOS,
+  ...LISTENER_SCENARIOS,
   ...TLS_SCENARIOS,
   ...LOGIN_SCENARIOS,
   ...STORAGE_SCENARIOS,
-  ...OUTSIDE_SCENARIOS, ...HEALTHY_SCENARIOS];
+  ...OUTSIDE_SCENARIOS,
+  ...FORWARD_SCENARIOS,
+  ...NODE_SCENARIOS,
+  ...HEALTHY_SCENARIOS,
+];
