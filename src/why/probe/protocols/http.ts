@@ -9,12 +9,14 @@ const MAX_HEAD_BYTES = 64 * 1024;
 const NO_HEAD = new Set(['405', '501']);
 /** nginx' and Go's words to plain HTTP on a TLS port. */
 const WANTS_HTTPS = /plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server/;
+/** nginx' words for a client without a certificate: it ends the handshake all the same. */
+const WANTS_CERTIFICATE = /No required SSL certificate was sent|The SSL certificate error/;
 
 export async function speakHttp(line: Line): Promise<Spoken> {
   let bodyOfRefusal = '';
   const spoken = await overTls(line, async () => {
     const head = await ask(line, 'HEAD');
-    const refused = head.code === '400' && line.request.tls === undefined;
+    const refused = head.code === '400';
     if (!NO_HEAD.has(head.code ?? '') && !refused) return head;
     if (!(await line.reopen())) return head;
     if (line.request.tls !== undefined && line.request.tls.mode !== 'disable') {
@@ -22,16 +24,22 @@ export async function speakHttp(line: Line): Promise<Spoken> {
       if (tls.outcome !== 'ok') return head;
     }
     const got = await ask(line, 'GET');
-    await line.talk.until((held) => WANTS_HTTPS.test(held.toString('latin1')), BODY_MS);
+    await line.talk.until((held) => REASONS.some((r) => r.test(held.toString('latin1'))), BODY_MS);
     bodyOfRefusal = line.talk.held.toString('latin1');
     return got;
   }, ['http/1.1']);
   if (spoken.tls === undefined && spoken.handshake?.code === '400' && WANTS_HTTPS.test(bodyOfRefusal))
     return { ...spoken, tls: { outcome: 'required', detail: WANTS_HTTPS.exec(bodyOfRefusal)![0] } };
+  if (spoken.tls?.outcome === 'ok' && spoken.handshake?.code === '400' && WANTS_CERTIFICATE.test(bodyOfRefusal))
+    return {
+      ...spoken,
+      tls: { ...spoken.tls, outcome: 'client-certificate', detail: WANTS_CERTIFICATE.exec(bodyOfRefusal)![0] },
+    };
   return spoken;
 }
 
 const BODY_MS = 200;
+const REASONS = [WANTS_HTTPS, WANTS_CERTIFICATE];
 
 async function ask(line: Line, method: 'HEAD' | 'GET'): Promise<HandshakeAttempt> {
   const { request, talk } = line;
