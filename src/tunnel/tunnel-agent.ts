@@ -39,7 +39,7 @@ export interface TunnelAgentDeps {
 
 /** Milliseconds between tries: doubled up to the second. */
 const RETRY_FIRST_MS = 100;
-const RETRY_LAST_MS = 5_000;
+const RETRY_LAST_MS = 1_000;
 /** A tunnel that lived this long was no failure: the next try comes soon. */
 const STEADY_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 8_000;
