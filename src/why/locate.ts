@@ -197,9 +197,23 @@ function isNamed(backend: Backend, hostname: string, facts: Facts, service: Serv
   );
 }
 
-/** Gets connections: serving endpoints that terminate do while no other is ready. */
-export const isUsable = (b: Backend): boolean =>
-  (b.endpoint === 'ready' || b.endpoint === 'serving') && b.port !== undefined;
+/** The backends that get this connection: ready ones, else those that still serve while they terminate; of one node under a Local policy. */
+export function takers(facts: Facts, located: Located): readonly Backend[] {
+  const node = localNode(facts, located);
+  const here = located.backends.filter((b) => b.port !== undefined && (node === undefined || b.node === node));
+  const ready = here.filter((b) => b.endpoint === 'ready');
+  return ready.length > 0 ? ready : here.filter((b) => b.endpoint === 'serving');
+}
+
+/** The node whose endpoints alone are taken, when a policy Local says so and it is known. */
+export function localNode(facts: Facts, located: Located): string | undefined {
+  const { source } = facts;
+  const spec = located.service?.spec;
+  if (located.via === 'cluster-ip' && spec?.internalTrafficPolicy === 'Local')
+    return source.at === 'pod' ? source.pod?.spec?.nodeName : source.at === 'node' ? source.wanted : undefined;
+  const external = located.via === 'node-port' && source.at === 'laptop' && spec?.externalTrafficPolicy === 'Local';
+  return external ? located.node : undefined;
+}
 
 /** The pods that a Service selects, and the endpoints that others wrote for it. */
 export function backendsOf(

@@ -14,7 +14,7 @@ import {
   ok,
   unknown,
 } from '../finding.ts';
-import { isHeadless, isUsable, type Located } from '../locate.ts';
+import { isHeadless, type Located, localNode, takers } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
@@ -162,7 +162,7 @@ function targetPort(facts: Facts, located: Located): Finding | undefined {
   const { service, servicePort } = located;
   const outcome = outcomeOf(facts.main);
   if (service === undefined || servicePort === undefined || outcome.connected) return undefined;
-  const usable = located.backends.filter(isUsable);
+  const usable = takers(facts, located);
   const pods = (usable.length > 0 ? usable : located.backends).flatMap((b) =>
     b.pod !== undefined && (isRunning(b.pod) || isUnnamed(b.pod, servicePort)) ? [b.pod] : [],
   );
@@ -439,18 +439,9 @@ function execProbeCure(
 /** A Local policy, and no ready endpoint where the packets are. */
 function noLocal(facts: Facts, located: Located): Finding | undefined {
   const service = located.service!;
-  const internal = located.via === 'cluster-ip' && service.spec?.internalTrafficPolicy === 'Local';
-  const external =
-    (located.via === 'node-port' || located.via === 'load-balancer' || located.via === 'external-ip') &&
-    service.spec?.externalTrafficPolicy === 'Local' &&
-    facts.source.at === 'laptop';
-  if (!internal && !external) return undefined;
-  const node = internal
-    ? (sourcePod(facts)?.spec?.nodeName ?? (facts.source.at === 'node' ? facts.source.wanted : undefined))
-    : located.via === 'node-port'
-      ? located.node
-      : undefined;
+  const node = localNode(facts, located);
   if (node === undefined) return undefined;
+  const internal = located.via === 'cluster-ip';
   const ready = located.backends.filter((b) => b.endpoint === 'ready' || b.endpoint === 'serving');
   if (ready.some((b) => b.node === node)) return undefined;
   const field = internal ? 'spec.internalTrafficPolicy' : 'spec.externalTrafficPolicy';
@@ -473,7 +464,7 @@ function noLocal(facts: Facts, located: Located): Finding | undefined {
           'merge',
         ),
       ),
-      ...(external && address !== undefined ? [note(`or connect to ${nodes[0]}: ${address}:${located.port}`)] : []),
+      ...(!internal && address !== undefined ? [note(`or connect to ${nodes[0]}: ${address}:${located.port}`)] : []),
     ],
   });
 }

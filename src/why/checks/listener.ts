@@ -123,6 +123,7 @@ function bySockets(
       message: `pod ${pathOf(pod)} listens on port ${port} over IPv${other.family} only (${other.address}), and the connection comes over IPv${family}`,
       evidence: read,
       cure: [...bindCures(pod, other.program), note(`or connect by the pod’s IPv${other.family} address`)],
+      port,
     });
   }
   const open = sockets.filter((s) => !isLoopback(s.address));

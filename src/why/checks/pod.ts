@@ -2,7 +2,7 @@
 import type { ContainerStatus, Pod } from '#generated/api/core-v1.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
-import type { Backend, Located } from '../locate.ts';
+import { type Backend, type Located, takers } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
@@ -46,8 +46,13 @@ export function meantBackends(facts: Facts, located: Located): readonly Backend[
 export function checkPod(facts: Facts, located: Located): LinkResult | undefined {
   const pods = meantPods(facts, located);
   if (pods.length === 0) return undefined;
-  const ready = pods.filter((p) => isReady(p) && !isTerminating(p));
-  const troubled = pods.flatMap((p) => trouble(facts, p, located));
+  // A Service that publishes pods which are not ready sends to them as well, and to none whose port has another name.
+  const taking = new Set(takers(facts, located).map((b) => b.pod));
+  const isTaken = (p: Pod) => taking.size === 0 || taking.has(p);
+  const ready = pods.filter((p) => isReady(p) && !isTerminating(p) && isTaken(p));
+  const troubled = [...pods.filter(isTaken), ...pods.filter((p) => !isTaken(p))].flatMap((p) =>
+    trouble(facts, p, located),
+  );
   const worst = troubled[0];
   if (ready.length > 0) {
     const words = `${ready.length} of ${pods.length} ready: ${ready.map(pathOf).join(', ')}`;
@@ -73,7 +78,7 @@ export function checkPod(facts: Facts, located: Located): LinkResult | undefined
 
 /** At most one finding a pod: the deepest. */
 function trouble(facts: Facts, pod: Pod, located: Located): readonly Finding[] {
-  if (isTerminating(pod)) return [terminating(facts, pod)];
+  if (isTerminating(pod)) return [terminating(facts, pod, located)];
   const all: readonly ContainerStatus[] = [
     ...(pod.status?.initContainerStatuses ?? []),
     ...(pod.status?.containerStatuses ?? []),
@@ -128,7 +133,7 @@ export function lastWarning(facts: Facts, pod: Pod, reason?: RegExp): string | u
     .at(-1);
 }
 
-function terminating(facts: Facts, pod: Pod): Finding {
+function terminating(facts: Facts, pod: Pod, located: Located): Finding {
   const { deletionTimestamp, finalizers } = pod.metadata;
   const held = finalizers ?? [];
   const owner = ownerOf(pod);
@@ -152,12 +157,12 @@ function terminating(facts: Facts, pod: Pod): Finding {
               : [note(`without force: it ends by itself, then ${owner.kind} ${owner.name} makes the next`)]),
           ],
     // Until its server ends it takes connections, and Services send them to it while no other pod is ready.
-    certainty: stillServes(facts, pod) ? 'likely' : 'sure',
+    certainty: stillServes(facts, pod, located) ? 'likely' : 'sure',
   });
 }
 
-const stillServes = (facts: Facts, pod: Pod): boolean =>
-  isRunning(pod) && isReady(pod) && podFacts(facts, pod)?.listening.length !== 0;
+const stillServes = (facts: Facts, pod: Pod, located: Located): boolean =>
+  isRunning(pod) && (isReady(pod) || located.via === 'pod-ip') && podFacts(facts, pod)?.listening.length !== 0;
 
 function imagePull(facts: Facts, pod: Pod, status: ContainerStatus): Finding {
   const image =

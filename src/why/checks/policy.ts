@@ -4,7 +4,7 @@ import type { Protocol } from '#netmodel/rules.ts';
 import { type Facts, seen } from '../facts.ts';
 import { evidence, type Finding, finding, type LinkResult, manifest, note, ok, unknown, yaml } from '../finding.ts';
 import { clientAddress, sourcePod } from '../client-address.ts';
-import { type Backend, isUsable, type Located } from '../locate.ts';
+import { type Backend, type Located, takers } from '../locate.ts';
 import { outcomeOf } from '../outcome.ts';
 import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf, stableLabels } from '../pods.ts';
 import { type Decision, decide, type Peer, peerOfPod } from '../policy-decision.ts';
@@ -68,6 +68,8 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
       ? []
       : [{ backend: b, peer, port, decision: decide(facts, 'ingress', b.pod, peer, port, protocolOf(located)) }];
   });
+  const aimed = backends.filter((b) => arrivalPort(located, b) !== undefined).length;
+  if (aimed === 0) return undefined;
   if (decided.length === 0)
     return ok('ingress-policy', 'the client is the pod’s own node, which policies do not hold back');
   const refused = decided.filter((d) => !d.decision.allowed);
@@ -93,11 +95,11 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
       refused.map((r) => r.port),
       located,
     ),
-    certainty: refused.length < decided.length ? partly(facts) : 'sure',
+    certainty: refused.length < aimed ? partly(facts) : 'sure',
   });
   return {
     link: 'ingress-policy',
-    state: refused.length < decided.length ? 'warned' : 'broken',
+    state: refused.length < aimed ? 'warned' : 'broken',
     detail: denied.message,
     evidence: denied.evidence,
     findings: [denied],
@@ -144,7 +146,7 @@ function policyField(decision: Decision, direction: 'ingress' | 'egress') {
 /** The pods to which connections go; where there are none, those to which they would go. */
 function reached(facts: Facts, located: Located): readonly Backend[] {
   const all = meantBackends(facts, located);
-  const usable = all.filter(isUsable);
+  const usable = takers(facts, located);
   if (usable.length > 0) return usable;
   const staying = all.filter((b) => b.pod === undefined || !isTerminating(b.pod));
   return staying.length > 0 ? staying : all;

@@ -1,7 +1,7 @@
 // Without a target: what the source's workload seems to connect to, read from its environment, its ConfigMaps and the errors it logged.
 import { configmaps } from '#generated/resources.ts';
 import { readBody } from '#machinery/exchange.ts';
-import type { AskDeps } from '../ask.ts';
+import type { AskDeps } from '../question.ts';
 import type { Facts } from '../facts.ts';
 import { noObjects } from '../facts.ts';
 import { longLived, nameOf, namespaceOf, pathOf } from '../pods.ts';
