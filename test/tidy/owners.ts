@@ -50,6 +50,9 @@ export const BUILTIN_OWNERS: Readonly<Record<string, readonly Owner[]>> = {
   ],
   'node:dns': [],
   'node:sqlite': [{ at: 'store/embedded/', why: 'the embedded store; it waits for a disk in its own thread' }],
+  'node:v8': [
+    { at: 'cluster/server-program.ts', why: 'how much memory the threads of the server may keep for what is young' },
+  ],
   'node:worker_threads': [
     { at: 'store/embedded/', why: 'the store’s thread' },
     { at: 'cluster/', why: 'starts the control thread' },
