@@ -14,6 +14,7 @@ import { NODE_SCENARIOS } from './node.ts';
 import { OUTSIDE_SCENARIOS } from './outside.ts';
 import { STORAGE_SCENARIOS } from './storage.ts';
 import { TLS_SCENARIOS } from './tls.ts';
+import { HEALTHY_NETWORK_SCENARIOS } from './healthy-network.ts';
 import { HEALTHY_SCENARIOS } from './healthy.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -32,4 +33,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FORWARD_SCENARIOS,
   ...NODE_SCENARIOS,
   ...HEALTHY_SCENARIOS,
+  ...HEALTHY_NETWORK_SCENARIOS,
 ];

@@ -1,6 +1,8 @@
 // A Service that does not lead to its pods.
+import { until } from '../../e2e/cluster.ts';
 import type { Scenario } from '../scenario.ts';
 import {
+  addressOf,
   clientDeployment,
   clusterIP,
   linePod,
@@ -20,6 +22,15 @@ async function nodePortOf(world: World, svc: string): Promise<number> {
 
 const isUp = (p: { readonly status?: { readonly containerStatuses?: readonly { readonly state?: object }[] } }) =>
   p.status?.containerStatuses?.every((s) => s.state !== undefined && 'running' in s.state) === true;
+
+/** Behind the back of the node's service proxy, which does not read the kernel again. */
+async function inKernel(world: World, node: string, line: string): Promise<void> {
+  await until('the Service in the kernel', 10_000, async () => {
+    const output = await world.cluster.nodeShell(node, `nft '${line}'`);
+    if (output.code !== 0) throw new Error(output.stderr);
+    return true;
+  });
+}
 
 export const SERVICE_SCENARIOS: readonly Scenario[] = [
   {
@@ -466,5 +477,55 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       };
     },
   },
+  ...(
+    [
+      ['the cluster IP is not in the kernel of the client’s node', false],
+      ['the cluster IP is not in the kernel, asked from the node', true],
+    ] as const
+  ).map(
+    ([title, fromNode]): Scenario => ({
+      code: 'RulesNotProgrammed',
+      title,
+      alone: true,
+      async make(world) {
+        const [{ name: node }] = await nodes(world);
+        const { svc, port } = await lineService(world);
+        const client = fromNode ? '' : await world.clientPod({ node });
+        const ip = await clusterIP(world, svc);
+        await inKernel(world, node, `delete element ip coracle_services cluster_addresses { ${ip} . tcp . ${port} }`);
+        return {
+          why: [`tcp://${ip}:${port}`, '--from', fromNode ? `node/${node}` : `pod/${client}`],
+          client: { on: fromNode ? `node/${node}` : client, command: readLine(ip, port), works },
+          expected: { code: 'RulesNotProgrammed', kind: 'Node', name: node },
+        };
+      },
+    }),
+  ),
+  {
+    code: 'RulesNotProgrammed',
+    title: 'the kernel sends to a pod that is gone',
+    alone: true,
+    async make(world) {
+      const [{ name: node }] = await nodes(world);
+      const server = world.word();
+      await world.postgres(server, { labels: { app: server } });
+      await world.apply(service(server, { app: server }, [{ port: 5432 }]));
+      const client = await world.clientPod({ node });
+      await world.ready(server);
+      const [ip, at] = [await clusterIP(world, server), await addressOf(world, server)];
+      const listed = await world.cluster.nodeShell(node, 'nft list map ip coracle_services endpoints');
+      const element = new RegExp(`(0x[0-9a-f]+ \\. 0x[0-9a-f]+) : ${at.replaceAll('.', '\\.')} \\. 5432`).exec(listed.stdout);
+      if (element === null) throw new Error(`no endpoint ${at}:5432 of ${ip} in ${listed.stdout}`);
+      await inKernel(
+        world,
+        node,
+        `delete element ip coracle_services endpoints { ${element[1]} }; add element ip coracle_services endpoints { ${element[1]} : 10.244.251.9 . 5432 }`,
+      );
+      return {
+        why: [`postgres://shop@${server}/shop`, '--from', `pod/${client}`],
+        client: { on: client, command: psql(server) },
+        expected: { code: 'RulesNotProgrammed', kind: 'Node', name: node },
+      };
+    },
+  },
 ];
-
