@@ -124,12 +124,51 @@ describe('status of a pod', () => {
     assert.deepEqual([exitCode, reason, message, c!.restartCount], [137, 'OOMKilled', 'last words', 2]);
   });
 
-  it('a pod the kubelet ended is Failed with the reason, and stays so', () => {
+  it('a pod the kubelet ended is Failed with the reason once nothing of it runs, and stays so', () => {
     const ended = { reason: 'DeadlineExceeded', message: 'too long' };
-    const s = status({}, [found('a')], { ended });
+    const ending = status({}, [found('a')], { ended });
+    assert.deepEqual([ending.phase, ending.reason], ['Running', undefined]);
+    const s = status({}, [found('a', { state: 'exited', exitCode: 137 })], { ended });
     assert.deepEqual([s.phase, s.reason, s.message], ['Failed', 'DeadlineExceeded', 'too long']);
     const later = status({}, [], { terminated: true }, s);
     assert.deepEqual([later.phase, later.reason], ['Failed', 'DeadlineExceeded']);
+  });
+
+  it('a pod the node evicted says so from the start, and keeps the time', () => {
+    const ended = { reason: 'Evicted', message: 'low on memory', disruptedAtMs: Date.UTC(2026, 0, 1) };
+    const target = condition(status({}, [found('a')], { ended }), 'DisruptionTarget')!;
+    assert.deepEqual(
+      [target.status, target.reason, target.message, target.lastTransitionTime],
+      ['True', 'TerminationByKubelet', 'low on memory', '2026-01-01T00:00:00Z'],
+    );
+    const kept = status({}, [found('a')], {}, { conditions: [target] });
+    assert.deepEqual(condition(kept, 'DisruptionTarget'), target, 'of whoever set it');
+  });
+
+  it('a resize is told by two conditions while it is not done, and by the resources of the container', () => {
+    const resources = { requests: { cpu: '2' } };
+    const spec = { containers: [{ name: 'a', image: 'i:1', resources }] };
+    const resize = {
+      pending: { reason: 'Deferred', message: 'no room', generation: 7 },
+      inProgress: { reason: '', message: '', generation: 6 },
+      actual: new Map([['a', { requests: { cpu: '1' } }]]),
+    };
+    const s = status(spec, [found('a')], { resize });
+    assert.deepEqual(
+      ['PodResizePending', 'PodResizeInProgress'].map((type) => {
+        const { status: on, reason, message, observedGeneration } = condition(s, type)!;
+        return [on, reason, message, observedGeneration];
+      }),
+      [
+        ['True', 'Deferred', 'no room', 7],
+        ['True', undefined, undefined, 6],
+      ],
+    );
+    assert.deepEqual(s.containerStatuses![0]!.resources, { requests: { cpu: '1' } });
+    assert.deepEqual(s.containerStatuses![0]!.allocatedResources, { cpu: '2' });
+    const done = status(spec, [found('a')], {}, s);
+    assert.equal(condition(done, 'PodResizePending'), undefined);
+    assert.deepEqual(done.containerStatuses![0]!.resources, resources);
   });
 
   it('says who a container is, as far as the runtime says', () => {

@@ -46,7 +46,7 @@ export interface StatusInputs {
   /** Container id → its termination message. */
   readonly terminationMessage: (container: RuntimeContainer) => string;
   /** The kubelet ended the pod itself (deadline, eviction). */
-  readonly ended?: Ended;
+  readonly ended?: Ended | undefined;
   /** A change of resources in place that is not done yet. */
   readonly resize?: ResizeProgress;
   /** The pod is being taken down: what is gone counts as ended. */
@@ -63,7 +63,9 @@ export function computePodStatus(pod: Pod, runtime: RuntimePod, inputs: StatusIn
   const initStatuses = of(initContainers(pod), 'init');
   const statuses = of(mainContainers(pod), 'main');
   const ephemeralStatuses = of(ephemeralContainers(pod), 'ephemeral');
-  const phase = phaseOf(pod, initStatuses, statuses, inputs);
+  // While something of it runs, a pod is not at its end, whoever ends it: its place may not be given away yet.
+  const isOver = inputs.terminated || !runtime.containers.some((c) => c.state === 'running');
+  const phase = phaseOf(pod, initStatuses, statuses, isOver ? inputs : { ...inputs, ended: undefined });
   const ips = podIPs(pod, runtime, inputs);
   const {
     podIP: _ip,
@@ -77,7 +79,7 @@ export function computePodStatus(pod: Pod, runtime: RuntimePod, inputs: StatusIn
     ...kept
   } = old;
   const ended =
-    inputs.ended ??
+    (isOver ? inputs.ended : undefined) ??
     (old.reason === undefined || old.phase !== 'Failed'
       ? undefined
       : { reason: old.reason, message: old.message ?? '' });

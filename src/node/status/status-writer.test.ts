@@ -25,6 +25,12 @@ describe('statusPatch', () => {
     });
   });
 
+  it('takes away the conditions of a resize that is over, and no others', () => {
+    const one = (type: string) => ({ type, status: 'True' });
+    const patch = statusPatch({ conditions: [one('PodResizePending'), one('Foreign')] }, { conditions: [] });
+    assert.deepEqual(patch, { conditions: [{ $patch: 'delete', type: 'PodResizePending' }] });
+  });
+
   it('is empty for equal statuses in another key order', () => {
     assert.deepEqual(statusPatch({ phase: 'Running', hostIP: '1' }, { hostIP: '1', phase: 'Running' }), {});
   });
