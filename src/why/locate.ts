@@ -197,9 +197,8 @@ function isNamed(backend: Backend, hostname: string, facts: Facts, service: Serv
   );
 }
 
-/** The backends that get this connection: ready ones, else those that still serve while they terminate; of one node under a Local policy. */
-export function takers(facts: Facts, located: Located): readonly Backend[] {
-  const node = localNode(facts, located);
+/** The backends that get connections, of one node or all: ready ones, else those that still serve while they terminate. */
+export function takers(located: Located, node?: string): readonly Backend[] {
   const here = located.backends.filter((b) => b.port !== undefined && (node === undefined || b.node === node));
   const ready = here.filter((b) => b.endpoint === 'ready');
   return ready.length > 0 ? ready : here.filter((b) => b.endpoint === 'serving');

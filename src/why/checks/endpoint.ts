@@ -162,7 +162,8 @@ function targetPort(facts: Facts, located: Located): Finding | undefined {
   const { service, servicePort } = located;
   const outcome = outcomeOf(facts.main);
   if (service === undefined || servicePort === undefined || outcome.connected) return undefined;
-  const usable = takers(facts, located);
+  // Of all nodes: that a policy Local keeps some away is another matter.
+  const usable = takers(located);
   const pods = (usable.length > 0 ? usable : located.backends).flatMap((b) =>
     b.pod !== undefined && (isRunning(b.pod) || isUnnamed(b.pod, servicePort)) ? [b.pod] : [],
   );
@@ -442,7 +443,7 @@ function noLocal(facts: Facts, located: Located): Finding | undefined {
   const node = localNode(facts, located);
   if (node === undefined) return undefined;
   const internal = located.via === 'cluster-ip';
-  const ready = located.backends.filter((b) => b.endpoint === 'ready' || b.endpoint === 'serving');
+  const ready = takers(located);
   if (ready.some((b) => b.node === node)) return undefined;
   const field = internal ? 'spec.internalTrafficPolicy' : 'spec.externalTrafficPolicy';
   const nodes = [...new Set(ready.map((b) => b.node ?? '?'))];

@@ -2,7 +2,7 @@
 import type { ContainerStatus, Pod } from '#generated/api/core-v1.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
-import { type Backend, type Located, takers } from '../locate.ts';
+import { type Backend, type Located, localNode, takers } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
@@ -47,13 +47,15 @@ export function checkPod(facts: Facts, located: Located): LinkResult | undefined
   const pods = meantPods(facts, located);
   if (pods.length === 0) return undefined;
   // A Service that publishes pods which are not ready sends to them as well, and to none whose port has another name.
-  const taking = new Set(takers(facts, located).map((b) => b.pod));
+  const taking = new Set(takers(located, localNode(facts, located)).map((b) => b.pod));
   const isTaken = (p: Pod) => taking.size === 0 || taking.has(p);
   const ready = pods.filter((p) => isReady(p) && !isTerminating(p) && isTaken(p));
   const troubled = [...pods.filter(isTaken), ...pods.filter((p) => !isTaken(p))].flatMap((p) =>
     trouble(facts, p, located),
   );
   const worst = troubled[0];
+  const outcome = outcomeOf(facts.main);
+  const mayBeMet = outcome.made && !outcome.connected && pods.some((p) => taking.has(p) && !isRunning(p));
   if (ready.length > 0) {
     const words = `${ready.length} of ${pods.length} ready: ${ready.map(pathOf).join(', ')}`;
     if (worst === undefined) return ok('pod', words);
@@ -62,7 +64,7 @@ export function checkPod(facts: Facts, located: Located): LinkResult | undefined
       state: 'warned',
       detail: words,
       evidence: worst.evidence,
-      findings: troubled.map((f) => ({ ...f, certainty: 'warning' as const })),
+      findings: troubled.map((f, i) => ({ ...f, certainty: i === 0 && mayBeMet ? ('likely' as const) : 'warning' })),
     };
   }
   if (worst !== undefined) return { ...found('pod', [worst]), link: 'pod' };

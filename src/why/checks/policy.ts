@@ -4,7 +4,7 @@ import type { Protocol } from '#netmodel/rules.ts';
 import { type Facts, seen } from '../facts.ts';
 import { evidence, type Finding, finding, type LinkResult, manifest, note, ok, unknown, yaml } from '../finding.ts';
 import { clientAddress, sourcePod } from '../client-address.ts';
-import { type Backend, type Located, takers } from '../locate.ts';
+import { type Backend, type Located, localNode, takers } from '../locate.ts';
 import { outcomeOf } from '../outcome.ts';
 import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf, stableLabels } from '../pods.ts';
 import { type Decision, decide, type Peer, peerOfPod } from '../policy-decision.ts';
@@ -146,7 +146,7 @@ function policyField(decision: Decision, direction: 'ingress' | 'egress') {
 /** The pods to which connections go; where there are none, those to which they would go. */
 function reached(facts: Facts, located: Located): readonly Backend[] {
   const all = meantBackends(facts, located);
-  const usable = takers(facts, located);
+  const usable = takers(located, localNode(facts, located));
   if (usable.length > 0) return usable;
   const staying = all.filter((b) => b.pod === undefined || !isTerminating(b.pod));
   return staying.length > 0 ? staying : all;
