@@ -9,6 +9,8 @@ import { POSITION_SCENARIOS } from './position.ts';
 import { SERVICE_SCENARIOS } from './service.ts';
 import { LISTENER_SCENARIOS } from './listener.ts';
 import { LOGIN_SCENARIOS } from './login.ts';
+import { HEALTHY_SERVER_SCENARIOS } from './healthy-servers.ts';
+import { TWO_FAULT_SCENARIOS } from './two-faults.ts';
 import { FORWARD_SCENARIOS } from './forward.ts';
 import { NODE_SCENARIOS } from './node.ts';
 import { OUTSIDE_SCENARIOS } from './outside.ts';
@@ -32,6 +34,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...OUTSIDE_SCENARIOS,
   ...FORWARD_SCENARIOS,
   ...NODE_SCENARIOS,
+  ...TWO_FAULT_SCENARIOS,
+  ...HEALTHY_SERVER_SCENARIOS,
   ...HEALTHY_SCENARIOS,
   ...HEALTHY_NETWORK_SCENARIOS,
 ];
