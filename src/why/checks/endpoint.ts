@@ -72,7 +72,7 @@ export function checkEndpoint(facts: Facts, located: Located): LinkResult | unde
   }
   const mismatch = servicePort === undefined || isHeadless(service) ? undefined : targetPort(facts, located);
   if (mismatch !== undefined) return found('endpoint', [mismatch]);
-  if (ready.length === 0) return noneReady(facts, located, read);
+  if (ready.length === 0 && takers(located).length === 0) return noneReady(facts, located, read);
   const local = noLocal(facts, located);
   if (local !== undefined) return found('endpoint', [local]);
   const unprogrammed = notProgrammed(facts, located);
@@ -443,8 +443,8 @@ function noLocal(facts: Facts, located: Located): Finding | undefined {
   const node = localNode(facts, located);
   if (node === undefined) return undefined;
   const internal = located.via === 'cluster-ip';
+  if (takers(located, node).length > 0) return undefined;
   const ready = takers(located);
-  if (ready.some((b) => b.node === node)) return undefined;
   const field = internal ? 'spec.internalTrafficPolicy' : 'spec.externalTrafficPolicy';
   const nodes = [...new Set(ready.map((b) => b.node ?? '?'))];
   const address = facts.objects.nodes
@@ -478,9 +478,8 @@ function notProgrammed(facts: Facts, located: Located): Finding | undefined {
   const kernel = seen(facts, node)?.services;
   const service = located.service!;
   if (kernel === undefined || node === undefined) return undefined;
-  const ready = located.backends
-    .filter((b) => b.endpoint === 'ready' && b.port !== undefined)
-    .map((b) => `${b.ip}:${b.port}`);
+  const wanted = new Set([...takers(located), ...takers(located, localNode(facts, located))]);
+  const ready = [...wanted].map((b) => `${b.ip}:${b.port}`);
   if (ready.length === 0) return undefined;
   for (const ip of located.addresses) {
     const key = `${ip}:${located.port}/${located.transport}`;

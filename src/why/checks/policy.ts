@@ -3,7 +3,7 @@ import type { Pod } from '#generated/api/core-v1.ts';
 import type { Protocol } from '#netmodel/rules.ts';
 import { type Facts, seen } from '../facts.ts';
 import { evidence, type Finding, finding, type LinkResult, manifest, note, ok, unknown, yaml } from '../finding.ts';
-import { clientAddress, sourcePod } from '../client-address.ts';
+import { ownAddress, sourcePod } from '../client-address.ts';
 import { type Backend, type Located, localNode, takers } from '../locate.ts';
 import { outcomeOf } from '../outcome.ts';
 import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf, stableLabels } from '../pods.ts';
@@ -30,7 +30,7 @@ export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | 
     facts,
     'egress',
     pod,
-    first!.peer,
+    [first!.peer],
     refused.map((r) => r.port),
     located,
   );
@@ -63,10 +63,17 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
   const decided = backends.flatMap((b) => {
     const port = arrivalPort(located, b);
     if (port === undefined) return [];
-    const peer = clientPeer(facts, located, b);
-    return peer === 'exempt'
-      ? []
-      : [{ backend: b, peer, port, decision: decide(facts, 'ingress', b.pod, peer, port, protocolOf(located)) }];
+    const all = clientPeers(facts, located, b);
+    const readings = all.flatMap((peer) =>
+      peer === 'exempt' ? [] : [{ peer, decision: decide(facts, 'ingress', b.pod, peer, port, protocolOf(located)) }],
+    );
+    const denied = readings.filter((r) => !r.decision.allowed);
+    const first = denied[0] ?? readings[0];
+    if (first === undefined) return [];
+    // An address that is not known might be in a block.
+    const isOpen = first.peer.pod === undefined && first.peer.ip === undefined && namesBlocks(first.decision);
+    const isSure = denied.length === all.length && !isOpen;
+    return [{ backend: b, port, isSure, peers: denied.map((r) => r.peer), ...first }];
   });
   const aimed = backends.filter((b) => arrivalPort(located, b) !== undefined).length;
   if (aimed === 0) return undefined;
@@ -91,11 +98,11 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
       facts,
       'ingress',
       target,
-      first!.peer,
+      first!.peers,
       refused.map((r) => r.port),
       located,
     ),
-    certainty: refused.length < aimed ? partly(facts) : 'sure',
+    certainty: refused.length < aimed || !refused.every((r) => r.isSure) ? partly(facts) : 'sure',
   });
   return {
     link: 'ingress-policy',
@@ -175,14 +182,38 @@ function destinations(facts: Facts, located: Located): readonly { readonly peer:
   return located.addresses.map((ip) => ({ peer: { pod: undefined, ip }, port: located.port! }));
 }
 
-/** Whom the server's pod sees. Its own node is let in by every pod network. */
-function clientPeer(facts: Facts, located: Located, backend: Backend & { pod: Pod }): Peer | 'exempt' {
+const namesBlocks = (decision: Decision): boolean =>
+  decision.policies.some((p) => p.spec?.ingress?.some((r) => r.from?.some((f) => f.ipBlock !== undefined)));
+
+/**
+ * As whom the server's pod may see the client; its own node is let in by every pod network. Where packets that enter from outside are
+ * rewritten, the API leaves open whether policies see them before or after it: each reading then.
+ */
+function clientPeers(facts: Facts, located: Located, backend: Backend): readonly (Peer | 'exempt')[] {
+  const { source, objects } = facts;
   const pod = sourcePod(facts);
-  if (pod !== undefined && pod.spec?.hostNetwork !== true) return peerOfPod(pod);
-  const node = facts.source.at === 'node' ? facts.source.wanted : pod?.spec?.nodeName;
-  if (node !== undefined && node === backend.node) return 'exempt';
-  const ip = clientAddress(facts, located);
-  return ip.sameNode === backend.node && ip.sameNode !== undefined ? 'exempt' : { pod: undefined, ip: ip.ip };
+  const ofNode = (name: string | undefined): Peer | 'exempt' => {
+    const node = objects.nodes.find((n) => nameOf(n) === name);
+    const ip = node?.status?.addresses?.find((a) => a.type === 'InternalIP')?.address;
+    return name !== undefined && name === backend.node ? 'exempt' : { pod: undefined, ip };
+  };
+  const inNode = source.at === 'node' ? source.wanted : pod?.spec?.hostNetwork === true ? pod.spec.nodeName : undefined;
+  const own =
+    inNode !== undefined
+      ? ofNode(inNode)
+      : pod === undefined
+        ? { pod: undefined, ip: ownAddress(facts) }
+        : peerOfPod(pod);
+  const isEntered = located.via === 'node-port' || located.via === 'load-balancer' || located.via === 'external-ip';
+  if (!isEntered || (source.at === 'laptop' && located.service?.spec?.externalTrafficPolicy === 'Local')) return [own];
+  const through = pod?.spec?.nodeName ?? inNode;
+  const entries =
+    located.node !== undefined
+      ? [located.node, ...(through === undefined ? [] : [through])]
+      : through === undefined
+        ? objects.nodes.map(nameOf)
+        : [through];
+  return [...entries.map(ofNode), own];
 }
 
 function counters(facts: Facts, node: string | undefined, direction: 'ingress' | 'egress'): readonly Evidence[] {
@@ -203,16 +234,19 @@ function allow(
   facts: Facts,
   direction: 'ingress' | 'egress',
   pod: Pod,
-  peer: Peer,
+  peers: readonly Peer[],
   ports: readonly number[],
   located: Located,
 ) {
+  const peer = peers[0]!;
   const owner = ownerOf(pod);
   const known = facts.objects.pods.find((p) => pathOf(p) === peer.pod?.key);
   const peerName = known === undefined ? (peer.pod?.key.split('/')[1] ?? peer.ip ?? 'client') : ownerOf(known).name;
   const others =
     peer.pod === undefined
-      ? addressesOf(facts, peer.ip).map((ip) => ({ ipBlock: { cidr: `${ip}/${ip.includes(':') ? 128 : 32}` } }))
+      ? [...new Set(peers.flatMap((p) => addressesOf(facts, p.ip)))].map((ip) => ({
+          ipBlock: { cidr: `${ip}/${ip.includes(':') ? 128 : 32}` },
+        }))
       : [
           {
             namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': peer.pod.namespace } },
