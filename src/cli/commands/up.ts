@@ -18,16 +18,9 @@ import { ensureMaterials } from '#cluster/materials.ts';
 import { parseFamilies, parseRanges } from '#cluster/ipv6.ts';
 import { keepSandboxImage } from '#cluster/images.ts';
 import { livePart } from '#cluster/parts.ts';
-import {
-  ensureSupervisor,
-  prepare,
-  type Prepared,
-  StartError,
-  type UpDeps,
-  type UpOptions,
-  waitForApi,
-  waitForNodes,
-} from '#cluster/up.ts';
+import { prepare } from '#cluster/up.ts';
+import type { Prepared, UpDeps, UpOptions } from '#cluster/up-options.ts';
+import { ensureSupervisor, StartError, waitForApi, waitForNodes } from '#cluster/up-wait.ts';
 import { adminClient } from '../admin-client.ts';
 import { clock, clusterName, dataDirOf, env, home, index, self, uid } from '../context.ts';
 import { makeProgress, type Progress } from '../progress.ts';
