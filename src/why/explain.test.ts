@@ -15,6 +15,7 @@ import {
   makeService,
   makeSocket,
   sliceOf,
+  unresolved,
 } from './testing.ts';
 
 const open = [makeSocket(5432)];
@@ -347,6 +348,14 @@ describe('explain of an Ingress', () => {
 });
 
 describe('explain of nodes', () => {
+  it('says that a node does not ask the cluster’s DNS, and the address that it can use', () => {
+    const source = { at: 'node' as const, node: makeNode(1), wanted: 'node-1' };
+    const { cause, alsoBroken } = explain(makeFacts({ source, probe: unresolved() }));
+    assert.equal(cause?.code, 'ClusterDNSNameFromOutside');
+    assert.match(cause.cure[0]!.text, /tcp:\/\/10\.96\.42\.7:5432/);
+    assert.deepEqual(alsoBroken, []);
+  });
+
   const between = (nodeFacts: Record<string, object>) => makeFacts({ probe: failed('timeout'), nodeFacts });
   const drop = {
     family: 'ip',

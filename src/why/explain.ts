@@ -86,6 +86,9 @@ const LISTENER: ReadonlySet<Code> = new Set([
   'ListenerOtherFamily',
 ]);
 const READINESS: ReadonlySet<Code> = new Set(['NoReadyEndpoints', 'PodNotReady']);
+/** Not by a gate or a lost node, which nothing in the pod explains. */
+const isByProbe = (f: Finding): boolean =>
+  READINESS.has(f.code) && f.object?.field?.endsWith('.readinessProbe') === true;
 
 export function explain(facts: Facts): Report {
   const located = locate(facts);
@@ -213,7 +216,7 @@ function withoutConsequences(candidates: readonly Finding[], outcome: Outcome): 
       (other) =>
         other !== f &&
         (HIDES[other.code]?.includes(f.code) === true ||
-          (READINESS.has(f.code) &&
+          (isByProbe(f) &&
             LISTENER.has(other.code) &&
             (f.port === other.port || (f.port === undefined && other.code === 'NothingListening')))),
     );

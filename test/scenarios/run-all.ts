@@ -38,3 +38,17 @@ export async function runAll(
   await Promise.all(workers);
   for (const scenario of scenarios.filter((s) => s.alone === true)) tell(await runScenario(cluster, scenario, seed));
 }
+
+/** One scenario each of so many codes, by the seed; of those that others need not wait for. */
+export function sampleOfCodes(all: readonly Scenario[], count: number, seed: number): readonly Scenario[] {
+  const random = generator(hash(`codes ${seed}`));
+  const shared = all.filter((s) => s.alone !== true);
+  const codes = [...new Set(shared.map((s) => s.code))].map((code) => ({ code, at: random() }));
+  return codes
+    .toSorted((a, b) => a.at - b.at)
+    .slice(0, count)
+    .map(({ code }) => {
+      const own = shared.filter((s) => s.code === code);
+      return own[Math.floor(random() * own.length)]!;
+    });
+}

@@ -11,11 +11,14 @@ import {
   ownerField,
   namespaceOf,
   ownerOf,
+  patchCommand,
   pathOf,
   podField,
   selectedPods,
   serviceField,
+  stableLabels,
 } from '../pods.ts';
+import { nearestPods } from './endpoint.ts';
 
 /** The port on which the protocol's servers are usually found. */
 const USUAL: Readonly<Record<string, { readonly port: number; readonly image: RegExp }>> = {
@@ -174,7 +177,22 @@ function staleEndpoints(facts: Facts, located: Located): LinkResult | undefined 
       object,
       message: `Service ${pathOf(service)} has no selector; its endpoint ${stale[0]!.ip} was written by hand and is no pod's now`,
       evidence: [evidence(`${object.kind} ${namespaceOf(service)}/${object.name}`, stale.map((b) => b.ip).join(', '))],
-      cure: [note('give the Service a selector: then its endpoints follow the pods')],
+      cure: [
+        ...selectorCure(facts, service, mirrored ? `endpoints ${nameOf(service)}` : `endpointslice ${nameOf(slice!)}`),
+        note('with a selector a Service’s endpoints follow its pods'),
+      ],
     }),
   ]);
+}
+
+/** The labels of the pod that has the Service's port; what was written by hand must go, or it keeps getting its share. */
+function selectorCure(facts: Facts, service: NonNullable<Located['service']>, written: string) {
+  const [near] = nearestPods(facts, service);
+  const labels = stableLabels(near?.metadata.labels ?? {});
+  if (Object.keys(labels).length === 0) return [];
+  const owner = { namespace: namespaceOf(service), ref: `service/${nameOf(service)}` };
+  return [
+    command(patchCommand(owner, [{ op: 'add', path: '/spec/selector', value: labels }])),
+    command(`kubectl -n ${namespaceOf(service)} delete ${written} --ignore-not-found`),
+  ];
 }

@@ -19,13 +19,36 @@ import { outcomeOf } from '../outcome.ts';
 import { nameOf, namespaceOf, ownerField, ownerOf, patchCommand, pathOf, podField, serviceField } from '../pods.ts';
 
 export function checkPosition(facts: Facts, located: Located): LinkResult {
-  if (facts.source.at === 'node')
-    return facts.source.node === undefined
-      ? unknown('position', `there is no node ${facts.source.wanted}`)
-      : ok('position', `from node ${facts.source.wanted}`);
+  if (facts.source.at === 'node') return fromNode(facts, located, facts.source);
   if (facts.source.at === 'pod') return fromPod(facts, located);
   if (located.via === 'forward') return fromForward(facts, located);
   return fromLaptop(facts, located);
+}
+
+/** A node reaches cluster IPs and pods, and asks its own resolver, which knows no name of the cluster. */
+function fromNode(facts: Facts, located: Located, source: Extract<Facts['source'], { at: 'node' }>): LinkResult {
+  if (source.node === undefined) return unknown('position', `there is no node ${source.wanted}`);
+  const meant =
+    isAddress(located.host) || facts.target.kind !== 'address' || outcomeOf(facts.main).failedAt !== 'name'
+      ? undefined
+      : meantService(located.host, facts);
+  if (meant === undefined) return ok('position', `from node ${source.wanted}`);
+  const { service } = meant;
+  const [address] = located.addresses;
+  return found('position', [
+    finding('ClusterDNSNameFromOutside', {
+      object: serviceField(service),
+      message: `${located.host} is a name of the cluster’s DNS (Service ${pathOf(service)}), which ${source.wanted} does not ask: a node asks its own resolver`,
+      evidence: [evidence('domain of the cluster', facts.domain)],
+      cure: [
+        note(
+          address === undefined
+            ? 'from a node use the address of a pod behind the Service'
+            : `from a node use the address: ${facts.target.text.replace(located.host, address)}`,
+        ),
+      ],
+    }),
+  ]);
 }
 
 function fromPod(facts: Facts, located: Located): LinkResult {

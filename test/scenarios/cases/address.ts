@@ -121,7 +121,12 @@ export const ADDRESS_SCENARIOS: readonly Scenario[] = [
       const [{ name: node }] = await nodes(world);
       await world.apply(
         { apiVersion: 'v1', kind: 'Service', metadata: { name: svc }, spec: { ports: [{ port }] } },
-        { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: svc }, subsets: [{ addresses: [{ ip }], ports: [{ port }] }] },
+        {
+          apiVersion: 'v1',
+          kind: 'Endpoints',
+          metadata: { name: svc },
+          subsets: [{ addresses: [{ ip }], ports: [{ port }] }],
+        },
       );
       const at = (await world.kubectl(['get', 'service', svc, '-o', 'jsonpath={.spec.clusterIP}'])).trim();
       return {
@@ -193,4 +198,3 @@ export const ADDRESS_SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
-

@@ -44,7 +44,9 @@ export const HEALTHY_NETWORK_SCENARIOS: readonly Scenario[] = [
       policy('b-other', { ingress: [{ from: [{ podSelector: { matchLabels: { role: 'nobody' } } }] }] }),
       policy('c-allow', {
         podSelector: { matchLabels: { app: server } },
-        ingress: [{ from: [{ podSelector: { matchExpressions: [{ key: 'role', operator: 'NotIn', values: ['x'] }] } }] }],
+        ingress: [
+          { from: [{ podSelector: { matchExpressions: [{ key: 'role', operator: 'NotIn', values: ['x'] }] } }] },
+        ],
       }),
     );
     return asked(client, svc, port);
@@ -179,7 +181,12 @@ export const HEALTHY_NETWORK_SCENARIOS: readonly Scenario[] = [
     const { server, port } = await lineService(world);
     const [svc, ip] = [world.word(), await addressOf(world, server)];
     await world.apply(
-      { apiVersion: 'v1', kind: 'Service', metadata: { name: svc }, spec: { ports: [{ name: 'l', port: 81, targetPort: 9 }] } },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: svc },
+        spec: { ports: [{ name: 'l', port: 81, targetPort: 9 }] },
+      },
       {
         apiVersion: 'discovery.k8s.io/v1',
         kind: 'EndpointSlice',
@@ -244,14 +251,25 @@ export const HEALTHY_NETWORK_SCENARIOS: readonly Scenario[] = [
   }),
   healthy('dnsPolicy None with the cluster’s DNS and search domain written out', async (world) => {
     const { svc, port } = await lineService(world);
-    const dns = await world.cluster.kubectl(['-n', 'kube-system', 'get', 'svc', 'kube-dns', '-o', 'jsonpath={.spec.clusterIP}']);
+    const dns = await world.cluster.kubectl([
+      '-n',
+      'kube-system',
+      'get',
+      'svc',
+      'kube-dns',
+      '-o',
+      'jsonpath={.spec.clusterIP}',
+    ]);
     const dnsConfig = { nameservers: [dns], searches: [`${world.namespace}.svc.cluster.local`] };
     return asked(await world.clientPod({ spec: { dnsPolicy: 'None', dnsConfig } }), svc, port);
   }),
   healthy('a port by name, at a Service with a numbered one beside it', async (world) => {
     const [server, svc, port] = [world.word(), world.word(), world.port()];
     const labels = { app: server };
-    const ports = [{ containerPort: port + 1, name: 'admin' }, { containerPort: port, name: 'lines' }];
+    const ports = [
+      { containerPort: port + 1, name: 'admin' },
+      { containerPort: port, name: 'lines' },
+    ];
     await world.apply(
       pod(server, 'ghcr.io/acme/api:1.4.2', { labels, container: { ports, command: lineCommand(port) } }),
       service(svc, labels, [

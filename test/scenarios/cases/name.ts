@@ -381,4 +381,3 @@ export const NAME_SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
-

@@ -1,5 +1,6 @@
 // A Service or name whose pods cannot answer: none has started, none stays, none is ready, all are going.
 import type { Pod } from '#generated/api/core-v1.ts';
+import { until } from '../../e2e/cluster.ts';
 import type { Scenario } from '../scenario.ts';
 import {
   clientDeployment,
@@ -49,11 +50,7 @@ const pending = (
   },
 });
 
-const pull = (
-  title: string,
-  kind: 'Deployment' | 'StatefulSet' | 'Pod',
-  image: string,
-): Scenario => ({
+const pull = (title: string, kind: 'Deployment' | 'StatefulSet' | 'Pod', image: string): Scenario => ({
   code: 'ImagePullFailed',
   title,
   async make(world) {
@@ -257,6 +254,10 @@ export const POD_SCENARIOS: readonly Scenario[] = [
       );
       const client = await world.clientPod();
       await untilPod(world, `${sts}-1`, isRunning);
+      await until('PostgreSQL to listen', 60_000, async () => {
+        const said = await world.cluster.exec(world.namespace, `${sts}-1`, ['pg_isready', '-q', '-h', '127.0.0.1']);
+        return said.code === 0;
+      });
       const host = `${sts}-1.${sts}.${world.namespace}.svc.cluster.local`;
       return {
         why: [`postgres://shop@${host}/shop`, '--from', `pod/${client}`],
@@ -272,13 +273,17 @@ export const POD_SCENARIOS: readonly Scenario[] = [
     async make(world) {
       const [sts, svc, port] = [world.word(), world.word(), world.port()];
       const labels = { app: sts };
-      await world.apply(
-        workload('StatefulSet', sts, linePod(sts, port, { labels })),
-        service(svc, labels, [{ port }]),
-      );
+      await world.apply(workload('StatefulSet', sts, linePod(sts, port, { labels })), service(svc, labels, [{ port }]));
       await rolledOut(world, 'StatefulSet', sts);
       const name = `${sts}-0`;
-      await world.kubectl(['patch', 'pod', name, '--type=merge', '-p', '{"metadata":{"finalizers":["example.com/held"]}}']);
+      await world.kubectl([
+        'patch',
+        'pod',
+        name,
+        '--type=merge',
+        '-p',
+        '{"metadata":{"finalizers":["example.com/held"]}}',
+      ]);
       await going(world, name);
       const client = await world.clientPod();
       return {
@@ -322,7 +327,14 @@ export const POD_SCENARIOS: readonly Scenario[] = [
       await world.postgres(server, { labels: { app: server } });
       await world.apply(service(svc, { app: server }, [{ port: 5432 }]));
       await world.ready(server);
-      await world.kubectl(['patch', 'pod', server, '--type=merge', '-p', '{"metadata":{"finalizers":["example.com/held"]}}']);
+      await world.kubectl([
+        'patch',
+        'pod',
+        server,
+        '--type=merge',
+        '-p',
+        '{"metadata":{"finalizers":["example.com/held"]}}',
+      ]);
       await going(world, server);
       const client = await clientDeployment(world);
       return {

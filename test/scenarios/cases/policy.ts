@@ -151,7 +151,9 @@ export const POLICY_SCENARIOS: readonly Scenario[] = [
       const nodePort = Number(await world.kubectl(['get', 'svc', svc, '-o', 'jsonpath={.spec.ports[0].nodePort}']));
       const name = world.word();
       const machine = address.replace(/\d+$/, '1');
-      await world.apply(policy(name, { ingress: [{ from: [{ ipBlock: { cidr: `${machine}/32` } }], ports: [{ port }] }] }));
+      await world.apply(
+        policy(name, { ingress: [{ from: [{ ipBlock: { cidr: `${machine}/32` } }], ports: [{ port }] }] }),
+      );
       return {
         why: [`tcp://${address}:${nodePort}`],
         client: { on: 'laptop', command: readLine(address, nodePort), works },

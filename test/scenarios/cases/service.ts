@@ -59,12 +59,16 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       await world.postgres(`${db}-decoy`, { labels: { other: db } });
       const env = { POSTGRES_USER: 'shop', POSTGRES_PASSWORD: 'shop' };
       await world.apply(
-        workload('StatefulSet', db, pod(db, 'docker.io/library/postgres:15', {
-          env,
-          port: 5432,
-          labels: { 'app.kubernetes.io/name': db, 'app.kubernetes.io/component': 'database' },
-          container: { readinessProbe: { exec: { command: ['pg_isready', '-h', '127.0.0.1'] }, periodSeconds: 1 } },
-        })),
+        workload(
+          'StatefulSet',
+          db,
+          pod(db, 'docker.io/library/postgres:15', {
+            env,
+            port: 5432,
+            labels: { 'app.kubernetes.io/name': db, 'app.kubernetes.io/component': 'database' },
+            container: { readinessProbe: { exec: { command: ['pg_isready', '-h', '127.0.0.1'] }, periodSeconds: 1 } },
+          }),
+        ),
         service(svc, { app: db, component: 'database' }, [{ port: 5432 }]),
       );
       await rolledOut(world, 'StatefulSet', db);
@@ -141,7 +145,10 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     code: 'TargetPortMismatch',
     title: 'a node port from the laptop, the Service’s own port for a targetPort',
     async make(world) {
-      const { svc, port } = await lineService(world, { servicePort: { targetPort: 80 }, service: { type: 'NodePort' } });
+      const { svc, port } = await lineService(world, {
+        servicePort: { targetPort: 80 },
+        service: { type: 'NodePort' },
+      });
       const [, { address }] = await nodes(world);
       const nodePort = await nodePortOf(world, svc);
       return {
@@ -350,7 +357,9 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       const { server, svc, port } = await lineService(world, { service: { type: 'NodePort' } });
       const old = await nodePortOf(world, svc);
       await world.kubectl(['delete', 'service', svc]);
-      await world.apply(service(svc, { app: server }, [{ port, nodePort: old === 32_767 ? 32_766 : old + 1 }], { type: 'NodePort' }));
+      await world.apply(
+        service(svc, { app: server }, [{ port, nodePort: old === 32_767 ? 32_766 : old + 1 }], { type: 'NodePort' }),
+      );
       const [{ address }] = await nodes(world);
       return {
         why: [`tcp://${address}:${old}`, '-n', world.namespace],
@@ -514,7 +523,9 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       await world.ready(server);
       const [ip, at] = [await clusterIP(world, server), await addressOf(world, server)];
       const listed = await world.cluster.nodeShell(node, 'nft list map ip coracle_services endpoints');
-      const element = new RegExp(`(0x[0-9a-f]+ \\. 0x[0-9a-f]+) : ${at.replaceAll('.', '\\.')} \\. 5432`).exec(listed.stdout);
+      const element = new RegExp(`(0x[0-9a-f]+ \\. 0x[0-9a-f]+) : ${at.replaceAll('.', '\\.')} \\. 5432`).exec(
+        listed.stdout,
+      );
       if (element === null) throw new Error(`no endpoint ${at}:5432 of ${ip} in ${listed.stdout}`);
       await inKernel(
         world,
