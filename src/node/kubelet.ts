@@ -23,7 +23,7 @@ import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { PodCache } from './cri/pod-cache.ts';
 import type { Runtime } from './cri/runtime.ts';
 import { Eviction, type EvictionRequest } from './eviction/eviction.ts';
-import type { EvictionOptions } from './eviction/thresholds.ts';
+import { type EvictionOptions, reservedOf } from './eviction/thresholds.ts';
 import { collectImages, removeUnusedImages } from './images/image-gc.ts';
 import { Images } from './images/images.ts';
 import { pullCredentials } from './images/credentials.ts';
@@ -153,11 +153,14 @@ class RunningKubelet implements Kubelet {
       pretend: options.hollow === true,
     });
     this.#tokens = new Tokens({ client, clock, serviceAccounts: serviceaccounts });
+    const eviction = options.eviction ?? {};
+    const allocatableMemory =
+      this.#machine.memoryBytes - reservedOf(eviction, 'memory.available', this.#machine.memoryBytes);
     const facts = () => ({
       nodeName: options.nodeName,
       nodeIPs: options.nodeIPs,
       allocatableCpuMillis: this.#machine.cpuMillis,
-      allocatableMemoryBytes: this.#machine.memoryBytes,
+      allocatableMemoryBytes: allocatableMemory,
       allocatableStorageBytes: this.#machine.storageBytes,
     });
     const volumes = new Volumes(
@@ -206,7 +209,7 @@ class RunningKubelet implements Kubelet {
     const maxPods = options.maxPods ?? MAX_PODS;
     const allocatable = {
       cpuMillis: this.#machine.cpuMillis,
-      memoryBytes: this.#machine.memoryBytes,
+      memoryBytes: allocatableMemory,
       pods: maxPods,
     };
     const taken = () => [...this.#workers.values()].map((w) => w.taken).filter((p) => p !== undefined);
@@ -229,7 +232,7 @@ class RunningKubelet implements Kubelet {
       log,
       events,
       nodeName: options.nodeName,
-      options: options.eviction ?? {},
+      options: eviction,
       rootDir: options.rootDir,
       logsRoot: `${options.rootDir}/log/pods`,
       cgroupRoot: options.cgroupRoot,

@@ -8,6 +8,7 @@ import {
   type Observations,
   parseDuration,
   parseThresholds,
+  reservedOf,
   type Signal,
 } from './thresholds.ts';
 
@@ -82,6 +83,16 @@ describe('isMet', () => {
   it('is written as it was configured, or in binary units', () => {
     assert.equal(amountText({ quantity: '100Mi' }, 1), '100Mi');
     assert.equal(amountText({ share: 0.1 }, 10 * 1024 * MI), '1Gi');
+  });
+});
+
+describe('reservedOf', () => {
+  it('is what a hard threshold keeps free, and nothing without one', () => {
+    assert.equal(reservedOf({}, 'memory.available', 1000 * MI), 100 * MI);
+    assert.equal(reservedOf({}, 'nodefs.available', 1000), 100);
+    assert.equal(reservedOf({ hard: '' }, 'memory.available', 1000 * MI), 0);
+    const soft = { hard: '', soft: 'memory.available<1Gi', softGracePeriod: 'memory.available=1s' };
+    assert.equal(reservedOf(soft, 'memory.available', 1000 * MI), 0);
   });
 });
 

@@ -99,6 +99,16 @@ export function parseThresholds(options: EvictionOptions): readonly Threshold[] 
   ];
 }
 
+/** What of a capacity is not given to pods, because below it they are sent away: it is no part of what a node can allocate. */
+export function reservedOf(options: EvictionOptions, signal: Signal, capacity: number): number {
+  const hard = parseThresholds(options).find((t) => t.signal === signal && t.graceMs === 0);
+  return hard === undefined ? 0 : Math.min(capacity, amountOf(hard.amount, capacity));
+}
+
+/** Signal → value, as a kubelet's configuration has them. */
+export const statements = (text: string, operator: '<' | '='): Readonly<Record<string, string>> =>
+  Object.fromEntries(pairs(text, operator));
+
 function pairs(text: string | undefined, operator: '<' | '='): readonly (readonly [Signal, string])[] {
   const seen = new Set<string>();
   return (text ?? '')

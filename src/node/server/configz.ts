@@ -1,5 +1,13 @@
 // What /configz shows: upstream's KubeletConfiguration, as far as this kubelet has the settings. Fields it has not are left out.
+import { DEFAULT_HARD, DEFAULT_TRANSITION_MS, statements } from '../eviction/thresholds.ts';
 import type { KubeletOptions } from '../kubelet.ts';
+
+/** Whole seconds as Go writes them: `1h2m3s`. */
+function goDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const [h, m] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${h > 0 ? `${h}h` : ''}${h > 0 || m > 0 ? `${m}m` : ''}${seconds % 60}s`;
+}
 
 /** Upstream's nesting and names; durations as Go writes them. */
 export const configz = (options: KubeletOptions, maxPods: number): object => ({
@@ -18,6 +26,16 @@ export const configz = (options: KubeletOptions, maxPods: number): object => ({
     cgroupRoot: options.cgroupRoot,
     cgroupDriver: 'cgroupfs',
     maxPods,
+    evictionHard: statements(options.eviction?.hard ?? DEFAULT_HARD, '<'),
+    ...(options.eviction?.soft === undefined ? {} : { evictionSoft: statements(options.eviction.soft, '<') }),
+    ...(options.eviction?.softGracePeriod === undefined
+      ? {}
+      : { evictionSoftGracePeriod: statements(options.eviction.softGracePeriod, '=') }),
+    evictionPressureTransitionPeriod: goDuration(options.eviction?.pressureTransitionPeriodMs ?? DEFAULT_TRANSITION_MS),
+    evictionMaxPodGracePeriod: options.eviction?.maxPodGracePeriodSeconds ?? 0,
+    ...(options.eviction?.minimumReclaim === undefined
+      ? {}
+      : { evictionMinimumReclaim: statements(options.eviction.minimumReclaim, '=') }),
     ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
     ...(options.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: options.allowedUnsafeSysctls }),
     seccompDefault: options.seccompDefault === true,

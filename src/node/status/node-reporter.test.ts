@@ -88,6 +88,7 @@ describe('NodeReporter', () => {
     await bed.clock.step(10);
     const node = bed.api.find(nodes, 'node-1')!;
     assert.equal(node.status!.capacity?.memory, '1Gi');
+    assert.equal(node.status!.allocatable?.memory, '924Mi', 'less what eviction keeps free');
     // As the API server keeps it: without the directive of the patch, and without what is empty.
     const addresses = node.status!.addresses!.filter((a) => !('$patch' in a));
     const { images: _images, volumesInUse: _inUse, ...status } = node.status!;

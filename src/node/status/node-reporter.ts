@@ -15,7 +15,7 @@ import type { NodeNetwork } from '#netmodel/node-network.ts';
 import { RELIST_THRESHOLD_MS } from '../cri/pod-cache.ts';
 import type { RuntimeStatus } from '../cri/messages.ts';
 import type { Runtime } from '../cri/runtime.ts';
-import type { Pressure } from '../eviction/thresholds.ts';
+import { type Pressure, reservedOf, type Signal } from '../eviction/thresholds.ts';
 import type { KubeletOptions } from '../kubelet.ts';
 import { DISK_DRIVER } from '../volumes/disk.ts';
 import type { MachineFacts } from './machine.ts';
@@ -34,8 +34,6 @@ const IMAGES_MAX = 50;
 /** Claimed volumes one node carries; loop devices are plenty. */
 const DISKS_MAX = 256;
 const LEASE_NAMESPACE = 'kube-node-lease';
-/** Of the disk so much is not given to pods: where eviction begins by default. */
-const DISK_RESERVED_SHARE = 0.1;
 
 export interface NodeReporterDeps {
   readonly client: Client;
@@ -233,19 +231,23 @@ export class NodeReporter {
       runtimeError = error instanceof Error ? error.message : String(error);
     }
     // In the form in which the API keeps them: otherwise every look would find a difference to report.
-    const amounts = (storageBytes: number) => ({
+    const reserved = (signal: Signal, capacity: number) => reservedOf(options.eviction ?? {}, signal, capacity);
+    const amounts = (storageBytes: number, memoryBytes: number) => ({
       cpu: machine.cpuMillis % 1000 === 0 ? String(machine.cpuMillis / 1000) : `${machine.cpuMillis}m`,
       'ephemeral-storage': canonicalQuantity(`${Math.floor(storageBytes / 1024)}Ki`),
       'hugepages-1Gi': '0',
       'hugepages-2Mi': '0',
-      memory: canonicalQuantity(`${Math.floor(machine.memoryBytes / 1024)}Ki`),
+      memory: canonicalQuantity(`${Math.floor(memoryBytes / 1024)}Ki`),
       pods: String(maxPods),
     });
     const inUse = volumesInUse();
     return {
       ...node?.status,
-      capacity: amounts(disk.totalBytes),
-      allocatable: amounts(disk.totalBytes * (1 - DISK_RESERVED_SHARE)),
+      capacity: amounts(disk.totalBytes, machine.memoryBytes),
+      allocatable: amounts(
+        disk.totalBytes - reserved('nodefs.available', disk.totalBytes),
+        machine.memoryBytes - reserved('memory.available', machine.memoryBytes),
+      ),
       addresses: [
         ...options.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: options.nodeName },
