@@ -14,12 +14,11 @@ import {
   certificateEntry,
   DEFAULT_CERTIFICATE,
 } from '#netmodel/ingress-certificates.ts';
+import { EXCLUDE_LABEL } from '#netmodel/load-balancers.ts';
 import { MANAGED_BY_LABEL, SERVICE_LABEL } from './endpointslice/endpointslice.ts';
 
 export const INGRESS_MANAGER = 'ingress-controller.coracle.dev';
 const LABELS = { 'app.kubernetes.io/name': 'ingress', 'app.kubernetes.io/managed-by': 'coracle' };
-/** Nodes with this label stay out of load balancers. */
-const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
 /** As it is made; what a user changes of it later stays. */
 export function ingressService(): Service {

@@ -115,6 +115,8 @@ class IngressReconciler {
   #named: ReadonlySet<ObjectKey> = new Set([INGRESS_SERVICE]);
   /** Problem as text → since when it is there, and whether it was told. */
   readonly #problems = new Map<string, { readonly sinceMs: number; told: boolean }>();
+  /** Uid of an Ingress and its Secret, for which there is no room: told already. */
+  #crowdedOut: ReadonlySet<string> = new Set();
   /** Made here and perhaps not in the cache yet. */
   #defaultPem: string | undefined;
 
@@ -174,11 +176,15 @@ class IngressReconciler {
     const present = copies.get(CERTIFICATES_SECRET);
     const pems = new Map([...secrets].flatMap(([key, s]) => (s.usable ? [[key, s.pem] as const] : [])));
     const { data, left } = certificateData(model, pems, await this.#defaultCertificate(present));
-    for (const { ingress, secret } of left) {
+    const crowdedOut = new Set<string>();
+    for (const { ingress: key, secret } of left) {
+      const ingress = ingresses.get(key)!;
       const message = `the certificate of Secret ${secret} finds no room: those of all Ingresses together may have 1 MiB`;
-      if (this.#isNew(`${ingress} ${message}`))
-        events.event(ingresses.get(ingress)!, ingressesRef, 'Warning', 'TooManyCertificates', message);
+      const text = `${ingress.metadata.uid} ${secret}`;
+      crowdedOut.add(text);
+      if (!this.#crowdedOut.has(text)) events.event(ingress, ingressesRef, 'Warning', 'TooManyCertificates', message);
     }
+    this.#crowdedOut = crowdedOut;
     if (present === undefined) await client.resource(secretsRef).create(certificatesSecret(data));
     else if (!sameValue(present.data, data)) await client.resource(secretsRef).update({ ...present, data });
   }
@@ -275,21 +281,10 @@ class IngressReconciler {
         events.event(ingress, ingressesRef, 'Warning', problem.code, `${problem.field}: ${problem.message}`);
       }
     }
-    for (const text of this.#problems.keys())
-      if (!present.has(text) && !text.startsWith(ONCE)) this.#problems.delete(text);
+    for (const text of this.#problems.keys()) if (!present.has(text)) this.#problems.delete(text);
     return waitMs;
   }
-
-  #isNew(text: string): boolean {
-    const key = `${ONCE}${text}`;
-    if (this.#problems.has(key)) return false;
-    this.#problems.set(key, { sinceMs: 0, told: true });
-    return true;
-  }
 }
-
-/** Marks what is told once, whatever comes. */
-const ONCE = 'once ';
 
 function isFresh(pem: string, nowMs: number): boolean {
   try {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deployments, jobs, poddisruptionbudgets, pods, replicasets } from '#generated/resources.ts';
+import type { PodDisruptionBudget } from '#generated/api/policy-v1.ts';
+import { StatusError } from '#machinery/status.ts';
 import { formatTime } from '#machinery/time.ts';
 import { deploymentController } from '../deployment/deployment.ts';
 import { replicaSetController } from '../replicaset.ts';
@@ -64,6 +66,37 @@ describe('disruption-controller', () => {
     await cluster.settle();
     assert.equal(status().disruptionsAllowed, 0);
     assert.equal(status().conditions![0]!.reason, 'InsufficientPods');
+    await cluster.stop();
+  });
+
+  it('does not call a write that came second a failure to count', async () => {
+    const cluster = new TestCluster();
+    await cluster.put(replicasets, makeReplicaSet());
+    await cluster.put(poddisruptionbudgets, budget({ maxUnavailable: 1 }));
+    const tried: string[] = [];
+    cluster.refuse = (_verb, resource, object) => {
+      if (resource !== 'poddisruptionbudgets') return undefined;
+      tried.push((object as PodDisruptionBudget).status!.conditions![0]!.reason);
+      return tried.length > 2 ? undefined : StatusError.conflict({ resource }, 'web', 'it has changed');
+    };
+    await cluster.run(replicaSetController, disruptionController);
+    await playToRest(cluster);
+    assert.equal(statusOf(cluster).disruptionsAllowed, 1);
+    assert.ok(tried.length > 2 && !tried.includes('SyncFailed'), tried.join());
+    await cluster.stop();
+  });
+
+  it('counts anew when the controller is scaled, though no pod has changed', async () => {
+    const cluster = new TestCluster();
+    await cluster.put(replicasets, makeReplicaSet());
+    await cluster.put(poddisruptionbudgets, budget({ maxUnavailable: 1 }));
+    await cluster.run(replicaSetController, disruptionController);
+    await playToRest(cluster);
+    cluster.refuse = (verb, resource) =>
+      verb === 'create' && resource === 'pods' ? StatusError.badRequest('no more pods') : undefined;
+    cluster.edit(replicasets, 'default/web', (s) => ({ ...s, spec: { ...s.spec!, replicas: 5 } }));
+    await cluster.settle(1_000);
+    assert.deepEqual([statusOf(cluster).expectedPods, statusOf(cluster).disruptionsAllowed], [5, 0]);
     await cluster.stop();
   });
 

@@ -11,12 +11,13 @@ import {
   replicationcontrollers,
   statefulsets,
 } from '#generated/resources.ts';
-import type { Informer } from '#client/client.ts';
+import type { Informer, InformerChange } from '#client/client.ts';
 import { isPodReady, isPodTerminal, podCondition } from '#kinds/core/pod/readiness.ts';
 import { setCondition } from '#machinery/conditions.ts';
 import { parsePercent, scaledValue } from '#machinery/intstr.ts';
-import { keyOf, type ObjectKey } from '#machinery/object.ts';
+import { controllerOf, keyOf, type KubeObject, type ObjectKey, splitKey } from '#machinery/object.ts';
 import { formatLabelSelector } from '#machinery/selectors.ts';
+import { isStatus } from '#machinery/status.ts';
 import { formatTime, parseTime } from '#machinery/time.ts';
 import {
   type ControllerDefinition,
@@ -29,7 +30,7 @@ import {
 import { sameStatus } from '../runtime/equality.ts';
 import { KindMapper } from '../runtime/kind-mapper.ts';
 import { matchesLabelSelector } from '../runtime/selection.ts';
-import { expectedPods, type ScaleSources } from './expected.ts';
+import { expectedPods, type Replicated, type ScaleSources } from './expected.ts';
 
 /** An eviction that did not lead to a delete is forgotten after this: upstream's DeletionTimeout. */
 const DELETION_TIMEOUT_MS = 2 * 60_000;
@@ -64,20 +65,26 @@ export const disruptionController: ControllerDefinition = {
             .map(keyOf);
     const marked = (pod: Pod | undefined): readonly ObjectKey[] =>
       pod === undefined || !hasStaleMark(pod) ? [] : [`${POD}${keyOf(pod)}`];
-    const inNamespace = ({ key }: { readonly key: string }) => budgets.listNamespace(key.split('/')[0]!).map(keyOf);
+    const whenScaled = ({ key, old, object }: InformerChange<Replicated>): readonly ObjectKey[] =>
+      old?.spec?.replicas === object?.spec?.replicas && ownerUid(old) === ownerUid(object)
+        ? []
+        : budgets.listNamespace(splitKey(key).namespace!).map(keyOf);
     return {
       watches: [
         watch(budgets, ownKey),
         watch(podInformer, ({ old, object }) => new Set([...budgetsOf(old), ...budgetsOf(object), ...marked(object)])),
-        watch(scales.deployments, inNamespace),
-        watch(scales.replicaSets, inNamespace),
-        watch(scales.statefulSets, inNamespace),
-        watch(scales.replicationControllers, inNamespace),
+        watch(scales.deployments, whenScaled),
+        watch(scales.replicaSets, whenScaled),
+        watch(scales.statefulSets, whenScaled),
+        watch(scales.replicationControllers, whenScaled),
       ],
       reconcile: (key) => (key.startsWith(POD) ? reconciler.unmark(key.slice(POD.length)) : reconciler.reconcile(key)),
     };
   },
 };
+
+const ownerUid = (object: KubeObject | undefined): string | undefined =>
+  object === undefined ? undefined : controllerOf(object)?.uid;
 
 interface DisruptionDeps extends Pick<ControllerDeps, 'client' | 'events' | 'clock'> {
   readonly budgets: Informer<PodDisruptionBudget>;
@@ -98,6 +105,8 @@ export class DisruptionReconciler {
     try {
       return await this.#count(budget);
     } catch (error) {
+      // Somebody wrote it meanwhile, an eviction perhaps: that is no failure to count.
+      if (isStatus(error, 'Conflict')) throw error;
       // Until it can be counted again nothing may be evicted.
       await this.#write(budget, failedStatus(budget, (error as Error).message, this.#now()));
       throw error;

@@ -66,9 +66,9 @@ async function scaleOf(owner: OwnerReference, namespace: string, sources: ScaleS
   return scaleSubresource(owner, namespace, sources);
 }
 
-type WithReplicas = KubeObject & { readonly spec?: { readonly replicas?: number } };
+export type Replicated = KubeObject & { readonly spec?: { readonly replicas?: number } };
 
-const scaled = (object: WithReplicas | undefined, uid: string): Scaled | undefined =>
+const scaled = (object: Replicated | undefined, uid: string): Scaled | undefined =>
   object === undefined || object.metadata.uid !== uid ? undefined : { uid, replicas: object.spec?.replicas ?? 1 };
 
 async function scaleSubresource(

@@ -74,7 +74,9 @@ export class ApiMetricsClient implements MetricsClient {
 
   async pods(metric: string, namespace: string, selector: string, metricSelector: string): Promise<PodMetrics> {
     const query = queryOf({ labelSelector: selector, metricLabelSelector: metricSelector });
-    const { items = [] } = await this.#custom<Items<CustomValue>>(`namespaces/${namespace}/pods/*/${metric}${query}`);
+    const { items = [] } = await this.#custom<Items<CustomValue>>(
+      `namespaces/${namespace}/pods/*/${segment(metric)}${query}`,
+    );
     if (items.length === 0) throw new MetricError('no metrics returned from custom metrics API');
     return new Map(
       items.map((item) => {
@@ -95,11 +97,11 @@ export class ApiMetricsClient implements MetricsClient {
     const query = queryOf({ metricLabelSelector: metricSelector });
     let path: string;
     if (object.kind === 'Namespace' && (object.apiVersion ?? 'v1') === 'v1')
-      path = `namespaces/${object.name}/metrics/${metric}`;
+      path = `namespaces/${segment(object.name)}/metrics/${segment(metric)}`;
     else {
       const [ref] = await this.#kinds.resourcesOf(object);
       const resource = ref!.group === '' ? ref!.resource : `${ref!.resource}.${ref!.group}`;
-      path = `${ref!.namespaced ? `namespaces/${namespace}/` : ''}${resource}/${object.name}/${metric}`;
+      path = `${ref!.namespaced ? `namespaces/${namespace}/` : ''}${resource}/${segment(object.name)}/${segment(metric)}`;
     }
     const { items = [] } = await this.#custom<Items<CustomValue>>(`${path}${query}`);
     if (items.length !== 1)
@@ -111,7 +113,7 @@ export class ApiMetricsClient implements MetricsClient {
 
   async external(metric: string, namespace: string, metricSelector: string): Promise<readonly number[]> {
     const query = queryOf({ labelSelector: metricSelector });
-    const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${metric}${query}`;
+    const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${segment(metric)}${query}`;
     const { items = [] } = await this.#get<Items<{ value: string }>>(
       path,
       'external',
@@ -147,6 +149,9 @@ export class ApiMetricsClient implements MetricsClient {
 }
 
 const JSON_ONLY = { accept: 'application/json' };
+
+/** A name that a user wrote, as one part of a path: whatever is in it asks for nothing else. */
+const segment = encodeURIComponent;
 
 const textOf = async (body: Parameters<typeof readBody>[0]): Promise<string> =>
   Buffer.from(await readBody(body)).toString('utf8');

@@ -18,6 +18,9 @@ export interface MappedResource extends ResourceRef {
 /** How long a found mapping is used again. */
 const MEMORY_MS = 5 * 60_000;
 
+/** What a user wrote is one part of a path, whatever is in it. */
+const segment = encodeURIComponent;
+
 export class KindMapper {
   readonly #client: Client;
   readonly #clock: Clock;
@@ -38,7 +41,7 @@ export class KindMapper {
     if (known !== undefined && this.#clock.monotonic() - known.atMs < MEMORY_MS) return known.refs;
     const refs: MappedResource[] = [];
     for (const version of await this.#versions(group)) {
-      const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+      const path = group === '' ? `/api/${version}` : `/apis/${segment(group)}/${version}`;
       const list = await this.#get<APIResourceList>(path);
       const found = list?.resources.find((r) => r.kind === kind && !r.name.includes('/'));
       if (found === undefined) continue;
@@ -54,7 +57,7 @@ export class KindMapper {
 
   async #versions(group: string): Promise<readonly string[]> {
     if (group === '') return ['v1'];
-    return (await this.#get<APIGroup>(`/apis/${group}`))?.versions.map((v) => v.version) ?? [];
+    return (await this.#get<APIGroup>(`/apis/${segment(group)}`))?.versions.map((v) => v.version) ?? [];
   }
 
   async #get<T>(path: string): Promise<T | undefined> {
