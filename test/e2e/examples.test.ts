@@ -1,6 +1,8 @@
 // Every command of every example's README, typed as it stands there, in one shell a README, on one cluster. A command's block begins with
-// `# N. what it shows`; a line `#=> text` after it is what its output contains.
+// `# N. what it shows`; a line `#=> text` after it is what its output contains. A line `Needs `program …`, … on this machine.` in the README
+// names programs of the reader's own: where they are not, the README is skipped and says so.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -37,6 +39,13 @@ function stepsOf(readme: string): readonly Step[] {
     });
 }
 
+/** Commands that fail here, of those that the README says it needs. */
+function lacks(readme: string): readonly string[] {
+  const line = /^Needs (.*) on this machine\.$/m.exec(readFileSync(readme, 'utf8'))?.[1] ?? '';
+  const commands = [...line.matchAll(/`([^`]+)`/g)].map(([, command]) => command!);
+  return commands.filter((command) => spawnSync('bash', ['-c', command], { stdio: 'ignore' }).status !== 0);
+}
+
 const folders = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' })
   .filter((f) => f.endsWith('README.md') && existsSync(join(EXAMPLES, f)))
   .map((f) => f.slice(0, -'/README.md'.length))
@@ -54,7 +63,9 @@ describe('the examples', { skip: process.getuid?.() !== 0 && 'needs root', timeo
   });
 
   for (const folder of folders) {
-    describe(`examples/${folder}`, () => {
+    const missing = lacks(join(EXAMPLES, folder, 'README.md'));
+    const skip = missing.length > 0 && `needs ${missing.join(', ')}`;
+    describe(`examples/${folder}`, { skip }, () => {
       const steps = stepsOf(join(EXAMPLES, folder, 'README.md'));
       let outputs: readonly string[] = [];
 
