@@ -3,7 +3,8 @@
 import { checkAddress } from './checks/address.ts';
 import { checkEndpoint } from './checks/endpoint.ts';
 import { checkListener } from './checks/listener.ts';
-import { checkLoadBalancer, ingressService } from './checks/load-balancer.ts';
+import { ingressService } from './checks/ingress-route.ts';
+import { checkLoadBalancer } from './checks/load-balancer.ts';
 import { checkName } from './checks/name.ts';
 import { checkPod } from './checks/pod.ts';
 import { checkEgressPolicy, checkIngressPolicy } from './checks/policy.ts';

@@ -107,7 +107,7 @@ export function locate(facts: Facts): Located {
   const got = facts.main === undefined || couldNot(facts.main.result) ? [] : (facts.main.result.dns?.addresses ?? []);
   const ingress = ingressOf(facts, target.host, target.protocol);
   if (meaning.kind === 'hosts') {
-    return { ...locateAddress(facts, base, [meaning.address]), meaning };
+    return withIngress({ ...locateAddress(facts, base, [meaning.address]), meaning }, ingress);
   }
   // What the client got counts more than what it should have got, outside the cluster's DNS.
   if (got.length > 0 && facts.source.at !== 'pod')

@@ -1,11 +1,13 @@
 // load-balancer: the two ways in from outside that stand before the Service, LoadBalancer addresses and Ingress.
 import type { Ingress, IngressBackend } from '#generated/api/networking-v1.ts';
+import { isOurs } from '#netmodel/ingress.ts';
 import { ownAddress } from '../client-address.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
 import { inRanges, type Located } from '../locate.ts';
 import { serviceOf } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
+import { allBackends, hostMatches, pathAsked, ownProblems, routeOf } from './ingress-route.ts';
 import { editDistance, fieldOf, nameOf, namespaceOf, patchCommand, pathOf, serviceField } from '../pods.ts';
 
 export function checkLoadBalancer(facts: Facts, located: Located): LinkResult | undefined {
@@ -143,7 +145,7 @@ function ingress(facts: Facts, located: Located, object: Ingress): LinkResult {
             (object.spec?.rules ?? []).map((r) => r.host ?? '*').join(', '),
           ),
         ],
-        cure: notHttpCure(facts, located),
+        cure: notHttpCure(facts, located, object),
       }),
     ]);
   const className = object.spec?.ingressClassName ?? object.metadata.annotations?.['kubernetes.io/ingress.class'];
@@ -169,7 +171,7 @@ function ingress(facts: Facts, located: Located, object: Ingress): LinkResult {
     );
     return found('load-balancer', findings);
   }
-  const path = (facts.target.kind === 'address' ? (facts.target.path ?? '/') : '/').replace(/\?.*$/, '');
+  const path = pathAsked(facts);
   const route = routeOf(facts, located.host, path, object);
   if (route === undefined && facts.target.kind === 'address') {
     const rules = object.spec?.rules ?? [];
@@ -209,6 +211,19 @@ function ingress(facts: Facts, located: Located, object: Ingress): LinkResult {
     const missing = backendMissing(facts, owning, field, backend);
     if (missing !== undefined) return found('load-balancer', [missing]);
   }
+  const unusable = route === undefined ? undefined : ownProblems(facts, located.host, path, route.ingress);
+  const alias = unusable?.find((p) => p.code === 'ExternalNameService');
+  if (alias !== undefined)
+    return found('load-balancer', [
+      finding('IngressBackendMissing', {
+        object: fieldOf(route!.ingress, 'networking.k8s.io/v1', 'Ingress', alias.field),
+        message: alias.message,
+        evidence: [
+          evidence(`Ingress ${pathOf(route!.ingress)} ${alias.field}`, JSON.stringify(route!.backend.service)),
+        ],
+        cure: [note('lead to a Service that has pods: a Service of type ExternalName is only a name')],
+      }),
+    ]);
   const tls = tlsSecret(facts, located, object);
   if (tls !== undefined) return found('load-balancer', [tls]);
   return ok(
@@ -217,89 +232,24 @@ function ingress(facts: Facts, located: Located, object: Ingress): LinkResult {
   );
 }
 
-function notHttpCure(facts: Facts, located: Located) {
-  const port = located.port;
-  const fits = facts.objects.services.filter(
-    (s) => s.spec?.ports?.some((p) => p.port === port) === true && pathOf(s) !== 'default/kubernetes',
-  );
-  const home = located.ingress === undefined ? facts.namespace : namespaceOf(located.ingress);
-  const service =
-    fits.find((s) => namespaceOf(s) === home) ?? fits.find((s) => namespaceOf(s) === facts.namespace) ?? fits[0];
-  if (service === undefined) return [note('give the server a LoadBalancer Service, or use kubectl port-forward')];
+function notHttpCure(facts: Facts, located: Located, object: Ingress) {
+  const inner = allBackends(object)
+    .map(({ backend }) => ({ backend, service: serviceOf(facts, namespaceOf(object), backend.service?.name ?? '') }))
+    .find((x) => x.service !== undefined);
+  const service = inner?.service;
+  const wanted = inner?.backend.service?.port;
+  const port = service?.spec?.ports?.find((p) => p.port === wanted?.number || p.name === wanted?.name)?.port;
+  if (service === undefined || port === undefined)
+    return [note('give the server a LoadBalancer Service, or use kubectl port-forward')];
+  const instead = (host: string) =>
+    facts.target.text.replace(new RegExp(`${located.host.replaceAll('.', '\\.')}(:\\d+)?`), `${host}:${port}`);
+  const lasting = `kubectl -n ${namespaceOf(service)} patch service ${nameOf(service)} -p '{"spec":{"type":"LoadBalancer"}}'`;
+  if (facts.source.at === 'pod')
+    return [note(`inside the cluster use ${instead(`${nameOf(service)}.${namespaceOf(service)}`)}`)];
   return [
     command(`kubectl -n ${namespaceOf(service)} port-forward svc/${nameOf(service)} ${port}:${port}`),
-    note(
-      `and connect to ${facts.target.text.replace(located.host, 'localhost')}; for clients that stay, a Service of type LoadBalancer: kubectl -n ${namespaceOf(service)} patch service ${nameOf(service)} -p '{"spec":{"type":"LoadBalancer"}}'`,
-    ),
+    note(`and connect to ${instead('localhost')}; for clients that stay, a Service of type LoadBalancer: ${lasting}`),
   ];
-}
-
-interface Route {
-  readonly ingress: Ingress;
-  readonly field: string;
-  readonly backend: IngressBackend;
-}
-
-const hostMatches = (rule: string | undefined, host: string): boolean =>
-  rule === undefined ||
-  rule === '' ||
-  rule === host ||
-  (rule.startsWith('*.') && host.endsWith(rule.slice(1)) && !host.slice(0, -rule.length + 1).includes('.'));
-
-function allBackends(object: Ingress): readonly Route[] {
-  const rules = (object.spec?.rules ?? []).flatMap((r, i) =>
-    (r.http?.paths ?? []).map((p, j) => ({
-      ingress: object,
-      field: `spec.rules[${i}].http.paths[${j}].backend`,
-      backend: p.backend,
-    })),
-  );
-  const fallback = object.spec?.defaultBackend;
-  return fallback === undefined
-    ? rules
-    : [...rules, { ingress: object, field: 'spec.defaultBackend', backend: fallback }];
-}
-
-/** The longest path among all Ingresses that have the host. */
-function routeOf(facts: Facts, host: string, path: string, first: Ingress): Route | undefined {
-  let best: (Route & { rank: number }) | undefined;
-  const all = [
-    first,
-    ...facts.objects.ingresses.filter((i) => i !== first && i.spec?.rules?.some((r) => r.host === host)),
-  ];
-  for (const object of all)
-    for (const [i, rule] of (object.spec?.rules ?? []).entries()) {
-      if (!hostMatches(rule.host, host)) continue;
-      for (const [j, p] of (rule.http?.paths ?? []).entries()) {
-        const prefix = (p.path ?? '/').replace(/\/$/, '');
-        const fits =
-          p.pathType === 'Exact' ? path === p.path : path === prefix || path.startsWith(`${prefix}/`) || prefix === '';
-        const rank = prefix.length * 2 + (p.pathType === 'Exact' ? 1 : 0) + (rule.host === host ? 1000 : 0);
-        if (fits && (best === undefined || rank > best.rank))
-          best = { ingress: object, field: `spec.rules[${i}].http.paths[${j}].backend`, backend: p.backend, rank };
-      }
-    }
-  if (best !== undefined) return best;
-  return first.spec?.defaultBackend === undefined
-    ? undefined
-    : { ingress: first, field: 'spec.defaultBackend', backend: first.spec.defaultBackend };
-}
-
-/** The Service that an Ingress leads to, for the links that follow. */
-export function ingressService(
-  facts: Facts,
-  located: Located,
-): { service: NonNullable<Located['service']>; port: number } | undefined {
-  if (located.via !== 'ingress' || located.ingress === undefined) return undefined;
-  const path = (facts.target.kind === 'address' ? (facts.target.path ?? '/') : '/').replace(/\?.*$/, '');
-  const route = routeOf(facts, located.host, path, located.ingress) ?? allBackends(located.ingress)[0];
-  const wanted = route?.backend.service;
-  const service =
-    route === undefined || wanted === undefined ? undefined : serviceOf(facts, namespaceOf(route.ingress), wanted.name);
-  const port = service?.spec?.ports?.find(
-    (p) => p.port === wanted?.port?.number || (wanted?.port?.name !== undefined && p.name === wanted.port.name),
-  );
-  return service === undefined || port === undefined ? undefined : { service, port: port.port };
 }
 
 function backendMissing(facts: Facts, object: Ingress, field: string, backend: IngressBackend): Finding | undefined {
@@ -352,16 +302,37 @@ function tlsSecret(facts: Facts, located: Located, object: Ingress): Finding | u
   if (wanted === undefined) return undefined;
   const namespace = namespaceOf(object);
   const secret = facts.objects.secrets.find((s) => s.name === wanted && s.namespace === namespace);
-  if (secret?.type === 'kubernetes.io/tls') return undefined;
+  const said = secretEvent(facts, object, wanted);
+  // What is in a Secret is not read: that it cannot serve, its controller said, and the handshake showed.
+  const shown = outcomeOf(facts.main).result?.tls?.outcome;
+  if (secret !== undefined && shown === 'ok') return undefined;
+  if (secret?.type === 'kubernetes.io/tls' && said === undefined) return undefined;
+  if (secret !== undefined && said === undefined && isOurs(object, facts.objects.ingressClasses)) return undefined;
   const make = `openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=${located.host} -addext subjectAltName=DNS:${located.host} -keyout tls.key -out tls.crt && kubectl -n ${namespace} ${secret === undefined ? '' : `delete secret ${wanted} && kubectl -n ${namespace} `}create secret tls ${wanted} --cert=tls.crt --key=tls.key`;
   return finding('IngressTLSSecretMissing', {
     object: fieldOf(object, 'networking.k8s.io/v1', 'Ingress', `spec.tls[${index}].secretName`),
     message:
       secret === undefined
         ? `Ingress ${pathOf(object)} takes its certificate from Secret ${wanted}, which does not exist in namespace ${namespace}`
-        : `Secret ${namespace}/${wanted} of Ingress ${nameOf(object)} is of type ${secret.type}, not kubernetes.io/tls`,
-    evidence: [evidence(`Ingress ${pathOf(object)} spec.tls[${index}].secretName`, wanted)],
+        : (said ??
+          `Secret ${namespace}/${wanted} of Ingress ${nameOf(object)} is of type ${secret.type}, not kubernetes.io/tls`),
+    evidence: [
+      evidence(`Ingress ${pathOf(object)} spec.tls[${index}].secretName`, wanted),
+      ...(said === undefined ? [] : [evidence(`events of Ingress ${pathOf(object)}`, said)]),
+    ],
     cure: [command(make), note('clients must trust it: take a certificate of your own authority where there is one')],
     certainty: located.port === 443 ? 'sure' : 'warning',
   });
+}
+
+/** What the controller said about this Secret: it has no certificate that could be served. */
+function secretEvent(facts: Facts, object: Ingress, secret: string): string | undefined {
+  return facts.objects.events.findLast(
+    (e) =>
+      e.involvedObject.kind === 'Ingress' &&
+      e.involvedObject.name === nameOf(object) &&
+      e.involvedObject.namespace === namespaceOf(object) &&
+      e.reason === 'SecretInvalid' &&
+      e.message?.includes(`${namespaceOf(object)}/${secret}`) === true,
+  )?.message;
 }

@@ -1,7 +1,7 @@
 // The probes of a question: the one that it is, and, when that did not get through, those that tell the way from the server.
 import type { Pod } from '#generated/api/core-v1.ts';
 import { sleep } from '#base/clock.ts';
-import { ingressService } from '../checks/load-balancer.ts';
+import { ingressService } from '../checks/ingress-route.ts';
 import { couldNot, type Facts, type ProbeRun } from '../facts.ts';
 import { backendsOf, type Located, locate } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
