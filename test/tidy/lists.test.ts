@@ -38,6 +38,7 @@ const LISTS: readonly List[] = [
       'core/node-selector.ts': 'what the scheduler asks of a pod and a node',
       'core/pod/tolerations.ts': 'what scheduler and controllers ask of a pod',
       'core/pod/template-hash.ts': 'what controllers ask of a template',
+      'core/pod/resize.ts': 'rules of a subresource, which the API server serves',
     },
   },
   {

@@ -98,6 +98,16 @@ describe('claimErrors', () => {
 });
 
 describe('LimitRanger', () => {
+  it('looks at new pods and at resized ones', () => {
+    const plugin = new LimitRanger({ limitRanges: { listNamespace: () => [] } } as never);
+    const handles = (operation: 'CREATE' | 'UPDATE', subresource: string) =>
+      plugin.handles(operation, '', 'pods', subresource);
+    assert.deepEqual(
+      [handles('CREATE', ''), handles('UPDATE', 'resize'), handles('UPDATE', ''), handles('UPDATE', 'status')],
+      [true, true, false, false],
+    );
+  });
+
   it('refuses in upstream words', () => {
     const plugin = new LimitRanger({ limitRanges: { listNamespace: () => [range({ max: { memory: '1Gi' } })] } });
     assert.throws(

@@ -24,6 +24,8 @@ export class LimitRanger implements AdmissionPlugin {
   }
 
   handles(operation: AdmissionOperation, group: string, resource: string, subresource: string): boolean {
+    // A resize is held to the same limits as a new pod.
+    if (group === '' && resource === 'pods' && subresource === 'resize') return operation === 'UPDATE';
     if (group !== '' || subresource !== '') return false;
     if (resource === 'pods') return operation === 'CREATE';
     return resource === 'persistentvolumeclaims' && (operation === 'CREATE' || operation === 'UPDATE');
