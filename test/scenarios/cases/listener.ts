@@ -1,6 +1,6 @@
 // A pod that is reached, and a server in it that is not.
 import type { Client, Scenario } from '../scenario.ts';
-import { curl, deployment, nginx, pgbouncer, podOf, postgres, program, rolledOut } from '../servers.ts';
+import { curl, nginx, pgbouncer, podOf, postgres, program, rolledOut } from '../servers.ts';
 import { psql, readLine, service, type World } from '../world.ts';
 
 interface Made {
@@ -70,9 +70,12 @@ const listener = (
   },
 });
 
+const ready = (port: number, host = '127.0.0.1') => ({
+  readinessProbe: { exec: { command: ['pg_isready', '-q', '-h', host, '-p', String(port)] }, periodSeconds: 1 },
+});
 const NO_PROBE = { container: { readinessProbe: null } };
-const line = (port: number, host: string) =>
-  `require('net').createServer((s) => s.on('error', () => {}).end('hello\\n')).listen(${host})`.replace(
+const line = (listen: string) =>
+  `require('net').createServer((s) => s.on('error', () => {}).end('hello\\n')).listen(${listen})`.replace(
     'PORT',
     String(port),
   );
@@ -89,15 +92,20 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
       return { field: /containers/ };
     },
   ),
-  listener('NothingListening', 'nginx’s image with a shell that sleeps', 'http', 80, async (world, server) => {
-    await world.apply(
-      deployment(server, 'docker.io/library/nginx:1.22', {
-        port: 80,
-        container: { command: ['sh', '-c', 'sleep 100000'] },
-      }),
-    );
-    return { field: /containers/ };
-  }),
+  listener(
+    'NothingListening',
+    'pgbouncer’s image with a shell that sleeps',
+    'postgres',
+    6432,
+    async (world, server) => {
+      const db = world.word();
+      await postgres(world, db);
+      await world.apply(service(db, { app: db }, [{ port: 5432 }]));
+      await rolledOut(world, db);
+      await pgbouncer(world, server, { DB_HOST: db }, { container: { command: ['sh', '-c'], args: ['sleep 100000'] } });
+      return { field: /containers/ };
+    },
+  ),
   listener(
     'NothingListening',
     'a worker that opens no port',
@@ -131,7 +139,7 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
     { headless: true },
   ),
   listener('ListenerOnLoopback', 'a program that takes its address from HOST', 'line', 7100, async (world, server) => {
-    await program(world, server, 7100, line(7100, '+process.env.PORT, process.env.HOST'), {
+    await program(world, server, 7100, line('+process.env.PORT, process.env.HOST'), {
       ...NO_PROBE,
       env: { HOST: '127.0.0.1', PORT: '7100' },
     });
@@ -152,6 +160,7 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
     const db = world.word();
     await postgres(world, db);
     await world.apply(service(db, { app: db }, [{ port: 5432 }]));
+    await rolledOut(world, db);
     await pgbouncer(world, server, { DB_HOST: db, LISTEN_ADDRESS: '127.0.0.1' });
     return { field: /env\[\d\]\.value$/ };
   }),
@@ -179,12 +188,12 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
     'postgres',
     5432,
     async (world, server) => {
-      await postgres(world, server, { args: ['-p', '5433'], container: { readinessProbe: null } });
+      await postgres(world, server, { args: ['-p', '5433'], container: ready(5433) });
       return { field: /args$/ };
     },
   ),
   listener('ListenerOtherPort', 'PostgreSQL with PGPORT', 'postgres', 5432, async (world, server) => {
-    await postgres(world, server, { env: { PGPORT: '6000' }, container: { readinessProbe: null } });
+    await postgres(world, server, { env: { PGPORT: '6000' }, container: ready(6000) });
     return { field: /env\[\d\]\.value$/ };
   }),
   listener(
@@ -193,7 +202,7 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
     'line',
     8080,
     async (world, server) => {
-      await program(world, server, 8080, line(0, '+process.env.PORT'), { ...NO_PROBE, env: { PORT: '8081' } });
+      await program(world, server, 8080, line('+process.env.PORT'), { ...NO_PROBE, env: { PORT: '8081' } });
       return { field: /env\[0\]\.value$/ };
     },
     { straight: true, incurable: 'the cure makes a new pod, which has another address' },
@@ -208,13 +217,13 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
     'line',
     7200,
     async (world, server) => {
-      await program(world, server, 7200, line(0, "{ host: '::', port: 7200, ipv6Only: true }"), NO_PROBE);
+      await program(world, server, 7200, line("{ host: '::', port: 7200, ipv6Only: true }"), NO_PROBE);
       return undefined;
     },
     { incurable: INTERNAL },
   ),
   listener('ListenerOtherFamily', 'PostgreSQL with listen_addresses=::', 'postgres', 5432, async (world, server) => {
-    await postgres(world, server, { args: ['-c', 'listen_addresses=::'], container: { readinessProbe: null } });
+    await postgres(world, server, { args: ['-c', 'listen_addresses=::'], container: ready(5432, '::1') });
     return { field: /args$/ };
   }),
   listener(
