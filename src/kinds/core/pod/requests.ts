@@ -55,7 +55,7 @@ function mostOf(
   let most: Record<string, string> | undefined;
   for (const name of ['cpu', 'memory']) {
     const has = others.map((o) => o?.[name]).filter((q) => q !== undefined);
-    if (has.length === 0 || has.every((q) => q === asked[name])) continue;
+    if (has.every((q) => q === asked[name])) continue;
     const all = infeasible || asked[name] === undefined ? has : [...has, asked[name]];
     const winner = all.reduce((a, b) => (resourceAmount(name, b) > resourceAmount(name, a) ? b : a));
     if (winner !== asked[name]) (most ??= { ...asked })[name] = winner;
