@@ -88,6 +88,14 @@ export const SUITES: readonly Suite[] = [
   },
   {
     kind: 'tests',
+    name: 'models',
+    why: 'some thousand generated clusters, each explained and walked by a second packet walker; seconds, and it prints the smallest one',
+    timeoutMinutes: 3,
+    groups: [['test/models/**/*.test.ts']],
+    longFactor: 10,
+  },
+  {
+    kind: 'tests',
     name: 'integration',
     why: 'the API server through every transport of the client, and under the real kubectl',
     timeoutMinutes: 4,

@@ -72,7 +72,9 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
     if (first === undefined) return [];
     // An address that is not known might be in a block.
     const isOpen = first.peer.pod === undefined && first.peer.ip === undefined && namesBlocks(first.decision);
-    const isSure = denied.length === all.length && !isOpen;
+    // A policy swallows, where a server would refuse: silence speaks for the reading that denies.
+    const isSilent = outcomeOf(facts.main).connect === 'timeout';
+    const isSure = (denied.length === all.length || isSilent) && !isOpen;
     return [{ backend: b, port, isSure, peers: denied.map((r) => r.peer), ...first }];
   });
   const aimed = backends.filter((b) => arrivalPort(located, b) !== undefined).length;
