@@ -501,8 +501,9 @@ function notProgrammed(facts: Facts, located: Located): Finding | undefined {
         evidence(`EndpointSlices of Service ${pathOf(service)}`, ready.join(', ')),
       ],
       cure: [
+        command(`coracle node exec ${node} -- pkill -KILL -f 'coracle.* agent .*--node ${node}'`),
         note(
-          `restart the service proxy of ${node}: on Coracle end the process of its agent, which the supervisor starts again; elsewhere delete its kube-proxy pod`,
+          `this ends the agent of ${node}, which the supervisor starts again; its pods go on. Where kube-proxy runs, delete its pod on ${node}`,
         ),
         note(`coracle logs ${node}-agent shows why it stopped`),
       ],
