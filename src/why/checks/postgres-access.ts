@@ -112,7 +112,7 @@ function hbaConfigMap(facts: Facts, pod: Pod | undefined) {
 export function setPassword(pod: Pod, superuser: string, statement: string): Cure[] {
   const into = `kubectl -n ${namespaceOf(pod)} exec -i ${nameOf(pod)} -- psql -U ${superuser} -d postgres`;
   return [
-    command(`printf "%s '%s';" ${quote(statement)} "$PGPASSWORD" | ${into}`),
+    command(`printf "%s '%s';" ${quote(statement)} "\${PGPASSWORD:?}" | ${into}`),
     note('PGPASSWORD in your shell is the password that the client uses'),
   ];
 }

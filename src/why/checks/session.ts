@@ -4,7 +4,7 @@ import type { Facts, ProbeRun } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
 import type { Located } from '../locate.ts';
 import { describeRun, type Outcome, outcomeOf } from '../outcome.ts';
-import { nameOf, namespaceOf, ownerOf, ownerField, pathOf, serviceField } from '../pods.ts';
+import { nameOf, namespaceOf, ownerOf, ownerField, pathOf, quote, serviceField } from '../pods.ts';
 import type { Cure, Evidence, LinkName, ObjectField } from '../report.ts';
 import type { Code } from '../codes.ts';
 import { hba, setPassword, superuserOf } from './postgres-access.ts';
@@ -261,6 +261,19 @@ export function meaningOfRejection(code: string | undefined, message: string | u
   )?.means;
 }
 
+/** Postgres asks for a password of roles that do not exist, too, and says so in its log alone. */
+function roleInLog(facts: Facts): Evidence | undefined {
+  const user = facts.target.kind === 'address' ? facts.target.user : undefined;
+  if (!/password authentication failed/.test(outcomeOf(facts.main).result?.handshake?.message ?? '')) return undefined;
+  for (const { namespace, pod, lines } of facts.logs) {
+    const at = lines.findLastIndex((l) => l.includes(`password authentication failed for user "${user}"`));
+    const detail =
+      at < 0 ? undefined : lines.slice(at + 1, at + 3).find((l) => l.includes(`Role "${user}" does not exist`));
+    if (detail !== undefined) return evidence(`log of pod ${namespace}/${pod}`, detail.trim());
+  }
+  return undefined;
+}
+
 export function checkHandshake(facts: Facts, located: Located): LinkResult | undefined {
   return session(facts, located, 'handshake');
 }
@@ -268,8 +281,7 @@ export function checkAuthentication(facts: Facts, located: Located): LinkResult 
   return session(facts, located, 'authentication');
 }
 export function checkDatabase(facts: Facts, located: Located): LinkResult | undefined {
-  const result = session(facts, located, 'database');
-  return result ?? readOnly(facts, located);
+  return readOnly(facts, located) ?? session(facts, located, 'database');
 }
 
 function session(facts: Facts, located: Located, link: LinkName): LinkResult | undefined {
@@ -283,7 +295,8 @@ function session(facts: Facts, located: Located, link: LinkName): LinkResult | u
   const object = serverObject(located);
   if (shake.outcome === 'ready' || shake.outcome === 'auth-wanted') return fine(facts, link, shake.outcome, read, run);
   if (shake.outcome === 'rejected') {
-    const code = meaningOfRejection(shake.code, shake.message);
+    const logged = roleInLog(facts);
+    const code = logged === undefined ? meaningOfRejection(shake.code, shake.message) : 'RoleMissing';
     if (code === undefined) {
       if (link !== 'handshake') return undefined;
       return {
@@ -297,7 +310,8 @@ function session(facts: Facts, located: Located, link: LinkName): LinkResult | u
     // What depends on the client's address is not known from a probe made inside the pod.
     if (!own && (code === 'PgHbaRejected' || code === 'RoleMissing' || code === 'AuthenticationFailed'))
       return undefined;
-    const cause = rejection(facts, located, code, shake.message ?? shake.code ?? '', read, object);
+    const words = logged?.text ?? shake.message ?? shake.code ?? '';
+    const cause = rejection(facts, located, code, words, logged === undefined ? read : [...read, logged], object);
     if (cause.link === 'listener') return link === 'handshake' ? found('handshake', [cause]) : undefined;
     if (cause.link !== link) return before(link, cause.link) ? ok(link, 'the server answered', read) : undefined;
     const extra = link === 'authentication' || link === 'handshake' ? execOnly(facts) : [];
@@ -364,6 +378,10 @@ function rejection(
     case 'PgHbaRejected':
       return hba(facts, located, said, read, object, exec, user, database);
     case 'RoleMissing':
+      if (/not permitted to log in/.test(said) && psql !== undefined)
+        return make(`the role ${user} may not log in: ${quoted}`, [
+          command(`${exec} psql -U ${superuser} -d postgres -c ${quote(`ALTER ROLE "${user}" LOGIN`)}`),
+        ]);
       return make(
         `the server has no user ${user}: ${quoted}`,
         psql === undefined
@@ -460,7 +478,8 @@ function strange(facts: Facts, located: Located, run: ProbeRun, read: readonly E
   const silent = shake.outcome === 'silent';
   void facts;
   return finding(silent ? 'ServerStarting' : 'WrongProtocol', {
-    object: serverObject(located),
+    object:
+      silent || located.service === undefined ? serverObject(located) : serviceField(located.service, 'spec.ports'),
     message: silent
       ? `the server took the connection and says nothing`
       : `the server closed the connection without a word${shake.message === undefined ? '' : `: ${shake.message}`}`,

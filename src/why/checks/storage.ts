@@ -18,7 +18,10 @@ import type { Located } from '../locate.ts';
 import { isReady, isTerminating, nameOf, namespaceOf, ownerField, ownerOf, pathOf } from '../pods.ts';
 import { lastWarning, meantPods } from './pod.ts';
 
-/** Where servers keep their data: by image, the directory and the variable that moves it. */
+/**
+ * Where servers keep their data: by image, the directory and the variable that moves it. The directory is a volume of the image, too:
+ * where nothing is mounted at it itself, the runtime mounts a directory that ends with the pod, over a claim that is mounted above.
+ */
 const SERVERS: readonly { readonly image: RegExp; readonly directory: string; readonly variable?: string }[] = [
   {
     image: /(^|\/)(postgres|postgis|timescaledb|pgvector)[:@-]?/,
@@ -139,7 +142,7 @@ function pendingCure(pod: Pod, claim: Claim, className: string | undefined) {
   const text = yaml(again).trimEnd();
   return [
     command(
-      `kubectl -n ${namespaceOf(claim)} delete pvc ${nameOf(claim)} --wait=false && kubectl -n ${namespaceOf(pod)} delete pod ${nameOf(pod)} --wait=false; kubectl -n ${namespaceOf(claim)} wait --for=delete pvc/${nameOf(claim)} --timeout=60s; kubectl create -f - <<'END'\n${text}\nEND`,
+      `kubectl -n ${namespaceOf(claim)} delete pvc ${nameOf(claim)} --wait=false${pod.spec?.nodeName === undefined ? '' : ` && kubectl -n ${namespaceOf(pod)} delete pod ${nameOf(pod)} --wait=false`}; kubectl -n ${namespaceOf(claim)} wait --for=delete pvc/${nameOf(claim)} --timeout=60s; kubectl create -f - <<'END'\n${text}\nEND`,
     ),
     note(
       'the claim has no volume yet, so nothing is lost; a StatefulSet’s volumeClaimTemplates need the class as well',
@@ -204,7 +207,7 @@ function persistence(facts: Facts, pod: Pod): Finding | undefined {
     const moved = server.variable === undefined ? undefined : c.env?.find((e) => e.name === server.variable)?.value;
     const directory = moved ?? directoryArgument(c.args ?? c.command ?? []) ?? server.directory;
     const mount = (c.volumeMounts ?? [])
-      .filter((m) => isWithin(directory, m.mountPath))
+      .filter((m) => isWithin(directory, m.mountPath) && !isHidden(directory, m.mountPath, server.directory))
       .sort((a, b) => b.mountPath.length - a.mountPath.length)[0];
     const volume = pod.spec?.volumes?.find((v) => v.name === mount?.name);
     const lasting =
@@ -305,6 +308,8 @@ const directoryArgument = (args: readonly string[]): string | undefined => {
     : args.map((a) => /^--(?:datadir|dbpath)=(.*)$/.exec(a)?.[1]).find((v) => v !== undefined);
 };
 
+const isHidden = (directory: string, mount: string, imageVolume: string): boolean =>
+  isWithin(directory, imageVolume) && mount !== imageVolume && isWithin(imageVolume, mount);
 const isWithin = (directory: string, mount: string): boolean =>
   directory === mount || directory.startsWith(`${mount.replace(/\/$/, '')}/`);
 const parentOf = (directory: string): string => directory.replace(/\/[^/]+\/?$/, '') || '/';

@@ -1,8 +1,9 @@
 // The probes of a question: the one that it is, and, when that did not get through, those that tell the way from the server.
 import type { Pod } from '#generated/api/core-v1.ts';
 import { sleep } from '#base/clock.ts';
+import { readBody } from '#machinery/exchange.ts';
 import { ingressService } from '../checks/ingress-route.ts';
-import { couldNot, type Facts, type ProbeRun } from '../facts.ts';
+import { couldNot, type Facts, type PodLog, type ProbeRun } from '../facts.ts';
 import { backendsOf, type Located, locate } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import type { PodFacts } from '../node/facts.ts';
@@ -177,11 +178,14 @@ export async function followUp(
         )
       : undefined;
   const hba = /pg_hba/.test(said) ? readHba(deps, located, signal) : undefined;
+  // Postgres tells the client nothing of a role that does not exist; its log does.
+  const log = /password authentication failed/.test(said) ? readServerLog(deps, located) : undefined;
   const after = main === undefined || outcome.connected ? known.sight : lookAgain(deps, known, located, pods, signal);
-  const [found, s, lines, sight, sockets] = await Promise.all([
+  const [found, s, lines, logged, sight, sockets] = await Promise.all([
     closer,
     secure,
     hba,
+    log,
     after,
     readSockets(deps, known, pods, signal),
   ]);
@@ -192,6 +196,7 @@ export async function followUp(
     sockets,
     ...(s === undefined ? {} : { withTls: s }),
     ...(lines === undefined ? {} : { hba: lines }),
+    ...(logged === undefined ? {} : { logs: [...known.logs, logged] }),
   };
 }
 
@@ -306,6 +311,20 @@ export async function readAuthority(deps: AskDeps, facts: Facts, signal: AbortSi
     asked.then((t): { text: string } | Cannot => (typeof t === 'string' ? { text: t } : t)),
   );
   return 'text' in text ? text.text : undefined;
+}
+
+/** The failed log-in is among the last. */
+const LOG_LINES = 50;
+
+async function readServerLog(deps: AskDeps, located: Located): Promise<PodLog | undefined> {
+  const pod = located.backends.find((b) => b.endpoint === 'ready')?.pod ?? located.backends[0]?.pod;
+  const container = pod?.spec?.containers[0]?.name;
+  if (pod === undefined || container === undefined) return undefined;
+  const path = `/api/v1/namespaces/${namespaceOf(pod)}/pods/${nameOf(pod)}/log?container=${container}&tailLines=${LOG_LINES}`;
+  const answer = await deps.client.raw('GET', path);
+  const text = Buffer.from(await readBody(answer.body)).toString('utf8');
+  if (answer.status !== 200) return undefined;
+  return { namespace: namespaceOf(pod), pod: nameOf(pod), container, previous: false, lines: text.split('\n') };
 }
 
 async function readHba(deps: AskDeps, located: Located, signal: AbortSignal): Promise<readonly string[] | undefined> {

@@ -75,10 +75,7 @@ const ready = (port: number, host = '127.0.0.1') => ({
 });
 const NO_PROBE = { container: { readinessProbe: null } };
 const line = (listen: string) =>
-  `require('net').createServer((s) => s.on('error', () => {}).end('hello\\n')).listen(${listen})`.replace(
-    'PORT',
-    String(port),
-  );
+  `require('net').createServer((s) => s.on('error', () => {}).end('hello\\n')).listen(${listen})`;
 const INTERNAL = 'pods that run keep their program until the owner changes it by hand';
 
 export const LISTENER_SCENARIOS: readonly Scenario[] = [
