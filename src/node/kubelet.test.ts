@@ -353,4 +353,66 @@ describe('Kubelet', () => {
     assert.equal(cgroups.exists('/test/kubepods/poduid-p'), false);
     await stop();
   });
+
+  describe('a pod that wants other resources', () => {
+    const asking = (cpu: string) => container('c', { resources: { requests: { cpu } } });
+    const conditionOf = (of: Pod, type: string) => of.status?.conditions?.find((c) => c.type === type);
+    type Bed = Awaited<ReturnType<typeof startKubelet>>;
+    const want = async ({ api, clock, pod }: Bed, cpu: string, generation: number, name = 'p') => {
+      const before = pod(name);
+      const spec = { ...before.spec!, containers: [asking(cpu)] };
+      api.put(pods, { ...before, metadata: { ...before.metadata, generation }, spec });
+      await clock.step(100);
+    };
+
+    it('has them at once, in the same container, when there is room', async () => {
+      const bed = await startKubelet();
+      await bed.run({ containers: [asking('1')] });
+      await want(bed, '3', 2);
+      const [status] = bed.pod().status!.containerStatuses!;
+      assert.deepEqual([status!.resources, status!.allocatedResources], [{ requests: { cpu: '3' } }, { cpu: '3' }]);
+      assert.deepEqual(started(bed.runtime.calls), ['c']);
+      assert.equal(bed.cgroups.groups.get('/test/kubepods/burstable/poduid-p')?.cpuShares, 3072);
+      // The double of the API keeps the patch's directive where the real one removes the condition.
+      assert.notEqual(conditionOf(bed.pod(), 'PodResizeInProgress')?.status, 'True');
+      await bed.stop();
+    });
+
+    it('waits until another has left, and does not wait any longer', async () => {
+      const bed = await startKubelet();
+      await bed.run({ containers: [asking('1')] });
+      await bed.run({ containers: [asking('2')] }, 'other');
+      await want(bed, '3', 2);
+      const pending = conditionOf(bed.pod(), 'PodResizePending');
+      assert.deepEqual(
+        [pending?.reason, pending?.message, pending?.observedGeneration],
+        ['Deferred', "Node didn't have enough resource: cpu, requested: 3000, used: 2000, capacity: 4000", 2],
+      );
+      assert.deepEqual(bed.pod().status!.containerStatuses![0]!.allocatedResources, { cpu: '1' });
+      const other = bed.pod('other');
+      bed.api.put(pods, {
+        ...other,
+        metadata: { ...other.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 1 },
+      });
+      await bed.clock.step(5000);
+      assert.deepEqual(bed.pod().status!.containerStatuses![0]!.allocatedResources, { cpu: '3' });
+      await bed.stop();
+    });
+
+    it('is not taken when the node is full of what others were given', async () => {
+      const bed = await startKubelet();
+      await bed.run({ containers: [asking('3')] });
+      await bed.run({ containers: [asking('2')] }, 'late');
+      const { phase, reason, message } = bed.pod('late').status!;
+      assert.deepEqual(
+        [phase, reason, message],
+        [
+          'Failed',
+          'OutOfcpu',
+          "Pod was rejected: Node didn't have enough resource: cpu, requested: 2000, used: 3000, capacity: 4000",
+        ],
+      );
+      await bed.stop();
+    });
+  });
 });

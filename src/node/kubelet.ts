@@ -231,6 +231,7 @@ class RunningKubelet implements Kubelet {
       clock,
       log,
       events,
+      metrics: deps.metrics,
       nodeName: options.nodeName,
       options: eviction,
       rootDir: options.rootDir,

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { Pod, PodSpec } from '#generated/api/core-v1.ts';
 import { SteppedClock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
+import { MetricsRegistry } from '#base/metrics.ts';
 import { FakeCgroups } from '#host/cgroups.ts';
 import { Eviction, type EvictionRequest } from './eviction.ts';
 import type { EvictionOptions } from './thresholds.ts';
@@ -14,6 +15,7 @@ const CAPACITY = 1000 * MI;
 function startEviction(options: EvictionOptions) {
   const clock = new SteppedClock();
   const cgroups = new FakeCgroups();
+  const metrics = new MetricsRegistry();
   const pods: Pod[] = [];
   const evicted = new Map<string, EvictionRequest>();
   const events: string[] = [];
@@ -26,6 +28,7 @@ function startEviction(options: EvictionOptions) {
     clock,
     log: silentLog,
     events: { event: (_about, _ref, _type, reason, message) => void events.push(`${reason}: ${message}`) },
+    metrics,
     nodeName: 'n',
     options,
     runtime: { imageFsInfo: async () => [], listContainerStats: async () => [] } as never,
@@ -54,6 +57,7 @@ function startEviction(options: EvictionOptions) {
   const running = eviction.run(stop.signal);
   return {
     clock,
+    metrics,
     node,
     events,
     evicted,
@@ -93,6 +97,7 @@ describe('Eviction', () => {
       graceSeconds: 1,
       disrupted: true,
     });
+    assert.match([...bed.metrics.print()].join(''), /^kubelet_evictions\{eviction_signal="memory.available"\} 1$/m);
     assert.equal(bed.events[0], 'EvictionThresholdMet: Attempting to reclaim memory');
     assert.match(bed.events[1]!, /^Evicted: The node was low on resource: memory/);
     await bed.stop();

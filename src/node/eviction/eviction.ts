@@ -4,6 +4,7 @@ import type { Node, Pod } from '#generated/api/core-v1.ts';
 import { nodes as nodesRef, pods as podsRef } from '#generated/resources.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { MetricsRegistry } from '#base/metrics.ts';
 import type { EventRecorder } from '#client/client.ts';
 import { podText } from '../pods/containers.ts';
 import { measurePods, type MeasureDeps, observe } from './measure.ts';
@@ -30,6 +31,14 @@ const CLEANUP_LOOK_MS = 1_000;
 /** What upstream leaves a pod that has to go at once. */
 const IMMEDIATE_GRACE_SECONDS = 1;
 
+const EVICTIONS_HELP = 'Cumulative number of pod evictions by eviction signal';
+
+/** Upstream's names for limits of the pods' own. */
+function limitSignal(message: string): string {
+  if (message.startsWith('Usage of EmptyDir')) return 'emptydirfs.limit';
+  return message.startsWith('Pod ') ? 'ephemeralpodfs.limit' : 'ephemeralcontainerfs.limit';
+}
+
 export interface EvictionRequest {
   readonly message: string;
   readonly graceSeconds: number;
@@ -41,6 +50,7 @@ export interface EvictionDeps extends MeasureDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly events: EventRecorder;
+  readonly metrics: MetricsRegistry;
   readonly nodeName: string;
   readonly options: EvictionOptions;
   /** Pods of this node that are not at their end. */
@@ -107,7 +117,8 @@ export class Eviction {
       const usage = usageOf(pod);
       const message = usage === undefined ? undefined : brokenStorageLimit(pod, usage);
       return (
-        message !== undefined && this.#evict(pod, { message, graceSeconds: IMMEDIATE_GRACE_SECONDS, disrupted: false })
+        message !== undefined &&
+        this.#evict(pod, { message, graceSeconds: IMMEDIATE_GRACE_SECONDS, disrupted: false }, limitSignal(message))
       );
     });
   }
@@ -126,7 +137,8 @@ export class Eviction {
     const usageOf = await measurePods(pods, () => isDisk, this.#deps);
     for (const pod of rankPods(pods, resource, usageOf)) {
       const message = evictionMessage(resource, pod, usageOf(pod), this.#state.due, observations);
-      if (this.#evict(pod, { message, graceSeconds: this.#graceFor(worst, pod), disrupted: true })) return [pod];
+      const request = { message, graceSeconds: this.#graceFor(worst, pod), disrupted: true };
+      if (this.#evict(pod, request, worst.signal)) return [pod];
     }
     log.warn('no pod can be evicted from this node', { resource });
     return [];
@@ -138,13 +150,14 @@ export class Eviction {
     return Math.max(1, Math.min(longest, pod.spec?.terminationGracePeriodSeconds ?? 30));
   }
 
-  #evict(pod: Pod, request: EvictionRequest): boolean {
+  #evict(pod: Pod, request: EvictionRequest, signal: string): boolean {
     if (isCritical(pod)) {
       this.#deps.log.warn('a critical pod is not evicted', { pod: podText(pod) });
       return false;
     }
     this.#deps.events.event(pod, podsRef, 'Warning', 'Evicted', request.message);
     this.#deps.log.info('evicting a pod', { pod: podText(pod), why: request.message });
+    this.#deps.metrics.counter('kubelet_evictions', EVICTIONS_HELP, { eviction_signal: signal }).inc();
     this.#deps.evict(pod, request);
     return true;
   }

@@ -139,7 +139,8 @@ export class PodWorker {
 
   /** The pod with what it was given, while the node has it: from its admission until nothing of it runs. */
   get taken(): Pod | undefined {
-    const pod = this.#pod ?? this.#last;
+    // One deleted by force holds no place any more, though it takes its moment to end: the scheduler sees it so too.
+    const pod = this.#pod;
     if (pod === undefined || this.#terminated || isTerminalPhase(pod)) return undefined;
     return this.#isAdmitted || this.#runtime().sandboxes.length > 0 ? this.#deps.resizer.allocated(pod) : undefined;
   }
