@@ -9,6 +9,8 @@ export class FakeProxy implements Proxy {
   readonly commands: string[] = [];
   /** What is wrong with a configuration. */
   complain: (configuration: ProxyConfiguration) => string | undefined = () => undefined;
+  /** What a new process waits for. */
+  slow: Promise<void> | undefined;
   /** Thrown by the next call that reaches the program. */
   failure: Error | undefined;
 
@@ -19,6 +21,7 @@ export class FakeProxy implements Proxy {
 
   async replace(configuration: ProxyConfiguration): Promise<void> {
     this.#fail();
+    await this.slow;
     this.starts.push(configuration);
     this.configuration = configuration;
   }

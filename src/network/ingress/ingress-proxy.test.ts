@@ -180,6 +180,24 @@ describe('IngressProxy', () => {
     assert.equal(node.proxy.starts.length, 1, 'it is tried again');
   });
 
+  it('stops behind a process that is being started, and looks at nothing afterwards', async (t) => {
+    const node = await running(t);
+    const begun = Promise.withResolvers<void>();
+    node.proxy.slow = begun.promise;
+    node.api.put(ingresses, makeIngress('b', { routes: { 'b.example/': 'web' } }));
+    await node.pass(700);
+    let stopped = false;
+    const stop = node.ingress.stop().then(() => (stopped = true));
+    await node.pass();
+    assert.deepEqual([node.proxy.starts.length, stopped], [1, false]);
+    begun.resolve();
+    await stop;
+    assert.equal(node.proxy.starts.length, 2);
+    node.proxy.configuration = undefined;
+    await node.pass(10_000);
+    assert.equal(node.proxy.starts.length, 2);
+  });
+
   it('adopts the process that an earlier agent left', async (t) => {
     const node = await running(t);
     await node.ingress.stop();

@@ -16,6 +16,7 @@ import { buildIngressModel, type IngressModel, servicesOf } from '#netmodel/ingr
 import { CERTIFICATES_SECRET, certificateEntry, DEFAULT_CERTIFICATE } from '#netmodel/ingress-certificates.ts';
 import { type ProxyConfiguration, proxyConfiguration, type ProxyPlace } from '#netmodel/ingress-haproxy.ts';
 import { assignSlots, slotCommands, type Slots } from '#netmodel/ingress-slots.ts';
+import { indexByService, slicesOf } from '../slices-of-service.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { acceptedOf } from './accepted.ts';
 import { type Proxy, ProgramMissing } from './haproxy.ts';
@@ -46,7 +47,6 @@ const RELOAD_PAUSE_MS = 500;
 /** How often the process is looked at. */
 const WATCH_MS = 2_000;
 const RETRY = { baseMs: 500, maxMs: 30_000 } as const;
-const SLICES_OF_SERVICE = 'service';
 /** Ingresses that are told when no proxy can run. */
 const MOST_TOLD = 20;
 
@@ -71,6 +71,8 @@ export class IngressProxy implements Component {
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #watch: Timer | undefined;
   #working = false;
+  /** The work under way, or the last one. It never rejects. */
+  #running: Promise<void> | undefined;
   #again = false;
   #started = false;
   #stopped = false;
@@ -84,7 +86,7 @@ export class IngressProxy implements Component {
   /** Subscribes; the proxy follows when there is something to serve. */
   async start(signal: AbortSignal): Promise<void> {
     const { ingresses, services, slices } = this.#deps;
-    slices.addIndex(SLICES_OF_SERVICE, (slice) => [serviceKeyOf(slice) ?? '']);
+    indexByService(slices);
     for (const informer of [ingresses, services, slices]) await unlessAborted(informer.whenSynced(), signal);
     this.#started = true;
     this.#unsubscribe.push(
@@ -102,6 +104,8 @@ export class IngressProxy implements Component {
     this.#stopped = true;
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#timer?.timer.cancel();
+    // A process that is being started is the next agent's to know.
+    await this.#running;
     this.#watch?.cancel();
   }
 
@@ -139,7 +143,7 @@ export class IngressProxy implements Component {
     this.#timer?.timer.cancel();
     const timer = clock.setTimer(delayMs, () => {
       this.#timer = undefined;
-      void this.#work();
+      this.#running = this.#work();
     });
     this.#timer = { timer, atMs };
   }
@@ -247,7 +251,7 @@ export class IngressProxy implements Component {
       ingresses: kept,
       classes: this.#openMore().classes.list(),
       service: (key) => services.get(key),
-      slices: (key) => slices.byIndex(SLICES_OF_SERVICE, key),
+      slices: (key) => slicesOf(slices, key),
       certificate: (secret) =>
         known.has(certificateEntry(secret))
           ? { usable: true }

@@ -12,6 +12,8 @@ export class FakeCard implements Card {
   /** Address → when it expires, monotonic. */
   readonly #until = new Map<string, number>();
   announcements = 0;
+  /** Thrown by the next call that takes addresses away. */
+  failure: Error | undefined;
 
   constructor(clock: Clock, neighbours: Neighbours) {
     this.#clock = clock;
@@ -33,6 +35,10 @@ export class FakeCard implements Card {
   }
 
   async drop(ips: readonly string[]): Promise<void> {
+    if (ips.length === 0) return;
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw failure;
     for (const ip of ips) this.#until.delete(ip);
   }
 

@@ -6,9 +6,8 @@ import { services as serviceResource } from '#generated/resources.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { describeError, type Log } from '#base/log.ts';
 import type { EventRecorder, Informer } from '#client/client.ts';
-import { serviceKeyOf } from '#netmodel/names.ts';
 import { countLocalEndpoints } from '#netmodel/services.ts';
-import { SLICES_OF_SERVICE } from '../proxy/service-proxy.ts';
+import { indexByService, slicesOf } from '../slices-of-service.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { healthCheckAnswer, healthCheckPort } from './health-check.ts';
 
@@ -55,7 +54,7 @@ export class HealthCheckPorts {
 
   async start(signal: AbortSignal): Promise<void> {
     const { services, slices } = this.#deps;
-    slices.addIndex(SLICES_OF_SERVICE, (slice) => [serviceKeyOf(slice) ?? '']);
+    indexByService(slices);
     for (const informer of [services, slices]) await unlessAborted(informer.whenSynced(), signal);
     this.#unsubscribe = services.subscribe(({ key }) => this.#check(key));
     await this.#work;
@@ -63,8 +62,9 @@ export class HealthCheckPorts {
 
   async stop(): Promise<void> {
     this.#unsubscribe?.();
-    this.#retry?.cancel();
     await this.#work;
+    // Last: what was under way may have found a port taken.
+    this.#retry?.cancel();
     for (const key of [...this.#open.keys()]) await this.#close(key);
   }
 
@@ -105,7 +105,7 @@ export class HealthCheckPorts {
     const about = { namespace: service.metadata.namespace!, name: service.metadata.name! };
     const server = createServer((request, response) => {
       request.resume();
-      const count = countLocalEndpoints(slices.byIndex(SLICES_OF_SERVICE, key), nodeName);
+      const count = countLocalEndpoints(slicesOf(slices, key), nodeName);
       const { status, headers, body } = healthCheckAnswer(about, count, isProxyHealthy());
       response
         .writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })

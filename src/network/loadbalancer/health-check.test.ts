@@ -77,27 +77,38 @@ const eventually = async (port: number, want: string): Promise<void> => {
   assert.equal(answer, want);
 };
 
+/** Ports of node `one`, and what they tell. */
+function makePorts(onEvent: () => void = () => {}) {
+  const api = new TestApi();
+  const clock = new SteppedClock();
+  const client = createClient({
+    transport: createInProcessTransport(api.exchange, { name: 'node', groups: [] }),
+    clock,
+    userAgent: 'test',
+  });
+  const informers = createInformers({ client, clock, random: new SeededRandom(1), log: silentLog }, { freeze: true });
+  const said: string[] = [];
+  const ports = new HealthCheckPorts({
+    services: informers.informer(services),
+    slices: informers.informer(endpointslices),
+    clock,
+    log: silentLog,
+    events: {
+      event: (_about, _ref, _type, reason, message) => {
+        said.push(`${reason}: ${message}`);
+        onEvent();
+      },
+    },
+    nodeName: 'one',
+    nodeIPs: ['127.0.0.1'],
+    isProxyHealthy: () => true,
+  });
+  return { api, clock, informers, said, ports };
+}
+
 describe('HealthCheckPorts', () => {
   it('opens, answers, moves and closes with the service, and waits for a port that is taken', async () => {
-    const api = new TestApi();
-    const clock = new SteppedClock();
-    const client = createClient({
-      transport: createInProcessTransport(api.exchange, { name: 'node', groups: [] }),
-      clock,
-      userAgent: 'test',
-    });
-    const informers = createInformers({ client, clock, random: new SeededRandom(1), log: silentLog }, { freeze: true });
-    const said: string[] = [];
-    const ports = new HealthCheckPorts({
-      services: informers.informer(services),
-      slices: informers.informer(endpointslices),
-      clock,
-      log: silentLog,
-      events: { event: (_about, _ref, _type, reason, message) => void said.push(`${reason}: ${message}`) },
-      nodeName: 'one',
-      nodeIPs: ['127.0.0.1'],
-      isProxyHealthy: () => true,
-    });
+    const { api, clock, informers, said, ports } = makePorts();
     const [first, second] = [await freePort(), await freePort()];
     api.put(services, makeService({ healthCheckNodePort: first }));
     const signal = new AbortController().signal;
@@ -130,6 +141,26 @@ describe('HealthCheckPorts', () => {
     await clock.step(100);
     await eventually(second, 'ECONNREFUSED');
     await ports.stop();
+    await informers.stop();
+  });
+
+  it('opens nothing once it is stopped, though a port was found taken while it stopped', async () => {
+    let stopped: Promise<void> | undefined;
+    const { api, clock, informers, ports } = makePorts(() => (stopped = ports.stop()));
+    const port = await freePort();
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+    const signal = new AbortController().signal;
+    const started = Promise.all([informers.start(signal), ports.start(signal)]);
+    await clock.step(100);
+    await started;
+    api.put(services, makeService({ healthCheckNodePort: port }));
+    await clock.step(100);
+    for (let i = 0; i < 100 && stopped === undefined; i++) await clock.step(1);
+    await stopped!;
+    await new Promise<void>((resolve) => other.close(() => resolve()));
+    await clock.step(20_000);
+    for (let i = 0; i < 20; i++) assert.equal(await ask(port), 'ECONNREFUSED');
     await informers.stop();
   });
 });

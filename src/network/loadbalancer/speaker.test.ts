@@ -280,6 +280,17 @@ describe('Speaker', () => {
     await world.end();
   });
 
+  it('takes an address away that stayed because the card could not be changed', async () => {
+    const world = await makeWorld(...all(0));
+    const ip = IPS[0]!;
+    const [holder] = world.holders(ip);
+    world.cards.get(holder!)!.failure = new Error('the kernel was busy');
+    world.api.remove(services, 'db/s0');
+    await world.pass(1_200);
+    assert.deepEqual(world.holders(ip), []);
+    await world.end();
+  });
+
   it('says in its lease what it has, and belongs to its node', async () => {
     const world = await makeWorld(...all(0, 1, 2, 3, 4, 5));
     await world.pass(2_000);

@@ -24,7 +24,7 @@ import {
   SPEAKER_NAMESPACE,
 } from '#netmodel/load-balancers.ts';
 import { serviceKeyOf } from '#netmodel/names.ts';
-import { SLICES_OF_SERVICE } from '../proxy/service-proxy.ts';
+import { indexByService, slicesOf } from '../slices-of-service.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import type { Card } from './card.ts';
 import { LEASE_MS, Liveness, RENEW_MS } from './liveness.ts';
@@ -64,6 +64,8 @@ export class Speaker {
   #ranks: ReadonlyMap<string, readonly string[]> | undefined;
   /** What is on the card. */
   #held: ReadonlySet<string> = new Set();
+  /** Addresses that are to go and may still be on the card. */
+  readonly #leaving = new Set<string>();
   #announcements = 0;
   #ticks = 0;
   #tick: Timer | undefined;
@@ -89,7 +91,7 @@ export class Speaker {
 
   async start(signal: AbortSignal): Promise<void> {
     const { services, slices, nodes, leases: speakers, card } = this.#deps;
-    slices.addIndex(SLICES_OF_SERVICE, (slice) => [serviceKeyOf(slice) ?? '']);
+    indexByService(slices);
     for (const informer of [services, slices, nodes, speakers]) await unlessAborted(informer.whenSynced(), signal);
     this.#held = new Set(await card.held());
     this.#unsubscribe.push(
@@ -121,7 +123,7 @@ export class Speaker {
     const addresses =
       service === undefined || !isOwnLoadBalancer(service)
         ? []
-        : balancedAddresses(service, slices.byIndex(SLICES_OF_SERVICE, key)).filter(({ ip }) => this.#isInRange(ip));
+        : balancedAddresses(service, slicesOf(slices, key)).filter(({ ip }) => this.#isInRange(ip));
     if (addresses.length === 0 && !this.#addresses.has(key)) return;
     if (addresses.length === 0) this.#addresses.delete(key);
     else this.#addresses.set(key, addresses);
@@ -158,7 +160,7 @@ export class Speaker {
   #onTick(): void {
     if (this.#stopped) return;
     this.#ticks++;
-    const isNeeded = this.#addresses.size > 0 || this.#held.size > 0 || this.#ownLease() !== undefined;
+    const isNeeded = this.#addresses.size + this.#held.size + this.#leaving.size > 0 || this.#ownLease() !== undefined;
     this.#tick = isNeeded ? this.#deps.clock.setTimer(RENEW_MS, () => this.#onTick()) : undefined;
     if (!isNeeded) return;
     const now = this.#deps.clock.monotonic();
@@ -204,7 +206,8 @@ export class Speaker {
     }
     if (inContact) this.#hasRivals = hasRivals;
     const gained = [...wanted].filter((ip) => !this.#held.has(ip));
-    const lost = [...this.#held].filter((ip) => !wanted.has(ip));
+    const lost = [...new Set([...this.#held, ...this.#leaving])].filter((ip) => !wanted.has(ip));
+    this.#leaving.clear();
     const living = inContact ? [...new Set([...ranks.values()].flat())].filter(lives).sort().join() : '';
     const isNews = gained.length > 0 || living !== this.#living;
     if (isNews) this.#announcements = ANNOUNCEMENTS;
@@ -228,6 +231,7 @@ export class Speaker {
       if (announce) await card.announce();
     } catch (error) {
       // What is wanted is put there again when it is prolonged.
+      for (const ip of lost) this.#leaving.add(ip);
       log.error('load balancer addresses could not be set', { error: describeError(error) });
     }
   }

@@ -10,12 +10,14 @@ import { Elements } from '#netmodel/elements.ts';
 import { type Family, isOfFamily, partName } from '#netmodel/family.ts';
 import { serviceKeyOf } from '#netmodel/names.ts';
 import type { HostPort, LocalPod } from '#netmodel/node-network.ts';
+import { podCIDRsOf } from '#netmodel/pod-network.ts';
 import { type Element, elementKey } from '#netmodel/rules.ts';
 import { SERVICE_TABLE, ServiceElements, serviceTable } from '#netmodel/service-rules.ts';
 import { type ServicePortModel, servicePorts, type Target, ZONE_LABEL } from '#netmodel/services.ts';
 import type { Run } from '#host/process.ts';
 import type { Nft } from '../nftables/nft.ts';
 import { TableSync } from '../nftables/table-sync.ts';
+import { indexByService, slicesOf } from '../slices-of-service.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { Conntrack } from './conntrack.ts';
 
@@ -38,9 +40,6 @@ export interface ServiceProxyDeps {
   readonly serviceCIDR: string;
   readonly dnsAddress: string;
 }
-
-/** Index of EndpointSlices by their service. */
-export const SLICES_OF_SERVICE = 'service';
 
 export class ServiceProxy {
   readonly name: string;
@@ -87,7 +86,7 @@ export class ServiceProxy {
 
   async start(signal: AbortSignal): Promise<void> {
     const { services, slices, nodes, pods } = this.#deps;
-    slices.addIndex(SLICES_OF_SERVICE, (slice) => [serviceKeyOf(slice) ?? '']);
+    indexByService(slices);
     for (const informer of [services, slices, nodes, pods]) await unlessAborted(informer.whenSynced(), signal);
     this.#unsubscribe.push(
       services.subscribe(({ key }) => this.#changed(key)),
@@ -201,8 +200,7 @@ export class ServiceProxy {
     const { services, slices, dnsAddress, log } = this.#deps;
     const node = { name: this.#deps.nodeName, zone: this.#zone };
     const service = services.get(key);
-    const ports =
-      service === undefined ? [] : servicePorts(service, slices.byIndex(SLICES_OF_SERVICE, key), node, this.#family);
+    const ports = service === undefined ? [] : servicePorts(service, slicesOf(slices, key), node, this.#family);
     const present = new Set(ports.map(portIdentity));
     const before = this.#ports.get(key) ?? [];
     for (const port of before) if (!present.has(portIdentity(port))) this.#model.forget(port);
@@ -252,10 +250,6 @@ function portIdentity(port: ServicePortModel): string {
   return `${port.key}/${port.protocol}`;
 }
 
-export function podCIDRsOf(node: Node): readonly string[] {
-  return node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR]);
-}
-
 function hostPortElements(ips: readonly string[], ports: readonly HostPort[], family: Family): Element[] {
   const ip = ips.find((i) => isOfFamily(i, family));
   if (ip === undefined || ports.length === 0) return [];
@@ -271,7 +265,7 @@ function hostPortElements(ips: readonly string[], ports: readonly HostPort[], fa
 }
 
 /** The host ports a pod's manifest asks for; init containers count when they stay (native sidecars). */
-export function hostPortsOf(pod: Pod): HostPort[] {
+function hostPortsOf(pod: Pod): HostPort[] {
   const staying = (pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === 'Always');
   return [...(pod.spec?.containers ?? []), ...staying].flatMap((c) =>
     (c.ports ?? [])
