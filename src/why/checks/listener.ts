@@ -188,12 +188,12 @@ function onOtherPort(
   if (moved !== undefined) cures.push(moved);
   if (service !== undefined && servicePort !== undefined && located.via !== 'headless') {
     const index = service.spec?.ports?.indexOf(servicePort) ?? 0;
+    const moveService = patchCommand({ namespace: namespaceOf(service), ref: `service/${nameOf(service)}` }, [
+      { op: 'add', path: `/spec/ports/${index}/targetPort`, value: other!.port },
+    ]);
+    // One of the two: both together would miss each other again.
     cures.push(
-      command(
-        patchCommand({ namespace: namespaceOf(service), ref: `service/${nameOf(service)}` }, [
-          { op: 'add', path: `/spec/ports/${index}/targetPort`, value: other!.port },
-        ]),
-      ),
+      moved === undefined ? command(moveService) : note(`or let the Service lead to the server’s port: ${moveService}`),
     );
   } else cures.push(note(`connect to port ${other!.port}`));
   return finding('ListenerOtherPort', {

@@ -189,8 +189,8 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
       return { field: /args$/ };
     },
   ),
-  listener('ListenerOtherPort', 'PostgreSQL with PGPORT', 'postgres', 5432, async (world, server) => {
-    await postgres(world, server, { env: { PGPORT: '6000' }, container: ready(6000) });
+  listener('ListenerOtherPort', 'PostgreSQL with -c port=', 'postgres', 5432, async (world, server) => {
+    await postgres(world, server, { args: ['-c', 'port=6000'], container: ready(6000) });
     return { field: /env\[\d\]\.value$/ };
   }),
   listener(
@@ -205,7 +205,9 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
     { straight: true, incurable: 'the cure makes a new pod, which has another address' },
   ),
   listener('ListenerOtherPort', 'nginx on 8080 by its configuration', 'http', 80, async (world, server) => {
-    await nginx(world, server, 'listen 8080;');
+    await nginx(world, server, 'listen 8080;', {
+      container: { readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } },
+    });
     return undefined;
   }),
   listener(
