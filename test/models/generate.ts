@@ -36,6 +36,12 @@ export function generate(seed: number, options: Generated = {}): Model {
   return { ...base, announcer, question: questionOf(dice, { ...base, announcer }, options) };
 }
 
+/** The same cluster, asked other things. */
+export function asked(model: Model, count: number, options: Generated = {}): readonly Model[] {
+  const dice = new Dice(model.seed + 1_000_003);
+  return Array.from({ length: count }, () => ({ ...model, question: questionOf(dice, model, options) }));
+}
+
 class Dice {
   readonly #random: SeededRandom;
   constructor(seed: number) {
@@ -86,7 +92,9 @@ function podsOf(dice: Dice, options: Generated): readonly ModelPod[] {
   ) => {
     const wanted = place(i, server);
     const ip = wanted.ip === '' ? `10.244.${wanted.node === 'one' ? 1 : 2}.${10 + i}` : wanted.ip;
-    out.push(podOf(dice, { ...wanted, ip }, namespace, name, labels, server, more));
+    // What is given to run runs.
+    const isThere = options.places !== undefined;
+    out.push(podOf(dice, { ...wanted, ip }, namespace, name, labels, server, { ...more, isThere }));
   };
   add(0, dice.one(['app', 'app', 'db']), 'api', { app: 'api', ...role(dice) }, 8080, { isClient: true });
   for (let i = 0; i < count; i++)
@@ -141,7 +149,7 @@ function podOf(
   name: string,
   labels: Record<string, string>,
   server: number,
-  { isClient = false }: { readonly isClient?: boolean } = {},
+  { isClient = false, isThere = false }: { readonly isClient?: boolean; readonly isThere?: boolean } = {},
 ): ModelPod {
   const declared = place.listeners.some((l) => l.port === server) || dice.chance(0.7) ? server : server + 1;
   const ports = dice.chance(0.85)
@@ -168,7 +176,7 @@ function podOf(
     ...(probed ? { readinessProbe: probe } : {}),
   };
   const state =
-    isClient || place.ip === '' ? 'up' : dice.chance(0.85) ? 'up' : dice.one(['pending', 'crash', 'leaving', 'done']);
+    isClient || dice.chance(0.85) ? 'up' : dice.one(isThere ? ['leaving'] : ['pending', 'crash', 'leaving', 'done']);
   const metadata = { name, namespace, uid: `uid-${namespace}-${name}`, labels };
   const spec = { nodeName: place.node, containers: [container] };
   const address = { podIP: place.ip, podIPs: [{ ip: place.ip }], hostIP: NODES[place.node] };
@@ -426,7 +434,7 @@ function questionOf(dice: Dice, model: Omit<Model, 'question'>, { noNames = fals
     const pods = model.pods.slice(1).flatMap((p) => addressOf(p.object) ?? []);
     const taken = new Set(pods);
     const free = ['10.244.1.77', '10.244.2.78'].filter((ip) => !taken.has(ip));
-    if (source.at !== 'laptop' || dice.chance(0.3)) {
+    if (source.at !== 'laptop' || ways.length === 0 || dice.chance(0.3)) {
       const target = dice.one(model.pods.slice(1));
       const listens = dice.chance(0.8) ? target.listeners[0]?.port : undefined;
       const host = dice.chance(0.95) ? addressOf(target.object) : undefined;
