@@ -191,7 +191,7 @@ export const LISTENER_SCENARIOS: readonly Scenario[] = [
   ),
   listener('ListenerOtherPort', 'PostgreSQL with -c port=', 'postgres', 5432, async (world, server) => {
     await postgres(world, server, { args: ['-c', 'port=6000'], container: ready(6000) });
-    return { field: /env\[\d\]\.value$/ };
+    return { field: /args$/ };
   }),
   listener(
     'ListenerOtherPort',
