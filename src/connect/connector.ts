@@ -82,8 +82,7 @@ export class Connector {
     );
     const pods = informers.informer(podResource, { namespace: this.#namespace, ...selection });
     this.#pods = pods;
-    void informers.start(signal);
-    await pods.whenSynced();
+    await informers.start(signal);
     pods.subscribe(() => this.#poke());
     await this.#warnOfPolicies(list.items);
   }

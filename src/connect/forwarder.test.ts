@@ -110,6 +110,37 @@ describe('Forwarder', () => {
     assert.equal(await talk((await forwarding(breaks, echo)).port, 'x'), 'half<ECONNRESET>');
   });
 
+  it('closes a connection to a pod that came when the forward had ended', async () => {
+    const begun = Promise.withResolvers<void>();
+    const dialled = Promise.withResolvers<SpdyConnection>();
+    const forwarder = new Forwarder({
+      clock: new SystemClock(),
+      say: () => {},
+      pick: async () => ({ endpoint: endpoint('pod-0'), port: 5432 }),
+      failed: () => assert.fail('the pod is not to blame'),
+      reached: () => {},
+      dial: () => {
+        begun.resolve();
+        return dialled.promise;
+      },
+    });
+    const port = await forwarder.listen(['127.0.0.1'], 0, '5432');
+    const client = connect({ port, host: '127.0.0.1' });
+    client.on('error', () => {});
+    await begun.promise;
+    await forwarder.stop();
+    const [ours, theirs] = duplexPair();
+    const opened: string[] = [];
+    const server = new SpdyConnection(theirs, {
+      role: 'server',
+      onStream: (stream) => void opened.push(stream.headers['streamtype']!),
+    });
+    dialled.resolve(new SpdyConnection(ours, { role: 'client' }));
+    await server.closed;
+    assert.deepEqual(opened, []);
+    client.destroy();
+  });
+
   it('does not try again where the permission is missing', async () => {
     const denied = new StatusError(403, 'Forbidden', 'pods "a" is forbidden');
     const { port, said, failed } = await forwarding(denied, echo);

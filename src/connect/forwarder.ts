@@ -108,11 +108,16 @@ export class Forwarder {
         let why: string | undefined;
         try {
           const connection = await dial(endpoint);
+          // Nobody would end it.
+          if (signal.aborted || local.destroyed) connection.close();
+          signal.throwIfAborted();
+          if (local.destroyed) return;
           why = await session.run(connection, port, () => {
             patience.cancel();
             reached(endpoint);
           });
         } catch (error) {
+          if (signal.aborted) throw error;
           if (error instanceof StatusError && (error.code === 401 || error.code === 403)) throw error;
           why = error instanceof Error ? error.message : String(error);
         }

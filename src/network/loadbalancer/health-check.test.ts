@@ -146,7 +146,7 @@ describe('HealthCheckPorts', () => {
 
   it('opens nothing once it is stopped, though a port was found taken while it stopped', async () => {
     let stopped: Promise<void> | undefined;
-    const { api, clock, informers, ports } = makePorts(() => (stopped = ports.stop()));
+    const { api, clock, informers, said, ports } = makePorts(() => (stopped = ports.stop()));
     const port = await freePort();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
@@ -156,7 +156,7 @@ describe('HealthCheckPorts', () => {
     await started;
     api.put(services, makeService({ healthCheckNodePort: port }));
     await clock.step(100);
-    for (let i = 0; i < 100 && stopped === undefined; i++) await clock.step(1);
+    for (let i = 0; i < 100 && said.length === 0; i++) await clock.step(1);
     await stopped!;
     await new Promise<void>((resolve) => other.close(() => resolve()));
     await clock.step(20_000);
