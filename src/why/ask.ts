@@ -21,7 +21,7 @@ import { findUpstream } from './collect/upstream.ts';
 import { explain } from './explain.ts';
 import type { Facts, PodLog, Upstream } from './facts.ts';
 import { type Located, locate } from './locate.ts';
-import { nameOf, namespaceOf } from './pods.ts';
+import { nameOf, namespaceOf, selectedPods } from './pods.ts';
 import type { Answer, AskDeps, Question } from './question.ts';
 
 const LOG_LINES = 20;
@@ -61,8 +61,9 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
   const early = canProbe
     ? whenSlow(deps, probing!, () => closerProbes(deps, facts, from, first, pods, asked, signal))
     : undefined;
-  const [around, before, logs, main] = await Promise.all([
+  const [around, workloads, before, logs, main] = await Promise.all([
     reader.around(placesOf(facts, first, pods), first.via === 'ingress'),
+    selectsNobody(facts, first) ? reader.workloads(namespaceOf(first.service!)) : [],
     lookAtNodes(
       deps,
       facts,
@@ -75,7 +76,7 @@ export async function ask(question: Question, deps: AskDeps, signal: AbortSignal
     probing,
   ]);
   const denied = [...reader.denied, ...sightDenied(before)];
-  facts = { ...facts, objects: { ...facts.objects, ...around }, sight: before, logs, denied };
+  facts = { ...facts, objects: { ...facts.objects, ...around, workloads }, sight: before, logs, denied };
   const nothingToProbe = typeof from === 'string' ? from : typeof request === 'string' ? request : undefined;
   if (!question.probes) facts = { ...facts, unprobed: '--no-probe' };
   else
@@ -112,6 +113,11 @@ function lookedAt(facts: Facts, located: Located): readonly Pod[] {
   const behind = located.backends.flatMap((b) => (b.pod === undefined ? [] : [b.pod]));
   if (behind.length > 0 || located.service === undefined) return behind.slice(0, 8);
   return nearestPods(facts, located.service).slice(0, 2);
+}
+
+function selectsNobody(facts: Facts, { service }: Located): boolean {
+  const hasSelector = Object.keys(service?.spec?.selector ?? {}).length > 0;
+  return hasSelector && selectedPods(service!, facts.objects.pods).length === 0;
 }
 
 function placesOf(facts: Facts, located: Located, pods: readonly Pod[]): readonly string[] {

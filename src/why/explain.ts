@@ -311,6 +311,7 @@ const NEEDED: Partial<Record<LinkName, readonly Denied['kind'][]>> = {
 const LINK_OF: Partial<Record<Denied['kind'], LinkName>> = {
   services: 'service',
   slices: 'endpoint',
+  workloads: 'endpoint',
   pods: 'pod',
   nodes: 'position',
   namespaces: 'ingress-policy',

@@ -32,8 +32,22 @@ export interface Objects {
   readonly serviceCIDRs: readonly ServiceCIDR[];
   readonly configMaps: readonly ConfigMap[];
   readonly events: readonly Event[];
+  /** What makes pods in the Service's namespace; read only when the Service selects none. */
+  readonly workloads: readonly Workload[];
   /** Names and types only: contents of Secrets are not read. */
   readonly secrets: readonly { readonly namespace: string; readonly name: string; readonly type: string }[];
+}
+
+/** A Deployment or StatefulSet: enough to say why it has no pod. */
+export interface Workload {
+  readonly kind: 'Deployment' | 'StatefulSet';
+  readonly namespace: string;
+  readonly name: string;
+  readonly replicas: number;
+  /** Of its pods. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Why its controller could not make one. */
+  readonly failure?: string;
 }
 
 /** A read that the API refused. What it would have shown is unknown. */
@@ -144,6 +158,7 @@ export const noObjects: Objects = {
   serviceCIDRs: [],
   configMaps: [],
   events: [],
+  workloads: [],
   secrets: [],
 };
 

@@ -122,11 +122,23 @@ export function ownerField(pod: Pod, field: string): ObjectField {
   return { apiVersion, kind, namespace, name, field: `${prefix}${field}` };
 }
 
-export const containerIndex = (pod: Pod, name: string): number =>
-  Math.max(
+/** `spec.containers[0]` or `spec.initContainers[1]`, and the container there. */
+export function containerField(
+  pod: Pod,
+  name: string,
+): { readonly path: string; readonly container: Container | undefined } {
+  const init = (pod.spec?.initContainers ?? []).findIndex((c) => c.name === name);
+  if (init >= 0) return { path: `spec.initContainers[${init}]`, container: pod.spec!.initContainers![init] };
+  const index = Math.max(
     0,
     (pod.spec?.containers ?? []).findIndex((c) => c.name === name),
   );
+  return { path: `spec.containers[${index}]`, container: pod.spec?.containers[index] };
+}
+
+/** A field of a pod's spec as a path of a JSON patch of its owner. */
+export const patchPath = (owner: Pick<Owner, 'prefix'>, field: string): string =>
+  `/${`${owner.prefix}${field}`.replaceAll(/\[(\d+)\]/g, '.$1').replaceAll('.', '/')}`;
 
 /** How many letters must change. Names are short: no cleverness is needed. */
 export function editDistance(a: string, b: string): number {

@@ -68,7 +68,7 @@ export function checkEndpoint(facts: Facts, located: Located): LinkResult | unde
         ? ok('endpoint', `${ready.length} ready`, read)
         : unknown('endpoint', 'no endpoint is ready; pods may not be read');
     if (ready.length > 0) return ok('endpoint', `${ready.length} ready`, read);
-    return found('endpoint', [selectsNothing(facts, service)]);
+    return found('endpoint', [withoutPods(facts, service) ?? selectsNothing(facts, service)]);
   }
   const mismatch = servicePort === undefined || isHeadless(service) ? undefined : targetPort(facts, located);
   if (mismatch !== undefined) return found('endpoint', [mismatch]);
@@ -83,6 +83,8 @@ export function checkEndpoint(facts: Facts, located: Located): LinkResult | unde
 /** Pods of the namespace that the selector nearly fits, nearest first. */
 export function nearestPods(facts: Facts, service: NonNullable<Located['service']>): readonly Pod[] {
   const wanted = Object.entries(service.spec?.selector ?? {});
+  // The selector is right, and its pods have not been made: no other pod is meant.
+  if (makerOf(facts, service) !== undefined) return [];
   const ports = new Set((service.spec?.ports ?? []).map((p) => p.targetPort ?? p.port));
   const rank = (pod: Pod): number => {
     const labels = pod.metadata.labels ?? {};
@@ -117,7 +119,6 @@ function selectsNothing(facts: Facts, service: NonNullable<Located['service']>):
       !isEnded(p) &&
       Object.entries(selector).every(([k, v]) => p.metadata.labels?.[k] === v),
   );
-  const emptied = near === undefined ? scaledToNothing(facts, service) : undefined;
   return finding('SelectorMatchesNothing', {
     object: serviceField(service, 'spec.selector'),
     message: `no pod in namespace ${namespaceOf(service)} has the labels ${words(selector)} of Service ${pathOf(service)}${near === undefined ? (elsewhere === undefined ? '' : `; pod ${pathOf(elsewhere)} has them, in another namespace`) : `; nearest is pod ${nameOf(near)} with ${words(stableLabels(near.metadata.labels ?? {}))}`}`,
@@ -129,19 +130,45 @@ function selectsNothing(facts: Facts, service: NonNullable<Located['service']>):
     ],
     cure:
       near === undefined
-        ? [
-            note(
-              emptied ?? 'start pods with these labels, or set the selector to the labels of the pods that are meant',
-            ),
-          ]
+        ? [note('start pods with these labels, or set the selector to the labels of the pods that are meant')]
         : [command(patchCommand(owner, [{ op: 'replace', path: '/spec/selector', value: labels }]))],
   });
 }
 
-const scaledToNothing = (facts: Facts, service: NonNullable<Located['service']>): string | undefined =>
-  facts.objects.pods.some((p) => namespaceOf(p) === namespaceOf(service))
-    ? undefined
-    : `namespace ${namespaceOf(service)} has no pod at all: kubectl -n ${namespaceOf(service)} get deployments,statefulsets`;
+/** Whose pods the Service would select. */
+function makerOf(facts: Facts, service: NonNullable<Located['service']>) {
+  const selector = Object.entries(service.spec?.selector ?? {});
+  if (selector.length === 0) return undefined;
+  return facts.objects.workloads.find(
+    (w) => w.namespace === namespaceOf(service) && selector.every(([k, v]) => w.labels[k] === v),
+  );
+}
+
+/** The selector is right: what makes the pods has none. */
+function withoutPods(facts: Facts, service: NonNullable<Located['service']>): Finding | undefined {
+  const selector = Object.entries(service.spec?.selector ?? {});
+  const maker = makerOf(facts, service);
+  if (maker === undefined || (maker.replicas > 0 && maker.failure === undefined)) return undefined;
+  const { kind, namespace, name, failure } = maker;
+  const field = maker.replicas === 0 ? 'spec.replicas' : 'status.conditions';
+  const why =
+    maker.replicas === 0
+      ? 'is scaled to 0 replicas'
+      : `cannot make its pods: ${failure ?? 'its controller says nothing'}`;
+  return finding('SelectorMatchesNothing', {
+    object: { apiVersion: 'apps/v1', kind, namespace, name, field },
+    message: `Service ${pathOf(service)} selects the pods of ${kind} ${name}, which ${why}`,
+    evidence: [
+      evidence(`${kind} ${namespace}/${name} ${field}`, maker.replicas === 0 ? '0' : (failure ?? '')),
+      evidence(`Service ${pathOf(service)} spec.selector`, selector.map(([k, v]) => `${k}=${v}`).join(', ')),
+    ],
+    cure: [
+      maker.replicas === 0
+        ? command(`kubectl -n ${namespace} scale ${kind.toLowerCase()}/${name} --replicas=1`)
+        : note(`make room for it, then: kubectl -n ${namespace} rollout restart ${kind.toLowerCase()}/${name}`),
+    ],
+  });
+}
 
 /** The selector's keys with the pod's values; where a key is not there, the pod's own labels. */
 function chosenLabels(pod: Pod, selector: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,12 +1,12 @@
 // pod and storage below it: is there a pod that could answer, and if not, what keeps it?
-import type { ContainerStatus, Pod } from '#generated/api/core-v1.ts';
+import type { Container, ContainerStatus, Pod } from '#generated/api/core-v1.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
 import { type Backend, type Located, localNode, takers } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import { outcomeOf } from '../outcome.ts';
 import {
-  containerIndex,
+  containerField,
   editDistance,
   ipsOf,
   isReady,
@@ -17,6 +17,7 @@ import {
   ownerField,
   ownerOf,
   patchCommand,
+  patchPath,
   pathOf,
   podField,
   statusOf,
@@ -109,6 +110,8 @@ function trouble(facts: Facts, pod: Pod, located: Located): readonly Finding[] {
   const scheduled = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
   if (scheduled?.status === 'False')
     return [pending(facts, pod, scheduled.message ?? scheduled.reason ?? 'it has no node')];
+  const unfinished = pod.status?.initContainerStatuses?.find((c) => c.state?.running !== undefined && c.ready !== true);
+  if (pod.status?.phase === 'Pending' && unfinished !== undefined) return [initialising(pod, unfinished)];
   if (pod.status?.phase === 'Pending')
     return [pending(facts, pod, lastWarning(facts, pod) ?? 'its containers have not started')];
   if (isRunning(pod) && !isReady(pod)) return notReady(facts, pod, located);
@@ -169,19 +172,17 @@ const stillServes = (facts: Facts, pod: Pod, located: Located): boolean =>
   podFacts(facts, pod)?.listening.length !== 0;
 
 function imagePull(facts: Facts, pod: Pod, status: ContainerStatus): Finding {
-  const image =
-    [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].find((c) => c.name === status.name)?.image ??
-    status.image;
-  const index = containerIndex(pod, status.name);
+  const { path, container } = containerField(pod, status.name);
+  const image = container?.image ?? status.image;
   const owner = ownerOf(pod);
   const near = nearImage(facts, pod, image);
   const said = status.state?.waiting?.message ?? lastWarning(facts, pod, /^Failed/) ?? '';
   const set = (to: string) =>
     owner.prefix === ''
-      ? `kubectl -n ${owner.namespace} patch pod ${nameOf(pod)} --type=json -p '${JSON.stringify([{ op: 'replace', path: `/spec/containers/${index}/image`, value: to }])}'`
+      ? `kubectl -n ${owner.namespace} patch pod ${nameOf(pod)} --type=json -p '${JSON.stringify([{ op: 'replace', path: patchPath(owner, `${path}.image`), value: to }])}'`
       : `kubectl -n ${owner.namespace} set image ${owner.ref} ${status.name}=${to}`;
   return finding('ImagePullFailed', {
-    object: ownerField(pod, `spec.containers[${index}].image`),
+    object: ownerField(pod, `${path}.image`),
     message: `container ${status.name} of pod ${pathOf(pod)} cannot get its image ${image}${near === undefined ? '' : `; the nodes have ${near}`}`,
     evidence: [evidence(`Pod ${pathOf(pod)} status.containerStatuses`, `${status.state?.waiting?.reason}: ${said}`)],
     cure:
@@ -228,11 +229,11 @@ function crashLoop(facts: Facts, pod: Pod, status: ContainerStatus): Finding {
   );
   const lines = (log.find((l) => l.previous && l.lines.length > 0) ?? log.find((l) => l.lines.length > 0))?.lines ?? [];
   const words = tellingLine(lines);
-  const index = containerIndex(pod, status.name);
+  const { path, container } = containerField(pod, status.name);
   const why =
     ended?.reason === 'OOMKilled' ? 'was killed for want of memory' : `ends with code ${ended?.exitCode ?? '?'}`;
   return finding('CrashLoopBackOff', {
-    object: ownerField(pod, crashField(pod, index, ended?.reason, words)),
+    object: ownerField(pod, crashField(path, container, ended?.reason, words)),
     message: `container ${status.name} of pod ${pathOf(pod)} ${why} again and again (${status.restartCount ?? 0} restarts)${words === undefined ? '' : `: ${words}`}`,
     evidence: [
       evidence(
@@ -241,19 +242,22 @@ function crashLoop(facts: Facts, pod: Pod, status: ContainerStatus): Finding {
       ),
       ...lines.slice(-5).map((l) => evidence(`log of ${pathOf(pod)} ${status.name}`, l)),
     ],
-    cure: crashCure(pod, status, index, ended?.reason, words, ended?.message),
+    cure: crashCure(pod, status, ended?.reason, words, ended?.message),
   });
 }
 
-function crashField(pod: Pod, index: number, reason: string | undefined, words: string | undefined): string {
-  const base = `spec.containers[${index}]`;
+function crashField(
+  base: string,
+  container: Container | undefined,
+  reason: string | undefined,
+  words: string | undefined,
+): string {
   if (reason === 'OOMKilled') return `${base}.resources.limits.memory`;
   if (
     words !== undefined &&
     /POSTGRES_PASSWORD|MYSQL_ROOT_PASSWORD|superuser password|environment variable/i.test(words)
   )
     return `${base}.env`;
-  const container = pod.spec?.containers[index];
   if (container?.command !== undefined) return `${base}.command`;
   return container?.args === undefined ? base : `${base}.args`;
 }
@@ -271,12 +275,12 @@ export function tellingLine(lines: readonly string[]): string | undefined {
 function crashCure(
   pod: Pod,
   status: ContainerStatus,
-  index: number,
   reason: string | undefined,
   words: string | undefined,
   message: string | undefined,
 ) {
   const owner = ownerOf(pod);
+  const { path, container } = containerField(pod, status.name);
   const look = note(`kubectl -n ${namespaceOf(pod)} logs ${nameOf(pod)} -c ${status.name} --previous`);
   if (owner.prefix === '') return [look, note('then make the pod again: most of its fields cannot be changed')];
   const missing = /(?:POSTGRES_PASSWORD|MYSQL_ROOT_PASSWORD)/.exec(`${words ?? ''}`)?.[0];
@@ -289,7 +293,7 @@ function crashCure(
       look,
     ];
   if (reason === 'OOMKilled') {
-    const limit = pod.spec?.containers[index]?.resources?.limits?.['memory'];
+    const limit = container?.resources?.limits?.['memory'];
     return [
       command(
         `kubectl -n ${owner.namespace} set resources ${owner.ref} -c ${status.name} --limits=memory=${doubled(String(limit ?? '256Mi'))}`,
@@ -301,13 +305,9 @@ function crashCure(
   const notThere = /exec: "?([^":]+)"?: (?:executable file not found|stat .*no such file)/.exec(
     message ?? words ?? '',
   )?.[1];
-  if (notThere !== undefined && pod.spec?.containers[index]?.command !== undefined)
+  if (notThere !== undefined && container?.command !== undefined)
     return [
-      command(
-        patchCommand(owner, [
-          { op: 'remove', path: `/${owner.prefix.replaceAll('.', '/')}spec/containers/${index}/command` },
-        ]),
-      ),
+      command(patchCommand(owner, [{ op: 'remove', path: patchPath(owner, `${path}.command`) }])),
       ...replaceStuck(pod, owner),
       note(`${notThere} is not in the image; without command the image's own program starts`),
       look,
@@ -318,6 +318,18 @@ function crashCure(
 function doubled(quantity: string): string {
   const match = /^(\d+)([A-Za-z]*)$/.exec(quantity);
   return match === null ? '512Mi' : `${Number(match[1]) * 4}${match[2]}`;
+}
+
+/** An init container that goes on holds back all others. */
+function initialising(pod: Pod, status: ContainerStatus): Finding {
+  const { path } = containerField(pod, status.name);
+  const since = status.state?.running?.startedAt ?? '';
+  return finding('PodPending', {
+    object: ownerField(pod, path),
+    message: `pod ${pathOf(pod)} is Pending: its init container ${status.name} has not ended since ${since}, and the others wait for it`,
+    evidence: [evidence(`Pod ${pathOf(pod)} status.initContainerStatuses`, `${status.name} running since ${since}`)],
+    cure: [note(`what does it wait for? kubectl -n ${namespaceOf(pod)} logs ${nameOf(pod)} -c ${status.name}`)],
+  });
 }
 
 function pending(facts: Facts, pod: Pod, why: string): Finding {
@@ -420,7 +432,7 @@ function pendingCure(facts: Facts, pod: Pod, why: string) {
   if (missing !== null) {
     const kind = missing[1]!.toLowerCase();
     return {
-      field: 'spec.containers[0].env',
+      field: fieldOfReference(pod, kind === 'secret' ? 'secret' : 'configMap', missing[2]!),
       cure: [
         note(
           `create it: kubectl -n ${namespaceOf(pod)} create ${kind === 'secret' ? 'secret generic' : 'configmap'} ${missing[2]} --from-literal=KEY=VALUE`,
@@ -429,6 +441,21 @@ function pendingCure(facts: Facts, pod: Pod, why: string) {
     };
   }
   return { field: 'status.conditions', cure: [note(`kubectl -n ${namespaceOf(pod)} describe pod ${nameOf(pod)}`)] };
+}
+
+/** Where the pod names a ConfigMap or Secret that is not there. */
+function fieldOfReference(pod: Pod, kind: 'secret' | 'configMap', name: string): string {
+  for (const part of ['initContainers', 'containers'] as const)
+    for (const [index, c] of (pod.spec?.[part] ?? []).entries()) {
+      const all = (c.envFrom ?? []).findIndex((e) => e[`${kind}Ref`]?.name === name);
+      if (all >= 0) return `spec.${part}[${index}].envFrom[${all}]`;
+      const one = (c.env ?? []).findIndex((e) => e.valueFrom?.[`${kind}KeyRef`]?.name === name);
+      if (one >= 0) return `spec.${part}[${index}].env[${one}]`;
+    }
+  const volume = (pod.spec?.volumes ?? []).findIndex(
+    (v) => (kind === 'secret' ? v.secret?.secretName : v.configMap?.name) === name,
+  );
+  return volume >= 0 ? `spec.volumes[${volume}]` : 'spec.containers[0]';
 }
 
 /** Running and not ready, where this one pod is meant. Behind a Service it is NoReadyEndpoints. */

@@ -2,6 +2,7 @@
 // namespaces that matter; what is refused there too is written down with the permission that is missing.
 import {
   configmaps,
+  deployments,
   endpointslices,
   events,
   ingressclasses,
@@ -14,13 +15,14 @@ import {
   pods,
   servicecidrs,
   services,
+  statefulsets,
   storageclasses,
 } from '#generated/resources.ts';
 import type { Client } from '#client/client.ts';
 import { readBody } from '#machinery/exchange.ts';
 import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
-import { type Denied, noObjects, type Objects } from '../facts.ts';
+import { type Denied, noObjects, type Objects, type Workload } from '../facts.ts';
 
 export interface Read {
   readonly objects: Objects;
@@ -93,6 +95,26 @@ export class ObjectReader {
       wantsSecrets ? Promise.all(where.map((ns) => this.#secrets(ns))).then((l) => l.flat()) : [],
     ]);
     return { events: e, claims: c, configMaps: m, secrets: x };
+  }
+
+  /** What could have made the pods that a Service does not find. */
+  async workloads(namespace: string): Promise<readonly Workload[]> {
+    const [d, s] = await Promise.all([
+      this.#one('workloads', deployments, namespace),
+      this.#one('workloads', statefulsets, namespace),
+    ]);
+    const asOf = (kind: Workload['kind'], of: (typeof d)[number] | (typeof s)[number]): Workload => {
+      const failure = of.status?.conditions?.find((c) => c.type === 'ReplicaFailure' && c.status === 'True')?.message;
+      return {
+        kind,
+        namespace,
+        name: of.metadata.name ?? '',
+        replicas: of.spec?.replicas ?? 1,
+        labels: of.spec?.template.metadata?.labels ?? {},
+        ...(failure === undefined ? {} : { failure }),
+      };
+    };
+    return [...d.map((x) => asOf('Deployment', x)), ...s.map((x) => asOf('StatefulSet', x))];
   }
 
   async #list<T extends KubeObject>(

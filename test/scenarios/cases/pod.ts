@@ -349,4 +349,126 @@ export const POD_SCENARIOS: readonly Scenario[] = [
       };
     },
   },
+  {
+    code: 'ImagePullFailed',
+    title: 'the image of an init container',
+    async make(world) {
+      const [server, svc, port] = [world.word(), world.word(), world.port()];
+      const labels = { app: server };
+      const initContainers = [
+        { name: 'first', image: SERVER_IMAGE, command: ['true'] },
+        { name: 'second', image: 'ghcr.io/acme/api:1.4.22', command: ['true'] },
+      ];
+      await world.apply(
+        workload('Deployment', server, linePod(server, port, { labels, spec: { initContainers } })),
+        service(svc, labels, [{ port }]),
+      );
+      const client = await world.clientPod();
+      await untilPodOf(world, `app=${server}`, (p) =>
+        /Pull|Image/.test(p.status?.initContainerStatuses?.[1]?.state?.waiting?.reason ?? ''),
+      );
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        symptom: /refused/i,
+        expected: {
+          code: 'ImagePullFailed',
+          kind: 'Deployment',
+          name: server,
+          field: 'spec.template.spec.initContainers[1].image',
+        },
+      };
+    },
+  },
+  {
+    code: 'CrashLoopBackOff',
+    title: 'an init container whose command is not in its image',
+    async make(world) {
+      const [server, svc, port] = [world.word(), world.word(), world.port()];
+      const labels = { app: server };
+      const initContainers = [{ name: 'wait', image: 'docker.io/library/busybox:1.35', command: ['waitfor', '3'] }];
+      await world.apply(
+        workload('Deployment', server, linePod(server, port, { labels, spec: { initContainers } })),
+        service(svc, labels, [{ port }]),
+      );
+      const client = await world.clientPod();
+      await untilPodOf(world, `app=${server}`, (p) =>
+        /CrashLoop/.test(p.status?.initContainerStatuses?.[0]?.state?.waiting?.reason ?? ''),
+      );
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        symptom: /refused/i,
+        expected: {
+          code: 'CrashLoopBackOff',
+          kind: 'Deployment',
+          name: server,
+          field: 'spec.template.spec.initContainers[0].command',
+        },
+      };
+    },
+  },
+  {
+    code: 'PodPending',
+    title: 'an init container that waits for something',
+    async make(world) {
+      const [server, svc, port] = [world.word(), world.word(), world.port()];
+      const labels = { app: server };
+      const initContainers = [{ name: 'wait', image: 'docker.io/library/busybox:1.35', command: ['sleep', '9999'] }];
+      await world.apply(
+        workload('StatefulSet', server, linePod(server, port, { labels, spec: { initContainers } })),
+        service(svc, labels, [{ port }]),
+      );
+      const client = await world.clientPod();
+      await untilPodOf(
+        world,
+        `app=${server}`,
+        (p) => p.status?.initContainerStatuses?.[0]?.state?.running !== undefined,
+      );
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        symptom: /refused/i,
+        expected: {
+          code: 'PodPending',
+          kind: 'StatefulSet',
+          name: server,
+          field: 'spec.template.spec.initContainers[0]',
+        },
+        cureSays: /logs .* -c wait/,
+        incurable: 'what it waits for is its own',
+      };
+    },
+  },
+  {
+    code: 'PodPending',
+    title: 'a Secret that is not there, in a volume',
+    async make(world) {
+      const [server, svc, port, secret] = [world.word(), world.word(), world.port(), world.word()];
+      const labels = { app: server };
+      const spec = {
+        volumes: [
+          { name: 'empty', emptyDir: {} },
+          { name: 'keys', secret: { secretName: secret } },
+        ],
+      };
+      const container = { volumeMounts: [{ name: 'keys', mountPath: '/keys' }] };
+      await world.apply(
+        workload('Deployment', server, linePod(server, port, { labels, spec, container })),
+        service(svc, labels, [{ port }]),
+      );
+      const client = await world.clientPod();
+      await until('the kubelet’s word', 60_000, async () =>
+        (await world.kubectl(['get', 'events', '--field-selector', 'reason=FailedMount'])).includes(secret),
+      );
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        symptom: /refused/i,
+        expected: { code: 'PodPending', kind: 'Deployment', name: server, field: 'spec.template.spec.volumes[1]' },
+        cureSays: new RegExp(`create secret generic ${secret}`),
+        incurable: 'what is in the Secret is its owner’s',
+      };
+    },
+  },
 ];

@@ -5,9 +5,11 @@ import {
   addressOf,
   clientDeployment,
   clusterIP,
+  DNS_RULE,
   linePod,
   lineService,
   nodes,
+  policy,
   rolledOut,
   untilPodOf,
   workload,
@@ -536,6 +538,86 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
         why: [`postgres://shop@${server}/shop`, '--from', `pod/${client}`],
         client: { on: client, command: psql(server) },
         expected: { code: 'RulesNotProgrammed', kind: 'Node', name: node },
+      };
+    },
+  },
+  {
+    code: 'SelectorMatchesNothing',
+    title: 'the right Deployment, scaled to nothing, beside another with a label like its',
+    async make(world) {
+      const { port } = await lineService(world, { labels: { app: 'lines', tier: 'front' } });
+      const [server, svc] = [world.word(), world.word()];
+      const labels = { app: server, tier: 'front' };
+      await world.apply(
+        workload('Deployment', server, linePod(server, port, { labels }), { replicas: 0 }),
+        service(svc, labels, [{ port }]),
+      );
+      const client = await world.clientPod();
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        symptom: /refused/i,
+        expected: { code: 'SelectorMatchesNothing', kind: 'Deployment', name: server, field: 'spec.replicas' },
+      };
+    },
+  },
+  {
+    code: 'SelectorMatchesNothing',
+    title: 'and the server’s pods let nobody in',
+    async make(world) {
+      const [server, svc, port, name] = [world.word(), world.word(), world.port(), world.word()];
+      await world.apply(
+        linePod(server, port, { labels: { app: server } }),
+        service(svc, { app: `${server}x` }, [{ port }]),
+        policy(name, { podSelector: { matchLabels: { app: server } } }),
+      );
+      const client = await world.clientPod();
+      await world.ready(server);
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        expected: { code: 'SelectorMatchesNothing', kind: 'Service', name: svc, field: 'spec.selector' },
+        also: { code: 'IngressDenied', kind: 'NetworkPolicy', name, field: /^spec\.ingress/ },
+      };
+    },
+  },
+  {
+    code: 'TargetPortMismatch',
+    title: 'and the client’s Deployment may send to nobody but the DNS',
+    async make(world) {
+      const { svc, port } = await lineService(world, { servicePort: { targetPort: 9 } });
+      const client = await clientDeployment(world);
+      const name = world.word();
+      await world.apply(
+        policy(name, { podSelector: { matchLabels: { client } }, policyTypes: ['Egress'], egress: [DNS_RULE] }),
+      );
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `deploy/${client}`],
+        client: { on: `deploy/${client}`, command: readLine(svc, port), works },
+        expected: { code: 'TargetPortMismatch', kind: 'Service', name: svc, field: 'spec.ports[0].targetPort' },
+        also: { code: 'EgressDenied', kind: 'NetworkPolicy', name, field: /^spec\.egress/ },
+      };
+    },
+  },
+  {
+    code: 'NoReadyEndpoints',
+    title: 'and a policy for another port than the server’s',
+    async make(world) {
+      const [server, svc, port, name] = [world.word(), world.word(), world.port(), world.word()];
+      const labels = { app: server };
+      const container = { readinessProbe: { httpGet: { path: '/', port: port + 2 }, periodSeconds: 1 } };
+      await world.apply(
+        workload('Deployment', server, linePod(server, port, { labels, container })),
+        service(svc, labels, [{ port }]),
+        policy(name, { podSelector: { matchLabels: labels }, ingress: [{ ports: [{ port: port + 1 }] }] }),
+      );
+      const client = await world.clientPod();
+      await untilPodOf(world, `app=${server}`, isUp);
+      return {
+        why: [`tcp://${svc}:${port}`, '--from', `pod/${client}`],
+        client: { on: client, command: readLine(svc, port), works },
+        expected: { code: 'NoReadyEndpoints', kind: 'Deployment', name: server, field: /readinessProbe$/ },
+        also: { code: 'IngressDenied', kind: 'NetworkPolicy', name, field: /^spec\.ingress/ },
       };
     },
   },
