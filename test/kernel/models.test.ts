@@ -7,7 +7,7 @@ import { describeModel } from '../models/compare.ts';
 import { asked, generate, LAPTOP, type Place } from '../models/generate.ts';
 import { keyOf, type Listener, type Model } from '../models/model.ts';
 import { type Answer, walk } from '../models/walker.ts';
-import { Lab, type LabNode, type LabPod, type Worker } from './lab.ts';
+import { eventually, Lab, type LabNode, type LabPod, type Worker } from './lab.ts';
 import type { Put } from './worker.ts';
 
 const MODELS = 50;
@@ -16,8 +16,11 @@ const QUESTIONS = 6;
 const DAY = Math.floor(Date.now() / 86_400_000);
 /** As long as a silent connection is waited for; on the lab's links an answer takes under a millisecond. */
 const SILENCE_MS = 400;
-/** How often a wrong answer is asked again: rules come some milliseconds after the objects. */
+/** How often a wrong answer is asked again, and after which pause each is asked: policies may come some milliseconds after Services. */
 const TRIES = 8;
+const PAUSE_MS = 30;
+const MARKER_PORT = 7000;
+const markerAddress = (index: number): string => `10.96.99.${index}`;
 
 const at = (port: number, address = '0.0.0.0'): Listener => ({ port, address, dual: false });
 /** In the generator's order: the client, up to three servers, another server. */
@@ -54,6 +57,7 @@ describe('Generated clusters in the kernel', { skip: process.getuid?.() !== 0 &&
     const two = await lab.addNode('two', '192.168.77.2', '10.244.2');
     nodes = { one, two };
     laptop = await lab.addMachine('laptop', LAPTOP);
+    await laptop.do({ do: 'listen', port: MARKER_PORT, protocol: 'tcp', name: 'laptop' });
     for (const [i, place] of PLACES.entries()) {
       const pod = await lab.addPod(nodes[place.node], `pod${i}`, Number(place.ip.split('.')[3]));
       assert.equal(pod.ip, place.ip);
@@ -80,15 +84,44 @@ describe('Generated clusters in the kernel', { skip: process.getuid?.() !== 0 &&
     if (source.at === 'laptop') return laptop;
     return source.at === 'node' ? nodes[source.node as 'one' | 'two'].worker : pods[0]!.worker;
   };
+  /** A Service that is put last, to the laptop: when a node sends there, it has taken in the model, and not the rules of the one before. */
+  const marker = (index: number): readonly Put[] => [
+    {
+      resource: 'services',
+      object: {
+        metadata: { name: 'marker', namespace: 'mark' },
+        spec: { clusterIP: markerAddress(index), ports: [{ port: MARKER_PORT, protocol: 'TCP' }] },
+      } as KubeObject,
+    },
+    {
+      resource: 'endpointslices',
+      object: {
+        metadata: { name: 'marker-0', namespace: 'mark', labels: { 'kubernetes.io/service-name': 'marker' } },
+        addressType: 'IPv4',
+        ports: [{ name: '', port: MARKER_PORT, protocol: 'TCP' }],
+        endpoints: [{ addresses: [LAPTOP], conditions: { ready: true } }],
+      } as KubeObject,
+    },
+  ];
+  const arrival = async (node: LabNode, index: number) => {
+    const said = await eventually(
+      () => node.worker.reach(markerAddress(index), MARKER_PORT),
+      (s) => s.startsWith('laptop '),
+      100,
+    );
+    assert.match(said, /^laptop /, `node ${node.name} has not taken in model ${index}`);
+  };
   const everywhere = (command: object) => Promise.all([nodes.one, nodes.two].map((n) => n.worker.do(command)));
 
   it('lets those connections come about that the walker does, and no other', async (t) => {
     const seeds = Array.from({ length: MODELS }, (_, i) => (i < MODELS / 2 ? i : DAY * 1000 + i));
     const wrong: string[] = [];
-    let [connected, refused, open] = [0, 0, 0];
+    let [connected, refused, open, marked] = [0, 0, 0, 1];
     for (const seed of seeds) {
       const model = generate(seed, OPTIONS);
-      await everywhere({ do: 'put', objects: objectsOf(model) });
+      await everywhere({ do: 'put', objects: [...objectsOf(model), ...marker(marked)] });
+      await Promise.all([nodes.one, nodes.two].map((n) => arrival(n, marked)));
+      marked++;
       await Promise.all(
         asked(model, QUESTIONS, OPTIONS).map(async (m) => {
           const answers = answersTo(m);
@@ -97,8 +130,7 @@ describe('Generated clusters in the kernel', { skip: process.getuid?.() !== 0 &&
           if (isBalanced || answers.some((a) => a.kind === 'open')) return void open++;
           let said = '';
           for (let i = 0; i < TRIES; i++) {
-            // Not the rules of the model before this one.
-            await new Promise((resolve) => setTimeout(resolve, 60));
+            await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
             said = await place(m).reach(m.question.host, m.question.port, { timeoutMs: SILENCE_MS });
             if (!disagrees(answers, said)) break;
           }
