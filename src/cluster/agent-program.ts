@@ -31,6 +31,9 @@ export interface AgentProgramDeps {
   readonly log: Log;
 }
 
+/** Kubernetes' own shares of the disk are for machines that do nothing else: a user's disk is often fuller than that, and its nodes share it. */
+const LOCAL_EVICTION =
+  'memory.available<100Mi,nodefs.available<512Mi,nodefs.inodesFree<1%,imagefs.available<512Mi,imagefs.inodesFree<1%';
 /** Inside the node's own /run. */
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 const IPAM_FOLDER = '/run/coracle/ipam';
@@ -155,7 +158,7 @@ export async function startAgent(
       port: KUBELET_PORT,
       userNamespacesDir: config.userNamespacesDir ?? join(paths.data, 'user-namespaces'),
       ...(config.seccompDefault === true ? { seccompDefault: true } : {}),
-      ...(config.eviction === undefined ? {} : { eviction: config.eviction }),
+      eviction: { hard: LOCAL_EVICTION, ...config.eviction },
       ...(config.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: config.allowedUnsafeSysctls }),
       ...zoneLabel(config, config.nodes.indexOf(node)),
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),
