@@ -215,6 +215,49 @@ describe('checkEndpoint', () => {
       'SelectorMatchesNothing Service postgres spec.selector',
     ],
     [
+      'the right Deployment, scaled to nothing, beside another pod',
+      makeFacts({
+        probe: failed('refused'),
+        pods: [makeClient(), makePod({ name: 'other', labels: { app: 'postgrest' } })],
+        workloads: [{ kind: 'Deployment', namespace: 'db', name: 'pg', replicas: 0, labels: { app: 'postgres' } }],
+      }),
+      'SelectorMatchesNothing Deployment pg spec.replicas',
+    ],
+    [
+      'a Deployment that may not make its pods',
+      makeFacts({
+        probe: failed('refused'),
+        pods: [makeClient()],
+        workloads: [
+          {
+            kind: 'Deployment',
+            namespace: 'db',
+            name: 'pg',
+            replicas: 1,
+            labels: { app: 'postgres' },
+            failure: 'exceeded quota',
+          },
+        ],
+      }),
+      'SelectorMatchesNothing Deployment pg status.conditions',
+    ],
+    [
+      'endpoints written by hand that are nobody’s',
+      makeFacts({
+        probe: failed('timeout'),
+        services: [makeService({ selector: {} })],
+        slices: [
+          {
+            metadata: { name: 'mine', namespace: 'db', labels: { 'kubernetes.io/service-name': 'postgres' } },
+            addressType: 'IPv4',
+            ports: [{ port: 5432 }],
+            endpoints: [{ addresses: ['10.244.2.99'] }],
+          },
+        ],
+      }),
+      'PodIPStale EndpointSlice mine endpoints[0].addresses',
+    ],
+    [
       'a probe that fails',
       unready({ httpGet: { path: '/ready', port: 5432 } }),
       'NoReadyEndpoints Deployment pg spec.template.spec.containers[0].readinessProbe',
@@ -327,6 +370,7 @@ describe('checkPod', () => {
       { name: 'main', image: 'x', imageID: '', ready: false, restartCount: 0, state: { waiting: { reason } }, ...more },
     ],
   });
+  const init = (state: object) => ({ name: 'first', image: 'x', imageID: '', ready: false, restartCount: 0, state });
   const unscheduled = (message: string) => ({
     phase: 'Pending',
     conditions: [{ type: 'PodScheduled', status: 'False', message }],
@@ -360,6 +404,42 @@ describe('checkPod', () => {
         }),
       ),
       'PodPending Deployment pg spec.template.spec.containers[0].resources.requests.cpu',
+    ],
+    [
+      'the image of an init container',
+      withPod(
+        makePod({
+          deployment: 'pg',
+          ready: false,
+          spec: { initContainers: [{ name: 'first', image: 'x' }] },
+          status: { phase: 'Pending', initContainerStatuses: [init({ waiting: { reason: 'ImagePullBackOff' } })] },
+        }),
+      ),
+      'ImagePullFailed Deployment pg spec.template.spec.initContainers[0].image',
+    ],
+    [
+      'an init container that goes on',
+      withPod(
+        makePod({
+          ready: false,
+          spec: { initContainers: [{ name: 'first', image: 'x' }] },
+          status: { phase: 'Pending', initContainerStatuses: [init({ running: {} })] },
+        }),
+      ),
+      'PodPending Pod postgres-0 spec.initContainers[0]',
+    ],
+    [
+      'a Secret that is not there',
+      withPod(
+        makePod({
+          ready: false,
+          container: { envFrom: [{ configMapRef: { name: 'a' } }, { secretRef: { name: 'keys' } }] },
+          status: waiting('CreateContainerConfigError', {
+            state: { waiting: { reason: 'CreateContainerConfigError', message: 'secret "keys" not found' } },
+          }),
+        }),
+      ),
+      'PodPending Pod postgres-0 spec.containers[0].envFrom[1]',
     ],
     [
       'a deletion that nobody follows',

@@ -288,7 +288,10 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
         service(svc, { app: db }, [{ port: 5432 }]),
       );
       const name = await clientDeployment(world);
-      await untilPodOf(world, `app=${db}`, isUp);
+      await until('PostgreSQL to listen', 60_000, async () => {
+        const at = `deploy/${db}`;
+        return (await world.cluster.exec(world.namespace, at, ['pg_isready', '-q', '-h', '127.0.0.1'])).code === 0;
+      });
       return {
         why: [`postgres://shop@${svc}/shop`, '--from', `deploy/${name}`],
         client: { on: `deploy/${name}`, command: psql(svc) },
