@@ -1,5 +1,5 @@
 // coracle why: which link between a client and a server is broken, the evidence, and the cure.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { sleep } from '#base/clock.ts';
@@ -9,6 +9,7 @@ import type { Answer, AskDeps, Question } from '#why/question.ts';
 import { findCandidates } from '#why/collect/candidates.ts';
 import { describeCode, formatCode, CODES } from '#why/codes.ts';
 import { parseForward } from '#why/collect/forwards.ts';
+import { parseProcNet } from '#why/node/sockets.ts';
 import type { Forward } from '#why/facts.ts';
 import type { Report } from '#why/report.ts';
 import { parseSource, parseTarget, TargetError } from '#why/target.ts';
@@ -181,11 +182,24 @@ function forwards(): readonly Forward[] {
     .flatMap((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        return parseForward(Number(pid), words);
+        return parseForward(Number(pid), words, undefined, () => listeningPorts(pid));
       } catch {
         return []; // it has just ended, or is another user's
       }
     });
+}
+
+/** TCP ports on which a process of this machine listens. */
+function listeningPorts(pid: string): readonly number[] {
+  const own = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+  const rows = parseProcNet('tcp', 4, readFileSync(`/proc/${pid}/net/tcp`, 'utf8'));
+  return rows.filter((r) => r.state === 'LISTEN' && own.includes(r.inode)).map((r) => r.port);
 }
 
 async function chooseTarget(

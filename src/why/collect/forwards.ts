@@ -2,7 +2,13 @@
 import type { Forward } from '../facts.ts';
 
 /** `kubectl … port-forward … TARGET [LOCAL:]REMOTE …` and `coracle connect`; nothing for other programs. */
-export function parseForward(pid: number, words: readonly string[], startedMs?: number): readonly Forward[] {
+export function parseForward(
+  pid: number,
+  words: readonly string[],
+  startedMs?: number,
+  /** Ports on which the process listens: with `:REMOTE` the system chose one. */
+  listening: () => readonly number[] = () => [],
+): readonly Forward[] {
   const verb = words.findIndex((w) => w === 'port-forward');
   if (verb < 0 || !words.slice(0, verb).some((w) => /(^|\/)(kubectl|oc|k3s|microk8s)$/.test(w))) return [];
   const rest: string[] = [];
@@ -24,7 +30,8 @@ export function parseForward(pid: number, words: readonly string[], startedMs?: 
     const match = /^(?:(\d*):)?([\w-]+)$/.exec(pair);
     if (match === null) return [];
     const remotePort = match[2]!;
-    const localPort = match[1] === undefined ? Number(remotePort) : Number(match[1]);
+    const chosen = match[1] === '' ? listening()[0] : Number(match[1]);
+    const localPort = match[1] === undefined ? Number(remotePort) : (chosen ?? 0);
     if (!Number.isInteger(localPort) || localPort === 0) return [];
     const ref = target.includes('/') ? target : `pod/${target}`;
     return [{ pid, namespace, target: ref, localPort, remotePort, ...(startedMs === undefined ? {} : { startedMs }) }];

@@ -98,6 +98,8 @@ const gone = (title: string, target: 'pod' | 'svc' | 'deployment', end: 'delete'
       why: [`http://localhost:${forward.port}/`],
       client: ask(forward.port),
       expected: { code: 'ForwardPodGone' },
+      // kubectl ends with the first connection that it cannot bring there, and with it what is known of its target.
+      incurable: 'what it was bound to ended with it',
       restore: async () => forward.stop(),
     };
   },

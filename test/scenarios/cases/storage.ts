@@ -1,4 +1,5 @@
 // Data that are not there, or will not be after the next restart.
+import { until } from '../../e2e/cluster.ts';
 import type { Scenario } from '../scenario.ts';
 import { deployment, postgres } from '../servers.ts';
 import { pod, psql, service, type World } from '../world.ts';
@@ -96,102 +97,42 @@ const waiting = (
 
 const CLAIM_FIELD = /persistentVolumeClaim\.claimName$/;
 
-/** A claim whose volume a driver attaches to one node at a time; the driver attached it to the node of the first pod. */
-async function attached(world: World, name: string): Promise<() => Promise<void>> {
-  const driver = `${name}.${world.namespace}.example.com`;
-  const volume = `${name}-${world.namespace}`;
-  await world.apply(
-    { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: driver }, spec: { attachRequired: true } },
-    {
-      apiVersion: 'v1',
-      kind: 'PersistentVolume',
-      metadata: { name: volume },
-      spec: {
-        capacity: { storage: '1Gi' },
-        accessModes: ['ReadWriteOnce'],
-        storageClassName: '',
-        csi: { driver, volumeHandle: volume },
-        claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: world.namespace, name },
-      },
-    },
-    claim(name, { storageClassName: '', volumeName: volume }),
-  );
-  return async () => {
-    await world.tryKubectl(['delete', 'csidriver', driver]);
-    await world.tryKubectl(['delete', 'pv', volume, '--wait=false']);
-  };
-}
-
-/** Two pods of one claim on two nodes, the first of which has it. */
-async function twoNodes(world: World, name: string, first: string, make: () => Promise<void>): Promise<void> {
-  const { until } = await import('../../e2e/cluster.ts');
-  await until('the volume is attached', 30_000, async () => {
-    const all = JSON.parse(await world.kubectl(['get', 'volumeattachments', '-o', 'json'])) as {
-      items: { metadata: { name: string }; spec: { nodeName: string; source: { persistentVolumeName: string } } }[];
-    };
-    const own = all.items.find((a) => a.spec.source.persistentVolumeName === `${name}-${world.namespace}`);
-    if (own === undefined) return false;
-    await world.kubectl([
-      'patch',
-      'volumeattachment',
-      own.metadata.name,
-      '--subresource=status',
-      '--type=merge',
-      '-p',
-      '{"status":{"attached":true}}',
-    ]);
-    return own.spec.nodeName === first || own.spec.nodeName !== '';
-  });
-  await make();
-  await until(
-    'the second pod is told',
-    30_000,
-    async () =>
-      (await world.kubectl(['get', 'events', '--field-selector=reason=FailedAttachVolume', '-o', 'name'])).trim() !==
-      '',
-  );
-}
-
-const multi = (title: string, kind: 'pods' | 'deployment' | 'statefulset'): Scenario => ({
+/** A volume that a pod of one node holds, and a server on another that waits for it. */
+const multi = (title: string, kind: 'Pod' | 'Deployment' | 'StatefulSet'): Scenario => ({
   code: 'MultiAttach',
   title,
   async make(world) {
-    const [server, svc, name] = [world.word(), world.word(), world.word()];
+    const [server, svc, name, holder] = [world.word(), world.word(), world.word(), world.word()];
     const [one, two] = (await world.cluster.nodeNames()) as [string, string];
-    const restore = await attached(world, name);
-    const options = (node: string) => {
-      const { spec, container } = mounted(name, DATA);
-      return {
-        node,
-        labels: { app: server },
-        port: 5432,
-        env: { POSTGRES_PASSWORD: 'shop', ...PGDATA },
-        spec,
-        container,
-      };
-    };
+    const { spec, container } = mounted(name, DATA);
+    await world.apply(
+      claim(name),
+      pod(holder, 'docker.io/coracle/client:1', { node: one, labels: { app: holder }, spec, container }),
+    );
+    await world.ready(holder);
     const image = 'docker.io/library/postgres:15';
-    await world.apply(pod(`${server}-old`, image, { ...options(one), labels: { app: `${server}-old` } }));
-    await twoNodes(world, name, one, async () => {
-      if (kind === 'pods') await world.apply(pod(server, image, options(two)));
-      else {
-        const made = deployment(server, image, options(two)) as { spec: { strategy?: object } };
-        if (kind === 'deployment') await world.apply(made);
-        else {
-          const { strategy: _strategy, ...spec } = made.spec;
-          await world.apply({ ...made, kind: 'StatefulSet', spec: { ...spec, serviceName: server } });
-        }
-      }
-    });
-    await world.apply(service(svc, { app: server }, [{ port: 5432 }]));
+    const env = { POSTGRES_USER: 'shop', POSTGRES_PASSWORD: 'shop', ...PGDATA };
+    const options = { node: two, labels: { app: server }, port: 5432, env, spec, container };
+    const made = deployment(server, image, options) as { spec: { strategy?: object } };
+    const { strategy: _strategy, ...set } = made.spec;
+    await world.apply(
+      kind === 'Pod'
+        ? pod(server, image, options)
+        : kind === 'Deployment'
+          ? made
+          : { ...made, kind: 'StatefulSet', spec: { ...set, serviceName: server } },
+      service(svc, { app: server }, [{ port: 5432 }]),
+    );
     const client = await world.clientPod();
+    await until('the server is told', 40_000, async () => {
+      const said = await world.kubectl(['get', 'events', '--field-selector=reason=FailedAttachVolume', '-o', 'name']);
+      return said.trim() !== '';
+    });
     return {
       why: [url(svc), '--from', `pod/${client}`],
       client: { on: client, command: psql(svc) },
       symptom: /refused/i,
       expected: { code: 'MultiAttach', kind: 'PersistentVolumeClaim', name },
-      incurable: 'no driver of this name is installed that could mount it afterwards',
-      restore,
     };
   },
 });
@@ -290,7 +231,7 @@ export const STORAGE_SCENARIOS: readonly Scenario[] = [
     await postgres(world, server, { env: PGDATA, ...mounted(name, DATA) });
     return { kind: 'PersistentVolumeClaim', name, field: /storageClassName/ };
   }),
-  multi('two bare pods', 'pods'),
-  multi('a Deployment’s pod on another node', 'deployment'),
-  multi('a StatefulSet’s pod on another node', 'statefulset'),
+  multi('a bare pod, held by another', 'Pod'),
+  multi('a Deployment, held by a pod that somebody left', 'Deployment'),
+  multi('a StatefulSet, held by a pod that somebody left', 'StatefulSet'),
 ];
