@@ -1,6 +1,6 @@
 // Rules of metadata that hold for every kind (apimachinery, api/validation/objectmeta): system fields, names, labels,
 // annotations, owners, finalizers.
-import type { KubeObject, ObjectMeta, OwnerReference } from '#machinery/object.ts';
+import type { ObjectMeta, OwnerReference } from '#machinery/object.ts';
 import {
   isDns1035Label,
   isDns1123Label,
@@ -49,10 +49,6 @@ function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, 
   let inOrder = true;
   for (let i = 1; i < keys.length; i++) if (keys[i - 1]! > keys[i]!) inOrder = false;
   return inOrder ? map : Object.fromEntries(keys.toSorted().map((k) => [k, map[k]!]));
-}
-
-export function withMetadata<T extends KubeObject>(object: T, metadata: ObjectMeta): T {
-  return { ...object, metadata };
 }
 
 export function nameErrors(rule: NameRule | undefined, name: string, isPrefix: boolean): readonly string[] {

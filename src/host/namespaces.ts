@@ -7,14 +7,6 @@ export function enterNode(initPid: number, command: readonly string[]): { comman
   return { command: 'nsenter', args: [`--target=${initPid}`, '--net', '--mount', '--pid', '--uts', '--', ...command] };
 }
 
-/** A runner whose programs run inside the node. */
-export function runInNode(run: Run, initPid: number): Run {
-  return (command, args, options) => {
-    const inside = enterNode(initPid, [command, ...args]);
-    return run(inside.command, inside.args, options);
-  };
-}
-
 /** A runner whose programs run in the named network namespace. NOT `ip netns exec`, which remounts /sys and hides the cgroups. */
 export function runInNetns(run: Run, name: string): Run {
   return (command, args, options) => run('nsenter', [`--net=/var/run/netns/${name}`, '--', command, ...args], options);

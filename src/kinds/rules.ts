@@ -71,25 +71,3 @@ export function sameJson(a: unknown, b: unknown): boolean {
 export function immutable(value: unknown, old: unknown, field: string, errors: Errors): void {
   if (!sameJson(value, old)) errors.push(fieldError.invalid(field, value ?? null, IMMUTABLE));
 }
-
-/** Exactly one of `fields` may be set; returns those that are. */
-export function setMembers<T extends object>(
-  object: T | undefined,
-  fields: readonly (keyof T & string)[],
-): (keyof T & string)[] {
-  return object === undefined ? [] : fields.filter((f) => object[f] !== undefined && object[f] !== null);
-}
-
-export function uniqueBy<T>(
-  list: readonly T[] | undefined,
-  key: (item: T) => string,
-  field: (index: number) => string,
-  errors: Errors,
-): void {
-  const seen = new Set<string>();
-  for (const [index, item] of (list ?? []).entries()) {
-    const value = key(item);
-    if (seen.has(value)) errors.push(fieldError.duplicate(field(index), value));
-    seen.add(value);
-  }
-}

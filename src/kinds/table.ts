@@ -3,8 +3,6 @@ import type { KubeObject } from '#machinery/object.ts';
 import { humanDuration, parseTime } from '#machinery/time.ts';
 import type { Column, TableDefinition } from '#schema/resource.ts';
 
-export type Cell = string | number | boolean | null;
-
 export const NAME: Column = {
   name: 'Name',
   type: 'string',
@@ -45,16 +43,6 @@ export const plainTable: TableDefinition = {
   ],
   cells: (object) => [nameOf(object), object.metadata.creationTimestamp ?? null],
 };
-
-/** NAME, AGE. */
-export const nameAndAge: TableDefinition = {
-  columns: [NAME, AGE],
-  cells: (object, nowMs) => [nameOf(object), ageOf(object, nowMs)],
-};
-
-/** Text of a list, `<none>` when empty. */
-export const joined = (values: readonly string[] | null | undefined, separator = ','): string =>
-  values === undefined || values === null || values.length === 0 ? '<none>' : values.join(separator);
 
 export const orNone = (value: string | undefined): string => (value === undefined || value === '' ? '<none>' : value);
 

@@ -21,10 +21,6 @@ export function isConditionTrue(conditions: readonly ConditionLike[] | undefined
   return findCondition(conditions, type)?.status === 'True';
 }
 
-export function isConditionFalse(conditions: readonly ConditionLike[] | undefined, type: string): boolean {
-  return findCondition(conditions, type)?.status === 'False';
-}
-
 /**
  * The list with `wanted` in it. `now` (RFC 3339) becomes lastTransitionTime when the status differs from before or the
  * condition is new; otherwise the old time stays. Returns the same list when nothing changes.

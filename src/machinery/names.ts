@@ -159,9 +159,6 @@ export function isValidPortName(port: string): Messages {
 export const isValidPortNum = (port: number): Messages =>
   Number.isInteger(port) && port >= 1 && port <= 65535 ? NONE : [inclusiveRangeError(1, 65535)];
 
-export const isInRange = (value: number, low: number, high: number): Messages =>
-  value >= low && value <= high ? NONE : [inclusiveRangeError(low, high)];
-
 export const IP_ERROR = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 export const CIDR_ERROR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
@@ -169,20 +166,6 @@ export const CIDR_ERROR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001
 export const isValidIP = (value: string): Messages => (parseIP(value) !== undefined ? NONE : [IP_ERROR]);
 
 export const isValidCIDR = (value: string): Messages => (parseCIDR(value) !== undefined ? NONE : [CIDR_ERROR]);
-
-const C_IDENTIFIER_FMT = '[A-Za-z_][A-Za-z0-9_]*';
-export const isCIdentifier = (value: string): Messages =>
-  new RegExp(`^${C_IDENTIFIER_FMT}$`).test(value)
-    ? NONE
-    : [
-        regexError(
-          "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
-          C_IDENTIFIER_FMT,
-          'my_name',
-          'MY_NAME',
-          'MyName',
-        ),
-      ];
 
 /** Environment variable names, relaxed: any printable ASCII but '='. */
 export function isRelaxedEnvVarName(value: string): Messages {

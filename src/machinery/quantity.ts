@@ -175,10 +175,6 @@ export function subQuantity(a: Quantity, b: Quantity): Quantity {
   return normalize({ unscaled: x - y, scale, format: a.unscaled === 0n ? b.format : a.format });
 }
 
-export function maxQuantity(a: Quantity, b: Quantity): Quantity {
-  return compareQuantity(a, b) < 0 ? b : a;
-}
-
 export const isZeroQuantity = (q: Quantity): boolean => q.unscaled === 0n;
 
 export function makeQuantity(value: bigint | number, format: QuantityFormat = 'DecimalSI'): Quantity {

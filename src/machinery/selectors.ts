@@ -362,8 +362,3 @@ export function formatFieldSelector(requirements: readonly FieldRequirement[]): 
 export function matchesFields(requirements: readonly FieldRequirement[], read: (field: string) => string): boolean {
   return requirements.every((r) => (read(r.field) === r.value) === (r.operator === '='));
 }
-
-/** The value an equality on `field` demands, when there is one. */
-export function requiresExactMatch(requirements: readonly FieldRequirement[], field: string): string | undefined {
-  return requirements.find((r) => r.field === field && r.operator === '=')?.value;
-}

@@ -21,11 +21,6 @@ const NODE_PREFIX = 'system:node:';
 /** Shortest and longest life of a certificate; upstream's minimum, and its --cluster-signing-duration. */
 const MIN_SECONDS = 600;
 
-/** Signers that this module signs for. */
-export function isOwnSigner(name: string): name is SignerName {
-  return name === CLIENT_SIGNER || name === KUBELET_CLIENT_SIGNER || name === KUBELET_SERVING_SIGNER;
-}
-
 /** What is wrong with the request for that signer; undefined when it may be signed. `usages` as in the API object. */
 export function signingRefusal(
   signer: SignerName,

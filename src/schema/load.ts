@@ -115,10 +115,3 @@ export function schemaByName(definition: string): ObjectSchema {
   if (found === undefined) throw new Error(`no schema named ${definition}`);
   return found;
 }
-
-/** All definitions, for OpenAPI documents. */
-export function allSchemas(): readonly ObjectSchema[] {
-  return load();
-}
-
-export const OBJECT_META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';

@@ -16,9 +16,6 @@ const SHOWN_MAX = 3;
 
 /** Ready unless said otherwise. */
 export const isEndpointReady = (endpoint: Endpoint): boolean => endpoint.conditions?.ready !== false;
-export const isEndpointServing = (endpoint: Endpoint): boolean =>
-  endpoint.conditions?.serving ?? isEndpointReady(endpoint);
-export const isEndpointTerminating = (endpoint: Endpoint): boolean => endpoint.conditions?.terminating === true;
 
 export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<EndpointSlice>({
   group: 'discovery.k8s.io',
