@@ -201,7 +201,8 @@ function isNamed(backend: Backend, hostname: string, facts: Facts, service: Serv
 export function takers(located: Located, node?: string): readonly Backend[] {
   const here = located.backends.filter((b) => b.port !== undefined && (node === undefined || b.node === node));
   const ready = here.filter((b) => b.endpoint === 'ready');
-  return ready.length > 0 ? ready : here.filter((b) => b.endpoint === 'serving');
+  // A headless Service's name gives the ready ones only.
+  return ready.length > 0 || located.via === 'headless' ? ready : here.filter((b) => b.endpoint === 'serving');
 }
 
 /** The node whose endpoints alone are taken, when a policy Local says so and it is known. */

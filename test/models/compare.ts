@@ -32,8 +32,8 @@ export function differenceIn(model: Model): string | undefined {
     const truth = `it ends at ${answer.links.join(' or ')}`;
     if (verdict === 'ok') return `${truth}, and ${said}`;
     if (knowledge.probed && (verdict !== 'broken' || cause === undefined)) return `${truth}, and ${said}`;
-    // The first broken link where everything can be seen and one pod is meant; else one that is broken.
-    const strict = knowledge.probed && knowledge.sighted && answer.links.length === 1;
+    // The first broken link where everything can be seen and all pods have the same trouble; else one that is broken.
+    const strict = knowledge.probed && knowledge.sighted && answer.links.length === 1 && !answer.sometimes;
     const fits: readonly string[] = strict ? answer.links : [...answer.links, ...answer.all];
     if (cause !== undefined && !fits.includes(cause.link)) return `${truth}, and ${said}`;
   }
@@ -81,7 +81,7 @@ function* smallerThan(model: Model): Generator<Model> {
 export function describeModel(model: Model): string {
   const line = (value: unknown) => JSON.stringify(value);
   return [
-    `seed ${model.seed}: ${line(model.question)}, load balancers at ${model.announcer}`,
+    `seed ${model.seed}: ${line(model.question)}, load balancers at ${line(model.announcers)}`,
     `walker: ${line(answerTo(model))}`,
     ...model.namespaces.map((n) => `namespace ${n.metadata.name} ${line(n.metadata.labels)}`),
     ...model.pods.map(

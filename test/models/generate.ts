@@ -32,8 +32,9 @@ export function generate(seed: number, options: Generated = {}): Model {
   const policies = Array.from({ length: dice.one([0, 0, 1, 1, 2, 3]) }, (_, i) => policyOf(dice, `policy-${i}`));
   const slices = services.flatMap((s) => slicesFor(s, objects));
   const base = { seed, nodes, namespaces, pods, services, slices, policies, laptop: LAPTOP };
-  const announcer = announcerOf(dice, services, slices);
-  return { ...base, announcer, question: questionOf(dice, { ...base, announcer }, options) };
+  const balanced = services.filter((s) => s.spec?.type === 'LoadBalancer');
+  const announcers = Object.fromEntries(balanced.map((s) => [s.metadata.name!, announcerOf(dice, s, slices)]));
+  return { ...base, announcers, question: questionOf(dice, { ...base, announcers }, options) };
 }
 
 /** The same cluster, asked other things. */
@@ -297,16 +298,17 @@ function serviceOf(dice: Dice, name: string, index: number): Service {
   };
 }
 
-/** One node answers for all addresses of the load balancer: under policy Local one that has a ready endpoint. */
-function announcerOf(dice: Dice, services: readonly Service[], slices: Model['slices']): string {
-  const local = services.filter((s) => s.spec?.type === 'LoadBalancer' && s.spec.externalTrafficPolicy === 'Local');
+/** One node answers for the address of a load balancer: under policy Local one that has an endpoint. */
+function announcerOf(dice: Dice, service: Service, slices: Model['slices']): string {
+  const anywhere = dice.one(['one', 'two']);
+  if (service.spec?.externalTrafficPolicy !== 'Local') return anywhere;
   const nodes = slices
-    .filter((s) => local.some((l) => l.metadata.name === s.metadata.labels?.['kubernetes.io/service-name']))
+    .filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name && s.ports?.length !== 0)
     .flatMap((s) => s.endpoints ?? [])
-    .filter((e) => e.conditions?.serving === true)
+    .filter((e) => e.conditions?.ready === true || e.conditions?.serving === true)
     .sort((a, b) => Number(b.conditions?.ready) - Number(a.conditions?.ready))
     .map((e) => e.nodeName!);
-  return nodes[0] ?? dice.one(['one', 'two']);
+  return nodes[0] ?? anywhere;
 }
 
 // --- policies

@@ -37,8 +37,8 @@ export interface Model {
   readonly policies: readonly NetworkPolicy[];
   /** The address of the machine outside. */
   readonly laptop: string;
-  /** The node that answers for the load balancers' addresses. */
-  readonly announcer: string;
+  /** Service → the node that answers for its load balancer's address. */
+  readonly announcers: Readonly<Record<string, string>>;
   readonly question: Question;
 }
 

@@ -100,7 +100,7 @@ export function walk(model: Model, choice: number): Answer {
   }
   const balanced = model.services.find((s) => s.status?.loadBalancer?.ingress?.some((i) => i.ip === host));
   if (balanced !== undefined) {
-    const entry = outside ? nodeOf(model, model.announcer) : ownNode(model);
+    const entry = outside ? nodeOf(model, model.announcers[balanced.metadata.name!]) : ownNode(model);
     const servicePort = portOf(balanced, port);
     return through(model, { via: 'load-balancer', service: balanced, servicePort, entry, addresses: [] }, choice);
   }
@@ -258,6 +258,7 @@ function chosen(model: Model, way: Way, usable: readonly Endpoint[], choice: num
     all: failing.flatMap((m) => [
       ...m.faults,
       ...guessed(m.e.pod, m.e.port),
+      ...(way.via === 'headless' ? (['service'] as const) : []),
       ...(isLeaving(m.e.pod) ? (['pod'] as const) : []),
     ]),
     sometimes: failing.length < known.length,
@@ -385,7 +386,11 @@ function isMistaken(model: Model, way: Way, pod: Pod, port: number): boolean {
 /** "A headless Service … no load balancing or proxying": its targetPort translates nothing, and nobody said that the pods use its port. */
 function isUntranslated(model: Model, way: Way, pod: Pod, port: number): boolean {
   if (way.via !== 'headless' || way.servicePort === undefined) return false;
-  const meant = landing(pod, way.servicePort);
+  const pods = selectedBy(
+    way.service!,
+    model.pods.map((p) => p.object),
+  );
+  const meant = [pod, ...pods].map((p) => landing(p, way.servicePort!)).find((p) => p !== undefined);
   if (meant === undefined || meant === port) return false;
   return !listenersOf(model, pod).some((l) => l.port === port) && !portsOf(pod).some((p) => p.containerPort === port);
 }

@@ -71,12 +71,15 @@ export function checkEndpoint(facts: Facts, located: Located): LinkResult | unde
     return found('endpoint', [withoutPods(facts, service) ?? selectsNothing(facts, service)]);
   }
   const mismatch = servicePort === undefined || isHeadless(service) ? undefined : targetPort(facts, located);
-  if (mismatch !== undefined) return found('endpoint', [mismatch]);
-  if (ready.length === 0 && takers(located).length === 0) return noneReady(facts, located, read);
-  const local = noLocal(facts, located);
-  if (local !== undefined) return found('endpoint', [local]);
-  const unprogrammed = notProgrammed(facts, located);
-  if (unprogrammed !== undefined) return found('endpoint', [unprogrammed]);
+  if (mismatch?.certainty === 'sure') return found('endpoint', [mismatch]);
+  if (ready.length === 0 && takers(located).length === 0) {
+    const none = noneReady(facts, located, read);
+    return mismatch === undefined ? none : found('endpoint', [...none.findings, mismatch]);
+  }
+  const more = mismatch === undefined ? [] : [mismatch];
+  const other = noLocal(facts, located) ?? notProgrammed(facts, located);
+  if (other !== undefined) return found('endpoint', [other, ...more]);
+  if (mismatch !== undefined) return found('endpoint', more);
   return ok('endpoint', `${ready.length} of ${located.backends.length} endpoints ready`, read);
 }
 
@@ -189,14 +192,16 @@ function targetPort(facts: Facts, located: Located): Finding | undefined {
   const { service, servicePort } = located;
   const outcome = outcomeOf(facts.main);
   if (service === undefined || servicePort === undefined || outcome.connected) return undefined;
-  // Of all nodes: that a policy Local keeps some away is another matter.
-  const usable = takers(located);
+  // Of all nodes where a policy Local leaves none: that is another matter.
+  const near = takers(located, localNode(facts, located));
+  const usable = near.length > 0 ? near : takers(located);
   const pods = (usable.length > 0 ? usable : located.backends).flatMap((b) =>
     b.pod !== undefined && (isRunning(b.pod) || isUnnamed(b.pod, servicePort)) ? [b.pod] : [],
   );
   const wrong = pods.flatMap((pod) => mismatchIn(facts, located, service, servicePort, pod) ?? []);
   const [first] = wrong;
-  if (first === undefined || wrong.length === pods.length) return first;
+  // Where none gets connections, each pod's own trouble is one.
+  if (first === undefined || wrong.length === pods.length || usable.length === 0) return first;
   return outcome.made ? { ...first, certainty: 'likely' } : undefined;
 }
 

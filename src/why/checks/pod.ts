@@ -168,7 +168,7 @@ function terminating(facts: Facts, pod: Pod, located: Located): Finding {
 
 const stillServes = (facts: Facts, pod: Pod, located: Located): boolean =>
   isRunning(pod) &&
-  (isReady(pod) || located.via === 'pod-ip' || takers(located).some((b) => b.pod === pod)) &&
+  (located.via === 'pod-ip' || takers(located, localNode(facts, located)).some((b) => b.pod === pod)) &&
   podFacts(facts, pod)?.listening.length !== 0;
 
 function imagePull(facts: Facts, pod: Pod, status: ContainerStatus): Finding {
