@@ -34,6 +34,8 @@ export interface AgentProgramDeps {
 /** Kubernetes' own shares of the disk are for machines that do nothing else: a user's disk is often fuller than that, and its nodes share it. */
 const LOCAL_EVICTION =
   'memory.available<100Mi,nodefs.available<512Mi,nodefs.inodesFree<1%,imagefs.available<512Mi,imagefs.inodesFree<1%';
+/** Images were loaded by hand and can be pulled from nowhere: they go last. */
+const LOCAL_IMAGE_GC = { high: 0.98, low: 0.97 };
 /** Inside the node's own /run. */
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 const IPAM_FOLDER = '/run/coracle/ipam';
@@ -159,6 +161,7 @@ export async function startAgent(
       userNamespacesDir: config.userNamespacesDir ?? join(paths.data, 'user-namespaces'),
       ...(config.seccompDefault === true ? { seccompDefault: true } : {}),
       eviction: { hard: LOCAL_EVICTION, ...config.eviction },
+      imageGc: LOCAL_IMAGE_GC,
       ...(config.allowedUnsafeSysctls === undefined ? {} : { allowedUnsafeSysctls: config.allowedUnsafeSysctls }),
       ...zoneLabel(config, config.nodes.indexOf(node)),
       ...(config.nodeCpus === undefined ? {} : { cpus: String(config.nodeCpus) }),

@@ -24,7 +24,7 @@ import { PodCache } from './cri/pod-cache.ts';
 import type { Runtime } from './cri/runtime.ts';
 import { Eviction, type EvictionRequest } from './eviction/eviction.ts';
 import { type EvictionOptions, reservedOf } from './eviction/thresholds.ts';
-import { collectImages, removeUnusedImages } from './images/image-gc.ts';
+import { collectImages, DEFAULT_IMAGE_GC, type ImageGcMarks, removeUnusedImages } from './images/image-gc.ts';
 import { Images } from './images/images.ts';
 import { pullCredentials } from './images/credentials.ts';
 import { Limiter } from './limiter.ts';
@@ -77,6 +77,8 @@ export interface KubeletOptions {
   readonly userNamespacesDir?: string;
   /** When pods have to go because the node is short of something; upstream's defaults without. */
   readonly eviction?: EvictionOptions;
+  /** How full the disk may get before unused images go; upstream's marks without. */
+  readonly imageGc?: ImageGcMarks;
   /** Nothing runs: probes are not asked, and count as passed. */
   readonly hollow?: boolean;
 }
@@ -332,7 +334,17 @@ class RunningKubelet implements Kubelet {
       const { signal: end } = this.#stop;
       this.#background.push(
         rotateLogs({ runtime, clock, files, log, cache: this.#cache, reader: this.#logs }, end),
-        collectImages({ runtime, clock, files, log, lastUsedMs: this.#images.lastUsedMs }, end),
+        collectImages(
+          {
+            runtime,
+            clock,
+            files,
+            log,
+            lastUsedMs: this.#images.lastUsedMs,
+            marks: options.imageGc ?? DEFAULT_IMAGE_GC,
+          },
+          end,
+        ),
         this.#eviction.run(end),
       );
     }

@@ -1,12 +1,18 @@
-// Removes images nobody uses when the disk they are on gets full: from 85 % down to 80 %, longest unused first (upstream's thresholds).
+// Removes images nobody uses when the disk they are on gets full: from a high mark down to a low one, longest unused first.
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { FileSystem, FilesystemFacts } from '#host/file-system.ts';
 import type { Image } from '../cri/messages.ts';
 import type { Runtime } from '../cri/runtime.ts';
 
-const HIGH_SHARE = 0.85;
-const LOW_SHARE = 0.8;
+/** Used shares of the disk. */
+export interface ImageGcMarks {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** Upstream's. */
+export const DEFAULT_IMAGE_GC: ImageGcMarks = { high: 0.85, low: 0.8 };
 const CHECK_MS = 5 * 60_000;
 /** Younger ones are left alone: a pod may be about to use them. */
 const MIN_AGE_MS = 2 * 60_000;
@@ -18,6 +24,7 @@ export interface ImageGcDeps {
   readonly log: Log;
   /** Image name → when a container last asked for it. */
   readonly lastUsedMs: ReadonlyMap<string, number>;
+  readonly marks: ImageGcMarks;
 }
 
 export async function collectImages(deps: ImageGcDeps, signal: AbortSignal): Promise<void> {
@@ -33,7 +40,7 @@ export async function collectImages(deps: ImageGcDeps, signal: AbortSignal): Pro
 }
 
 /** For a node whose disk is short: all that no container uses, but for pinned ones and those just brought. */
-export async function removeUnusedImages(deps: Omit<ImageGcDeps, 'files'>): Promise<void> {
+export async function removeUnusedImages(deps: Omit<ImageGcDeps, 'files' | 'marks'>): Promise<void> {
   const { runtime, clock, log, lastUsedMs } = deps;
   for (const image of await unusedOf(await runtime.listImages(), runtime)) {
     const lastUseMs = Math.max(0, ...image.repoTags.map((t) => lastUsedMs.get(t) ?? 0));
@@ -61,7 +68,7 @@ async function collectOnce(deps: ImageGcDeps, firstSeenMs: Map<string, number>):
   const disk = await files.statfs(place.mountpoint);
   const lastUse = (image: Image) =>
     Math.max(firstSeenMs.get(image.id) ?? 0, ...image.repoTags.map((t) => deps.lastUsedMs.get(t) ?? 0));
-  for (const image of imagesToRemove(disk, unused, lastUse, clock.now())) {
+  for (const image of imagesToRemove(disk, unused, lastUse, clock.now(), deps.marks)) {
     log.info('removing an unused image', { image: image.repoTags[0] ?? image.id, bytes: image.size });
     await runtime.removeImage(image.id);
     firstSeenMs.delete(image.id);
@@ -74,10 +81,11 @@ export function imagesToRemove(
   unused: readonly Image[],
   lastUseMs: (image: Image) => number,
   nowMs: number,
+  marks = DEFAULT_IMAGE_GC,
 ): readonly Image[] {
   const usedBytes = disk.totalBytes - disk.availableBytes;
-  if (usedBytes < disk.totalBytes * HIGH_SHARE) return [];
-  let toFree = usedBytes - disk.totalBytes * LOW_SHARE;
+  if (usedBytes < disk.totalBytes * marks.high) return [];
+  let toFree = usedBytes - disk.totalBytes * marks.low;
   const out: Image[] = [];
   for (const image of unused.toSorted((a, b) => lastUseMs(a) - lastUseMs(b))) {
     if (toFree <= 0) break;
