@@ -34,7 +34,7 @@ const PLACES: readonly Place[] = [
 const OPTIONS = { places: PLACES, noNames: true };
 
 /** Answers of the lab begin with the address of the pod that gave them. */
-const isReached = (said: string): boolean => /^10\.244\./.test(said);
+const isReached = (said: string): boolean => said.startsWith('10.244.');
 
 /** Every choice among the endpoints. */
 const answersTo = (model: Model): readonly Answer[] => Array.from({ length: 12 }, (_, i) => walk(model, i / 12));
