@@ -319,6 +319,29 @@ describe('checkEgressPolicy', () => {
       'ok',
     ],
   ]);
+
+  it('allows the port to which a mended Service will lead', () => {
+    const report = explain(
+      makeFacts({
+        probe: failed('timeout'),
+        services: [makeService({ ports: [{ port: 5432, targetPort: 9, protocol: 'TCP' }] })],
+        sockets: [makeSocket(5432)],
+        policies: [
+          makePolicy('app', {
+            podSelector: {},
+            policyTypes: ['Egress'],
+            egress: [{ ports: [{ protocol: 'UDP', port: 53 }] }],
+          }),
+        ],
+      }),
+    );
+    assert.equal(report.cause?.code, 'TargetPortMismatch');
+    assert.deepEqual(
+      report.alsoBroken.map((c) => c.code),
+      ['EgressDenied'],
+    );
+    assert.match(report.alsoBroken[0]!.cure[0]!.text, /port: 5432/);
+  });
 });
 
 describe('checkIngressPolicy', () => {

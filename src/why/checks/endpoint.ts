@@ -279,7 +279,15 @@ function mismatchIn(
           ),
     ],
     certainty: sockets !== undefined || unnamed ? 'sure' : 'likely',
+    port: usual?.port,
   });
+}
+
+/** Where the Service will lead once its targetPort is mended: what comes later in the chain must let that through. */
+export function mendedPort(facts: Facts, located: Located): number | undefined {
+  if (located.service === undefined || isHeadless(located.service)) return undefined;
+  const wrong = targetPort(facts, located);
+  return wrong?.certainty === 'sure' ? wrong.port : undefined;
 }
 
 export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');

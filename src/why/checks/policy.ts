@@ -9,6 +9,7 @@ import { outcomeOf } from '../outcome.ts';
 import { fieldOf, isTerminating, nameOf, namespaceOf, ownerOf, pathOf, stableLabels } from '../pods.ts';
 import { type Decision, decide, type Peer, peerOfPod } from '../policy-decision.ts';
 import type { Evidence } from '../report.ts';
+import { mendedPort } from './endpoint.ts';
 import { meantBackends } from './pod.ts';
 
 export function checkEgressPolicy(facts: Facts, located: Located): LinkResult | undefined {
@@ -61,7 +62,7 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
   if (backends.length === 0) return undefined;
   if (isDenied(facts)) return unknown('ingress-policy', 'the NetworkPolicies may not be read');
   const decided = backends.flatMap((b) => {
-    const port = arrivalPort(located, b);
+    const port = arrivalPort(facts, located, b);
     if (port === undefined) return [];
     const all = clientPeers(facts, located, b);
     const readings = all.flatMap((peer) =>
@@ -77,7 +78,7 @@ export function checkIngressPolicy(facts: Facts, located: Located): LinkResult |
     const isSure = (denied.length === all.length || isSilent) && !isOpen;
     return [{ backend: b, port, isSure, peers: denied.map((r) => r.peer), ...first }];
   });
-  const aimed = backends.filter((b) => arrivalPort(located, b) !== undefined).length;
+  const aimed = backends.filter((b) => arrivalPort(facts, located, b) !== undefined).length;
   if (aimed === 0) return undefined;
   if (decided.length === 0)
     return ok('ingress-policy', 'the client is the pod’s own node, which policies do not hold back');
@@ -162,8 +163,8 @@ function reached(facts: Facts, located: Located): readonly Backend[] {
 }
 
 /** Undefined: the Service's port has a name that this pod has not, so nothing is sent there. */
-const arrivalPort = (located: Located, { port }: Backend): number | undefined =>
-  port ?? (located.servicePort === undefined ? located.port : undefined);
+const arrivalPort = (facts: Facts, located: Located, { port }: Backend): number | undefined =>
+  mendedPort(facts, located) ?? port ?? (located.servicePort === undefined ? located.port : undefined);
 
 /** Some pods are closed to this client and some are not: of that, a connection that did not come about may be the consequence. */
 const partly = (facts: Facts): Finding['certainty'] =>
@@ -173,7 +174,7 @@ const partly = (facts: Facts): Finding['certainty'] =>
 function destinations(facts: Facts, located: Located): readonly { readonly peer: Peer; readonly port: number }[] {
   const backends = reached(facts, located);
   const through = backends.flatMap((b) => {
-    const port = arrivalPort(located, b);
+    const port = arrivalPort(facts, located, b);
     return port === undefined
       ? []
       : [{ peer: b.pod === undefined ? { pod: undefined, ip: b.ip } : peerOfPod(b.pod), port }];

@@ -15,14 +15,18 @@ async function across(world: World, port: number, source?: string, spec: object 
   return { server, svc, client, one, two };
 }
 
+/** Rules of somebody else; the returned takes them away. */
 async function nft(world: World, node: string, table: string, lines: readonly string[]): Promise<() => Promise<void>> {
-  for (const line of lines) {
-    const { code, stderr } = await world.cluster.nodeShell(node, `nft '${line}'`);
-    if (code !== 0) throw new Error(`nft ${line}: ${stderr}`);
-  }
-  return async () => {
+  const restore = async () => {
     await world.cluster.nodeShell(node, `nft delete table inet ${table}`);
   };
+  for (const line of lines) {
+    const { code, stderr } = await world.cluster.nodeShell(node, `nft '${line}'`);
+    if (code === 0) continue;
+    await restore();
+    throw new Error(`nft ${line}: ${stderr}`);
+  }
+  return restore;
 }
 
 const http = (on: string, host: string, port = 80): Client =>
@@ -115,8 +119,8 @@ export const NODE_SCENARIOS: readonly Scenario[] = [
       const { svc, client, two } = await across(world, 80);
       const restore = await nft(world, two, 'site', [
         'add table inet site',
-        'add chain inet site fwd { type filter hook forward priority -10; }',
-        'add rule inet site fwd tcp dport 80 counter drop',
+        'add chain inet site passing { type filter hook forward priority -10; }',
+        'add rule inet site passing tcp dport 80 counter drop',
       ]);
       return {
         why: [`http://${svc}/`, '--from', `pod/${client}`],
@@ -135,8 +139,8 @@ export const NODE_SCENARIOS: readonly Scenario[] = [
       const { svc, client, one } = await across(world, 80);
       const restore = await nft(world, one, 'lockdown', [
         'add table inet lockdown',
-        'add chain inet lockdown fwd { type filter hook forward priority -10; }',
-        'add rule inet lockdown fwd tcp dport 80 ct state new counter reject with icmpx admin-prohibited',
+        'add chain inet lockdown passing { type filter hook forward priority -10; }',
+        'add rule inet lockdown passing tcp dport 80 ct state new counter reject with icmpx admin-prohibited',
       ]);
       return {
         why: [`http://${svc}/`, '--from', `pod/${client}`],
@@ -158,8 +162,8 @@ export const NODE_SCENARIOS: readonly Scenario[] = [
       );
       const restore = await nft(world, two, 'quiet', [
         'add table inet quiet',
-        'add chain inet quiet fwd { type filter hook forward priority -10; policy accept; }',
-        'add rule inet quiet fwd tcp dport 7300 drop',
+        'add chain inet quiet passing { type filter hook forward priority -10; policy accept; }',
+        'add rule inet quiet passing tcp dport 7300 drop',
       ]);
       return {
         why: [`tcp://${svc}:7300`, '--from', `pod/${client}`],

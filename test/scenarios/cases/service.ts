@@ -608,7 +608,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     async make(world) {
       const [server, svc, port, name] = [world.word(), world.word(), world.port(), world.word()];
       const labels = { app: server };
-      const container = { readinessProbe: { httpGet: { path: '/', port: port + 2 }, periodSeconds: 1 } };
+      const container = { readinessProbe: { tcpSocket: { port: port + 2 }, periodSeconds: 1 } };
       await world.apply(
         workload('Deployment', server, linePod(server, port, { labels, container })),
         service(svc, labels, [{ port }]),
