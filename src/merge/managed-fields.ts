@@ -146,7 +146,7 @@ export function owned(set: FieldSet, schema: Schema, subresource: string): Field
 }
 
 /** Endpoints reset status on the resource, and everything else's spec on /status. */
-function withoutReset(set: FieldSet, schema: Schema, subresource: string): FieldSet {
+export function withoutReset(set: FieldSet, schema: Schema, subresource: string): FieldSet {
   if (subresource === 'status') return set.without(SPEC);
   const hasStatus = schema.type === 'object' && schema.byName.has('status');
   return hasStatus && subresource === '' ? set.without(STATUS) : set;

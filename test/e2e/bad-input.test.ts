@@ -417,14 +417,6 @@ describe('a cluster that exists, given bad input', { timeout: 150_000 }, () => {
     );
   });
 
-  it('helm without --server-side=false: refused with the flag to add', async () => {
-    refused(
-      await sandbox.run(['--name', 'good', 'helm', 'install', 'x', './chart']),
-      1,
-      /uses server-side apply, which is not there yet: add --server-side=false/,
-    );
-  });
-
   it('locked: a second supervisor and a second server on its data end with a sentence', async () => {
     refused(
       await sandbox.run(['supervisor', '--data-dir', data()], { timeoutMs: 20_000 }),

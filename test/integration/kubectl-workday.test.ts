@@ -101,11 +101,7 @@ const rollouts: readonly Step[] = [
 const changes: readonly Step[] = [
   ['apply --server-side=false -f all.yaml', 0, /pod\/hello-pod created/],
   ['create -f node.yaml', 0, /node\/n1 created/],
-  [
-    'apply --server-side -f all.yaml',
-    1,
-    /server-side apply is not yet supported by this server: use client-side apply/,
-  ],
+  ['apply --server-side -f all.yaml', 0, /pod\/hello-pod serverside-applied/],
   ['diff -f all.yaml', 0, /^$/],
   ['patch deployment api -p {"spec":{"replicas":2}}', 0, /patched/],
   ['patch deployment api -p {"spec":{"replicas":2}}', 0, /patched \(no change\)/],

@@ -1,27 +1,40 @@
 // scale: one small object over a kind's replica count, whatever the kind.
 import type { Scale } from '#generated/api/autoscaling-v1.ts';
 import type { KubeObject } from '#machinery/object.ts';
+import type { ExchangeResponse } from '#machinery/exchange.ts';
+import { applyConfiguration, checkTypes } from '#merge/apply.ts';
 import { fieldError, StatusError } from '#machinery/status.ts';
 import type { ScaleDefinition } from '#schema/resource.ts';
 import { decodeObject, decodeValue } from '#schema/decode.ts';
 import { schemaByName } from '#schema/load.ts';
 import { bodyOf } from '../codec.ts';
 import type { RequestContext } from '../context.ts';
-import { negotiate } from '../negotiation.ts';
+import { negotiate, type Accepted } from '../negotiation.ts';
 import { jsonValue } from '../responses.ts';
-import type { Served } from '../served.ts';
-import { parsePatch, patchType } from '../verbs/patch.ts';
+import { presented, type Served } from '../served.ts';
+import { APPLY, parsePatch, patchType } from '../verbs/patch.ts';
+import {
+  applyOptions,
+  checkDuplicates,
+  checkKind,
+  parseConfiguration,
+  shown,
+  versionsOf,
+  type ApplyDeps,
+} from '../verbs/apply.ts';
 import { writeOptions } from '../verbs/options.ts';
 import { readEntry } from '../verbs/read.ts';
 import type { Subresource } from './subresource.ts';
 
 const schema = () => schemaByName('io.k8s.api.autoscaling.v1.Scale');
+const SCALE_VERSION = 'autoscaling/v1';
 const HEAD = { kind: 'Scale', version: 'v1' };
 
 export const scale: Subresource = {
   name: 'scale',
   verbs: ['get', 'update', 'patch'],
-  async serve(served, context, { writer, patcher }) {
+  async serve(served, context, deps) {
+    const { writer, patcher } = deps;
     const accepted = negotiate(context.request.headers.accept);
     const definition = served.definition.scale;
     if (definition === undefined) throw StatusError.methodNotAllowed(served.subject, context.info.verb);
@@ -35,8 +48,7 @@ export const scale: Subresource = {
       wanted = () => object;
     } else {
       const type = patchType(context);
-      if (type === 'application/apply-patch+yaml')
-        throw StatusError.unsupportedMediaType('server-side apply of scale is not yet supported');
+      if (type === APPLY) return applyScale(served, context, definition, deps, accepted);
       const parsed = parsePatch(context);
       wanted = (current) =>
         decodeValue<Scale & KubeObject>(patcher.patch(type, current as KubeObject, parsed, schema()), schema(), HEAD)
@@ -63,6 +75,63 @@ export const scale: Subresource = {
     return jsonValue(200, scaleOf(object, definition), accepted);
   },
 };
+
+/** The replicas of a Scale are applied to the field of the kind that they stand for; its owner has the subresource `scale`. */
+async function applyScale(
+  served: Served,
+  context: RequestContext,
+  definition: ScaleDefinition,
+  { codec, writer }: ApplyDeps,
+  accepted: Accepted,
+): Promise<ExchangeResponse> {
+  const options = applyOptions(context);
+  const body = parseConfiguration(context, options);
+  const { configuration } = body;
+  checkKind(configuration, SCALE_VERSION, 'Scale');
+  const wanted = configuration as unknown as Scale;
+  if (Array.isArray(wanted.metadata?.managedFields)) throw StatusError.badRequest('metadata.managedFields must be nil');
+  checkTypes(configuration, schema(), SCALE_VERSION, 'Scale');
+  checkScale(served, context, wanted);
+  const { apiVersion } = served;
+  const { kind } = served.definition;
+  const { name, namespace, uid, resourceVersion } = wanted.metadata ?? {};
+  const head = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } } as KubeObject;
+  const replicas = wanted.spec?.replicas;
+  const written = await writer.write({
+    served,
+    context,
+    subresource: 'scale',
+    verb: 'patch',
+    mode: 'update',
+    options,
+    namespace: served.definition.namespaced ? context.info.namespace : '',
+    name: context.info.name,
+    ownsFields: true,
+    desired: (old) => {
+      const args = {
+        live: presented(served, old!),
+        configuration: (replicas === undefined || replicas === null
+          ? head
+          : withReplicas(head, definition, wanted)) as unknown as Readonly<Record<string, unknown>>,
+        schema: served.version.schema,
+        apiVersion,
+        kind,
+        manager: options.fieldManager,
+        subresource: 'scale',
+        force: options.force === true,
+        now: context.nowText,
+        versions: versionsOf(served),
+      };
+      const applied = shown(() => applyConfiguration(args), SCALE_VERSION);
+      checkDuplicates(body, context, options);
+      return codec.decodeValue(served, applied, context, 'Ignore');
+    },
+    prepare: (object) => object,
+    validate: () => [],
+  });
+  const object = written.entry === undefined ? written.object : written.entry.object;
+  return jsonValue(200, scaleOf(object, definition), accepted);
+}
 
 function checkScale(served: Served, context: RequestContext, next: Scale): void {
   const { name } = context.info;

@@ -18,6 +18,8 @@ export interface DeleteOptions {
   readonly dryRun: boolean;
 }
 
+/** As Go's unicode.IsPrint. */
+const NOT_PRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 const POLICIES = ['Background', 'Foreground', 'Orphan'];
 
 export function writeOptions(
@@ -35,6 +37,8 @@ export function writeOptions(
   }
   const manager = query.get('fieldManager');
   if (manager !== null && manager.length > 128) errors.push(fieldError.tooLong('fieldManager', 128));
+  if (manager !== null && NOT_PRINTABLE.test(manager))
+    errors.push(fieldError.invalid('fieldManager', manager, 'should only contain printable characters'));
   const force = query.get('force');
   if (errors.length > 0) throw StatusError.invalid({ group: 'meta.k8s.io', kind }, '', errors);
   return {

@@ -8,17 +8,20 @@ import type { RequestContext } from '../context.ts';
 import { negotiate } from '../negotiation.ts';
 import { presented, type Served } from '../served.ts';
 import type { Patcher } from '../patcher.ts';
+import { apply, type ApplyDeps } from './apply.ts';
 import { showWritten, type WriteRules, type WriteVerbDeps } from './create.ts';
 import { writeOptions } from './options.ts';
+
+export const APPLY = 'application/apply-patch+yaml';
 
 const TYPES = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
-  'application/apply-patch+yaml',
+  APPLY,
 ];
 
-export interface PatchDeps extends WriteVerbDeps {
+export interface PatchDeps extends WriteVerbDeps, ApplyDeps {
   readonly patcher: Patcher;
 }
 
@@ -26,30 +29,16 @@ export async function patch(
   served: Served,
   context: RequestContext,
   subresource: string,
-  { codec, writer, patcher }: PatchDeps,
+  deps: PatchDeps,
   rules: WriteRules = {},
 ): Promise<ExchangeResponse> {
   const accepted = negotiate(context.request.headers.accept);
   const type = patchType(context);
+  if (type === APPLY) return apply(served, context, subresource, deps, rules);
+  const { codec, writer, patcher } = deps;
   const options = writeOptions(context, 'PatchOptions');
   const { info } = context;
   const namespace = served.definition.namespaced ? info.namespace : '';
-  if (type === 'application/apply-patch+yaml') {
-    if (patcher.apply === undefined)
-      throw StatusError.unsupportedMediaType(
-        'server-side apply is not yet supported by this server: use client-side apply (kubectl apply --server-side=false)',
-      );
-    return patcher.apply({
-      served,
-      context,
-      subresource,
-      namespace,
-      name: info.name,
-      options,
-      body: context.request.body ?? new Uint8Array(0),
-      accepted,
-    });
-  }
   if (options.force !== undefined)
     throw StatusError.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
       { type: 'FieldValueForbidden', field: 'force', detail: 'may not be specified for non-apply patch' },

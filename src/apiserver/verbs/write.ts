@@ -53,6 +53,8 @@ export interface Write {
   /** Instead of the strategy's own, for subresources that have rules of their own. */
   readonly prepare?: (object: KubeObject, old: KubeObject) => KubeObject;
   readonly validate?: (object: KubeObject, old: KubeObject) => readonly FieldError[];
+  /** `desired` gives managedFields as they shall stand (apply). */
+  readonly ownsFields?: boolean;
   /** A change of spec that is no change of what is wanted (a pod's binding). */
   readonly keepsGeneration?: boolean;
 }
@@ -92,7 +94,9 @@ export class Writer {
           continue;
         }
       } catch (error) {
-        if (current.fresh) throw error;
+        // Somebody was quicker to create it: what stands there now is updated.
+        const lostRace = current.entry === undefined && write.mode === 'createOrUpdate' && isAlreadyExists(error);
+        if (current.fresh && (!lostRace || tries >= CONFLICT_TRIES)) throw error;
       }
       const newest = await this.#read(served, key);
       current = { entry: newest?.revision === current.entry?.revision ? current.entry : newest, fresh: true };
@@ -136,7 +140,8 @@ export class Writer {
     let object: KubeObject = { ...desired, metadata: checkedNamespace(served, desired.metadata, write.namespace) };
     const attributes = this.#attributes(write, 'CREATE', object.metadata.name ?? '', undefined);
     // The creator owns what it sent, not what admission and the server add.
-    object = codec.manage(served, object, undefined, options.fieldManager, write.subresource, context.nowText);
+    if (write.ownsFields !== true)
+      object = codec.manage(served, object, undefined, options.fieldManager, write.subresource, context.nowText);
     object = await admission.admit(attributes, object);
     const strategyContext = this.#strategyContext(context);
     const admitted = object;
@@ -229,7 +234,9 @@ export class Writer {
     };
     const attributes = this.#attributes(write, 'UPDATE', write.name, old);
     const managed = (o: KubeObject) =>
-      codec.manage(served, o, old, options.fieldManager, write.subresource, context.nowText);
+      write.ownsFields === true
+        ? withFieldsOf(o, desired)
+        : codec.manage(served, o, old, options.fieldManager, write.subresource, context.nowText);
     // As on create. Subresources with rules of their own take little of what is sent: they go first.
     if (write.prepare === undefined) object = managed(object);
     object = await admission.admit(attributes, object);
@@ -377,6 +384,8 @@ export function toEntry(served: Served, key: string, stored: StoredEntry | undef
     : new CacheEntry(key.slice(served.prefix.length), stored, served.entryContext);
 }
 
+const isAlreadyExists = (error: unknown): boolean => error instanceof StatusError && error.reason === 'AlreadyExists';
+
 export const modified = (served: Served, name: string): StatusError =>
   StatusError.conflict(
     served.subject,
@@ -396,6 +405,12 @@ function checkedNamespace(served: Served, m: ObjectMeta, namespace: string): Obj
       'the namespace of the provided object does not match the namespace sent on the request',
     );
   return m;
+}
+
+/** The object with the managedFields of another. */
+function withFieldsOf(object: KubeObject, { metadata: { managedFields } }: KubeObject): KubeObject {
+  const { managedFields: _own, ...metadata } = object.metadata;
+  return { ...object, metadata: managedFields === undefined ? metadata : { ...metadata, managedFields } } as KubeObject;
 }
 
 /** A write to /status keeps everything else but labels, annotations and finalizers. */

@@ -28,25 +28,10 @@ async function runTool(tool: 'kubectl' | 'helm', args: readonly string[], name: 
     join(home, 'tools'),
     (await import('#install/kubectl.ts')).layerArchive(env['CORACLE_ROOT'] ?? '.'),
   )[tool];
-  if (tool === 'helm') refuseServerSide(args);
   const wanted = name ?? env['CORACLE_NAME'];
   if (wanted === undefined && env['KUBECONFIG'] !== undefined && env['KUBECONFIG'] !== '')
     return runInteractive(program, args);
   const { paths } = openCluster(wanted === undefined ? {} : { name: wanted });
   if (!existsSync(paths.kubeconfig)) throw new UserError(`the cluster has no kubeconfig yet; run: coracle up`);
   return runInteractive(program, args, { KUBECONFIG: paths.kubeconfig });
-}
-
-const WRITING = new Set(['install', 'upgrade', 'rollback']);
-
-/** Helm 4 writes by server-side apply unless told otherwise. */
-function refuseServerSide(args: readonly string[]): void {
-  const verb = args.find((a) => !a.startsWith('-'));
-  if (
-    verb === undefined ||
-    !WRITING.has(verb) ||
-    args.some((a) => a.startsWith('--server-side') || a === '--help' || a === '-h')
-  )
-    return;
-  throw new UserError(`helm ${verb} uses server-side apply, which is not there yet: add --server-side=false`);
 }
