@@ -24,11 +24,6 @@ import type { KubeObject, ResourceRef } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
 import { type Denied, noObjects, type Objects, type Workload } from '../facts.ts';
 
-export interface Read {
-  readonly objects: Objects;
-  readonly denied: readonly Denied[];
-}
-
 type Kind = keyof Objects & Denied['kind'];
 
 /** Reads more than a screenful of pods only where the question is. */

@@ -190,16 +190,6 @@ async function foreignRulesIn(
   return [...texts.flatMap((t) => foreignRulesOf(t ?? '')), ...old.flat()];
 }
 
-/** Rules of this machine that are not ours; for whoever stands on it (the laptop, when it is root). */
-export async function foreignRulesHere(
-  deps: Pick<CollectDeps, 'run' | 'nftPath' | 'files'>,
-  signal: AbortSignal,
-): Promise<readonly ForeignRule[] | undefined> {
-  const say = sayer(deps.run, signal);
-  const tables = await say(deps.nftPath, ['list', 'tables']);
-  return tables === undefined ? undefined : foreignRulesIn(parseTables(tables), deps, say);
-}
-
 async function servicesOf(
   keys: readonly string[],
   known: readonly TableName[],
