@@ -2,7 +2,7 @@
 import type { Pod } from '#generated/api/core-v1.ts';
 import { type Facts, couldNot } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok, unknown } from '../finding.ts';
-import type { Located } from '../locate.ts';
+import { type Located, localNode, takers } from '../locate.ts';
 import { podFacts } from '../meaning.ts';
 import type { ListeningSocket } from '../node/facts.ts';
 import { describeRun, outcomeOf } from '../outcome.ts';
@@ -26,7 +26,8 @@ import { pooler } from './session.ts';
 export function checkListener(facts: Facts, located: Located): LinkResult | undefined {
   if (facts.upstream?.report.verdict === 'broken')
     return found('listener', [pooler(facts, located, 'no answer from behind', [], undefined)]);
-  const pods = meantPods(facts, located).filter(isRunning);
+  const taking = new Set(takers(located, localNode(facts, located)).flatMap((b) => b.pod ?? []));
+  const pods = meantPods(facts, located).filter((p) => isRunning(p) && (taking.size === 0 || taking.has(p)));
   if (pods.length === 0) return noPod(facts, located);
   const outcome = outcomeOf(facts.main);
   const looked = pods.map((pod) => ({

@@ -48,34 +48,35 @@ export function checkPod(facts: Facts, located: Located): LinkResult | undefined
   const pods = meantPods(facts, located);
   if (pods.length === 0) return undefined;
   // A Service that publishes pods which are not ready sends to them as well, and to none whose port has another name.
-  const taking = new Set(takers(located, localNode(facts, located)).map((b) => b.pod));
+  const taking = new Set(takers(located, localNode(facts, located)).flatMap((b) => b.pod ?? []));
   const isTaken = (p: Pod) => taking.size === 0 || taking.has(p);
   const ready = pods.filter((p) => isReady(p) && !isTerminating(p) && isTaken(p));
-  const troubled = [...pods.filter(isTaken), ...pods.filter((p) => !isTaken(p))].flatMap((p) =>
-    trouble(facts, p, located),
-  );
+  const troubled = pods.filter(isTaken).flatMap((p) => trouble(facts, p, located));
+  const aside = pods
+    .filter((p) => !isTaken(p))
+    .flatMap((p) => trouble(facts, p, located))
+    .map((f) => ({ ...f, certainty: 'warning' as const }));
   const worst = troubled[0];
   const outcome = outcomeOf(facts.main);
   const mayBeMet = outcome.made && !outcome.connected && pods.some((p) => taking.has(p) && !isRunning(p));
   if (ready.length > 0) {
     const words = `${ready.length} of ${pods.length} ready: ${ready.map(pathOf).join(', ')}`;
-    if (worst === undefined) return ok('pod', words);
-    return {
-      link: 'pod',
-      state: 'warned',
-      detail: words,
-      evidence: worst.evidence,
-      findings: troubled.map((f, i) => ({ ...f, certainty: i === 0 && mayBeMet ? ('likely' as const) : 'warning' })),
-    };
+    const met = troubled.map((f, i) => ({
+      ...f,
+      certainty: i === 0 && mayBeMet ? ('likely' as const) : ('warning' as const),
+    }));
+    const findings = [...met, ...aside];
+    if (findings.length === 0) return ok('pod', words);
+    return { link: 'pod', state: 'warned', detail: words, evidence: findings[0]!.evidence, findings };
   }
-  if (worst !== undefined) return { ...found('pod', [worst]), link: 'pod' };
-  const [pod] = pods;
+  if (worst !== undefined) return { ...found('pod', [worst, ...aside]), link: 'pod' };
+  const pod = pods.find(isTaken);
   return {
     link: 'pod',
     state: isRunning(pod!) ? 'warned' : 'broken',
     detail: `pod ${pathOf(pod!)} is ${pod!.status?.phase ?? 'Unknown'}, not ready`,
     evidence: [],
-    findings: [],
+    findings: aside,
   };
 }
 

@@ -102,7 +102,10 @@ function headless(facts: Facts, located: Located, read: LinkResult['evidence']):
   const translated = ports.find(
     (p) => p.port === port && pods.length > 0 && pods.every((pod) => targetPortIn(pod, p) !== port),
   );
-  const target = translated === undefined ? undefined : targetPortIn(pods[0]!, translated);
+  const target =
+    translated === undefined
+      ? undefined
+      : pods.map((pod) => targetPortIn(pod, translated)).find((found) => found !== undefined);
   if (
     translated !== undefined &&
     target !== undefined &&
