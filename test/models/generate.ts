@@ -303,7 +303,8 @@ function announcerOf(dice: Dice, service: Service, slices: Model['slices']): str
   const anywhere = dice.one(['one', 'two']);
   if (service.spec?.externalTrafficPolicy !== 'Local') return anywhere;
   const nodes = slices
-    .filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name && s.ports?.length !== 0)
+    .filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name)
+    .filter((s) => s.ports?.some((p) => p.name === (service.spec!.ports![0]!.name ?? '')))
     .flatMap((s) => s.endpoints ?? [])
     .filter((e) => e.conditions?.ready === true || e.conditions?.serving === true)
     .sort((a, b) => Number(b.conditions?.ready) - Number(a.conditions?.ready))

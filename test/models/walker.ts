@@ -225,7 +225,11 @@ function through(model: Model, way: Way, choice: number): Answer {
     return { kind: 'open', why: 'externalTrafficPolicy Local, dialled from inside' };
   const usable = isLocal ? near : everywhere;
   if (usable.length === 0) return noneUsable(model, way, everywhere.length > 0);
-  return chosen(model, way, usable, choice);
+  const answer = chosen(model, way, usable, choice);
+  if (answer.kind !== 'fails' || via !== 'load-balancer' || !isLocal) return answer;
+  // The API does not show which node answers for the address: the pods of the others look as much to blame.
+  const others = chosen(model, way, everywhere, choice);
+  return others.kind === 'fails' ? { ...answer, links: [...new Set([...answer.links, ...others.links])] } : answer;
 }
 
 /** The name gives the pods' own addresses; nothing is translated. */
@@ -289,6 +293,7 @@ function noneUsable(model: Model, way: Way, elsewhere: boolean): Answer {
     const faults = [...met, ...own];
     links.push(...firstOf(faults));
     all.push(...faults, ...guessed(pod, port), ...(isReady(pod) ? [] : (['endpoint'] as const)));
+    if (way.via === 'headless') all.push('service');
     // A probe of a port on which nobody answers: the server is at fault, and the port that the Service sends to is another matter.
     if (own.includes('listener')) links.push('listener');
     // One that leaves is a trouble of its own, whatever else is wrong with it.
