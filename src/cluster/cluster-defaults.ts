@@ -21,13 +21,12 @@ import { isStatus } from '#machinery/status.ts';
 import { INGRESS_CONTROLLER } from '#netmodel/ingress.ts';
 import { CERTIFICATES_SECRET } from '#netmodel/ingress-certificates.ts';
 import type { Pki } from '#pki/ensure.ts';
+import { NODE_AGENT_GROUP } from '#apiserver/authentication/users.ts';
 import { SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';
 import { TUNNEL_PATH } from '#tunnel/protocol.ts';
 import type { ClusterConfig } from './config.ts';
 
 export const VOLUME_DRIVER = 'volumes.coracle.dev';
-/** Group of the certificates with which nodes' networks and volumes act. */
-export const NODE_AGENT_GROUP = 'coracle:node-agents';
 
 const RBAC = 'rbac.authorization.k8s.io';
 

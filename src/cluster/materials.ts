@@ -13,7 +13,8 @@ import {
   RENEW_BEFORE_MS,
 } from '#pki/ensure.ts';
 import type { CertificatePair } from '#pki/keys.ts';
-import { NODE_AGENT_GROUP } from './cluster-defaults.ts';
+import { NODE_AGENT_GROUP } from '#apiserver/authentication/users.ts';
+import { AGENT_USER_PREFIX } from '#tunnel/protocol.ts';
 import { type Kubeconfig, makeKubeconfig } from '#pki/kubeconfig.ts';
 import type { ClusterConfig } from './config.ts';
 import { contextName, writeKubeconfig } from './kubeconfig-file.ts';
@@ -98,7 +99,7 @@ async function ensureNodeMaterials(
       file: 'agent-client',
       make: () =>
         createLeaf(pki.ca, {
-          commonName: `coracle:node-agent:${node.name}`,
+          commonName: `${AGENT_USER_PREFIX}${node.name}`,
           organizations: [NODE_AGENT_GROUP],
           extendedUsages: ['client auth'],
           notBeforeMs: nowMs - BACKDATE_MS,

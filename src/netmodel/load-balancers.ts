@@ -20,6 +20,8 @@ export const SPEAKERS_PER_ADDRESS = 3;
 
 /** Leases of speakers are beside the nodes' own heartbeats … */
 export const SPEAKER_NAMESPACE = 'kube-node-lease';
+/** … one for each, … */
+export const SPEAKER_LEASE_PREFIX = 'load-balancer-';
 /** … with this label, … */
 export const SPEAKER_LABEL = 'coracle.dev/load-balancer-speaker';
 /** … and say in this annotation which addresses the node has on its card, for people and for the explainer. */

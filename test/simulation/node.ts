@@ -12,7 +12,7 @@ import type { Client, Informers } from '#client/client.ts';
 import { QueuedEventRecorder } from '#client/events.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
-import { NODE_AGENT_GROUP } from '#cluster/cluster-defaults.ts';
+import { NODE_AGENT_GROUP } from '#apiserver/authentication/users.ts';
 import { podAddress } from '#cluster/hollow-program.ts';
 import type { UserInfo } from '#machinery/exchange.ts';
 import { SPEAKER_LABEL, SPEAKER_NAMESPACE } from '#netmodel/load-balancers.ts';

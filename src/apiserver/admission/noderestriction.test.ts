@@ -228,6 +228,21 @@ describe('NodeRestriction', () => {
     it(`does not let a node ${what}`, async () => assert.match(await outcome(options), text));
   }
 
+  const agent = { name: 'coracle:node-agent:n1', groups: ['coracle:node-agents'] };
+  const lease = (name: string): AttributesOptions => ({
+    user: agent,
+    operation: 'UPDATE',
+    group: 'coordination.k8s.io',
+    resource: 'leases',
+    name,
+    object: { metadata: { name, namespace: 'kube-node-lease' } },
+  });
+  it('lets a node’s agent write the lease of its load balancing, and no node’s heartbeat', async () => {
+    assert.equal(await outcome(lease('load-balancer-n1')), 'ok');
+    assert.match(await outcome(lease('load-balancer-n2')), /can only access lease "load-balancer-n1"/);
+    assert.match(await outcome(lease('n1')), /can only access lease "load-balancer-n1"/);
+  });
+
   it('leaves everybody else alone', async () => {
     assert.equal(
       await outcome({

@@ -4,8 +4,9 @@ import type { Node, Pod, PersistentVolumeClaim } from '#generated/api/core-v1.ts
 import type { TokenRequest } from '#generated/api/authentication-v1.ts';
 import type { Lease } from '#generated/api/coordination-v1.ts';
 import type { ResourceSlice } from '#generated/api/resource-v1.ts';
+import { SPEAKER_LEASE_PREFIX } from '#netmodel/load-balancers.ts';
 import { find, type Lookup } from '../authentication/lookup.ts';
-import { nodeNameOf } from '../authentication/users.ts';
+import { agentNodeOf, nodeNameOf } from '../authentication/users.ts';
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from '../pipeline.ts';
 import { admissionForbidden } from './forbidden.ts';
 import { MIRROR_ANNOTATION, mirrorPodRefusal } from './serviceaccount.ts';
@@ -40,7 +41,7 @@ export class NodeRestriction implements AdmissionPlugin {
 
   validate(a: AdmissionAttributes): void | Promise<void> {
     const node = nodeNameOf(a.user);
-    if (node === undefined) return;
+    if (node === undefined) return agentWrite(a, agentNodeOf(a.user));
     if (node === '') throw admissionForbidden(a, `could not determine node from user ${JSON.stringify(a.user.name)}`);
     switch (`${a.group}/${a.resource}`) {
       case '/pods':
@@ -274,6 +275,18 @@ function claimWrite(a: AdmissionAttributes, node: string): void {
       `node ${JSON.stringify(node)} is not allowed to update fields other than status.quantity and status.conditions of PVCs`,
     );
   }
+}
+
+/** A node's agent is kept to its own as its kubelet is: of Leases it has the one that says its load balancing lives. */
+function agentWrite(a: AdmissionAttributes, node: string | undefined): void {
+  if (node === undefined || a.resource !== 'leases') return;
+  const name = a.operation === 'CREATE' ? ((a.object as Lease | undefined)?.metadata.name ?? a.name) : a.name;
+  const own = `${SPEAKER_LEASE_PREFIX}${node}`;
+  if (name !== own)
+    throw admissionForbidden(
+      a,
+      `the agent of node ${JSON.stringify(node)} can only access lease ${JSON.stringify(own)}`,
+    );
 }
 
 function ownName(

@@ -1,5 +1,6 @@
 // The names Kubernetes gives to users and groups of its own.
 import type { UserInfo } from '#machinery/exchange.ts';
+import { AGENT_USER_PREFIX } from '#tunnel/protocol.ts';
 
 export const ALL_AUTHENTICATED = 'system:authenticated';
 export const ALL_UNAUTHENTICATED = 'system:unauthenticated';
@@ -8,6 +9,8 @@ export const ANONYMOUS = 'system:anonymous';
 export const PRIVILEGED_GROUP = 'system:masters';
 export const NODES_GROUP = 'system:nodes';
 export const NODE_USER_PREFIX = 'system:node:';
+/** Coracle's own: with these nodes' networks and volumes act. */
+export const NODE_AGENT_GROUP = 'coracle:node-agents';
 const SERVICE_ACCOUNT_PREFIX = 'system:serviceaccount:';
 const ALL_SERVICE_ACCOUNTS = 'system:serviceaccounts';
 
@@ -45,6 +48,12 @@ export function parseServiceAccountUsername(
 export function nodeNameOf(user: UserInfo): string | undefined {
   if (!user.groups.includes(NODES_GROUP) || !user.name.startsWith(NODE_USER_PREFIX)) return undefined;
   return user.name.slice(NODE_USER_PREFIX.length);
+}
+
+/** The node whose agent a user is. */
+export function agentNodeOf(user: UserInfo): string | undefined {
+  if (!user.groups.includes(NODE_AGENT_GROUP) || !user.name.startsWith(AGENT_USER_PREFIX)) return undefined;
+  return user.name.slice(AGENT_USER_PREFIX.length);
 }
 
 /** Every authenticated user is in system:authenticated. */

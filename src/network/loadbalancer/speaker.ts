@@ -22,14 +22,13 @@ import {
   ranked,
   SPEAKER_LABEL,
   SPEAKER_NAMESPACE,
+  SPEAKER_LEASE_PREFIX,
 } from '#netmodel/load-balancers.ts';
 import { serviceKeyOf } from '#netmodel/names.ts';
 import { indexByService, slicesOf } from '../slices-of-service.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import type { Card } from './card.ts';
 import { LEASE_MS, Liveness, RENEW_MS } from './liveness.ts';
-
-const NAME_PREFIX = 'load-balancer-';
 
 /** Events of a moment meet. */
 const GATHER_MS = 10;
@@ -139,7 +138,7 @@ export class Speaker {
   }
 
   #leaseChanged(old: Lease | undefined, lease: Lease | undefined): void {
-    const node = (lease ?? old)!.metadata.name!.slice(NAME_PREFIX.length);
+    const node = (lease ?? old)!.metadata.name!.slice(SPEAKER_LEASE_PREFIX.length);
     const now = this.#deps.clock.monotonic();
     const known = this.#liveness.lives(node) && this.#liveness.inContact(now);
     this.#liveness.observe(node, lease, now);
@@ -237,7 +236,7 @@ export class Speaker {
   }
 
   #ownLease(): Lease | undefined {
-    return this.#written ?? this.#deps.leases.get(`${SPEAKER_NAMESPACE}/${NAME_PREFIX}${this.#deps.nodeName}`);
+    return this.#written ?? this.#deps.leases.get(`${SPEAKER_NAMESPACE}/${SPEAKER_LEASE_PREFIX}${this.#deps.nodeName}`);
   }
 
   /** Says that this node lives, where that is asked for; else takes the word back. Never rejects. */
@@ -263,7 +262,7 @@ export class Speaker {
           this.#written = await resource.create({
             metadata: {
               namespace: SPEAKER_NAMESPACE,
-              name: `${NAME_PREFIX}${nodeName}`,
+              name: `${SPEAKER_LEASE_PREFIX}${nodeName}`,
               labels: { [SPEAKER_LABEL]: 'true' },
               annotations,
               ...(node?.metadata.uid === undefined
@@ -285,7 +284,9 @@ export class Speaker {
     } catch (error) {
       if (isStatus(error, 'Conflict') || isStatus(error, 'AlreadyExists') || isStatus(error, 'NotFound')) {
         // Somebody else wrote or deleted it: the next tick goes on from what is there.
-        this.#written = await resource.get(SPEAKER_NAMESPACE, `${NAME_PREFIX}${nodeName}`).catch(() => undefined);
+        this.#written = await resource
+          .get(SPEAKER_NAMESPACE, `${SPEAKER_LEASE_PREFIX}${nodeName}`)
+          .catch(() => undefined);
         return;
       }
       const level = this.#renewalFailed ? 'debug' : 'warn';
