@@ -37,6 +37,8 @@ const two = (
         `pod/${client}`,
       ],
       client: protocol === 'postgres' ? { on: client, command: psql(svc) } : curl(client, `http://${svc}/`),
+      // Only what swallows packets hides that nobody listens.
+      ...(code === 'IngressDenied' ? { symptom: /timeout|timed out/ } : {}),
       ...expected(pieces),
     };
   },
