@@ -116,7 +116,9 @@ function applyTo(live: KubeObject, args: ApplyArgs, force: boolean): KubeObject 
   managers.set(key, { ...self, time: last?.time, set });
 
   const merged = mergeConfiguration(live, configuration, schema);
-  const pruned = prune(merged, last, managers, args);
+  // The usual case: nothing was given up.
+  const sameFields = last?.apiVersion === apiVersion && last.set.difference(set).empty;
+  const pruned = sameFields ? merged : prune(merged, last, managers, args);
   settle(managers, key, live, pruned, args, force);
 
   const mine = owned(managers.get(key)?.set ?? EMPTY, schema, subresource);

@@ -7,10 +7,10 @@ import { assign, isObject, type JsonObject } from './json.ts';
 
 /** Nothing is removed by merging; where both have a leaf, the configuration's counts. */
 export function mergeConfiguration(live: unknown, configuration: unknown, schema: Schema | undefined): unknown {
+  if (configuration === undefined) return live;
   const [left, right] = [live ?? undefined, configuration ?? undefined];
   // Two empty ones are a leaf: null and empty stay what they are.
-  if (!isGranular(schema) || (isEmpty(left) && isEmpty(right)))
-    return configuration === undefined ? live : configuration;
+  if (!isGranular(schema) || (isEmpty(left) && isEmpty(right))) return configuration;
   if (schema.type === 'list') {
     const merged = mergeLists(schema, Array.isArray(left) ? left : [], Array.isArray(right) ? right : []);
     return merged.length === 0 ? undefined : merged;
@@ -21,13 +21,15 @@ export function mergeConfiguration(live: unknown, configuration: unknown, schema
     if (value !== undefined) assign(out, name, value);
   };
   for (const name of Object.keys(before))
-    put(name, mergeConfiguration(before[name], own(wanted, name), childSchema(schema, `f:${name}`)));
+    put(name, mergeConfiguration(before[name], own(wanted, name), memberSchema(schema, name)));
   for (const name of Object.keys(wanted))
     if (own(before, name) === undefined)
-      put(name, mergeConfiguration(undefined, wanted[name], childSchema(schema, `f:${name}`)));
+      put(name, mergeConfiguration(undefined, wanted[name], memberSchema(schema, name)));
   return Object.keys(out).length === 0 ? undefined : out;
 }
 
+const memberSchema = (schema: Extract<Schema, { type: 'map' | 'object' }>, name: string): Schema | undefined =>
+  schema.type === 'map' ? schema.values : schema.byName.get(name)?.schema;
 const NOTHING: JsonObject = Object.freeze({});
 const own = (object: JsonObject, name: string): unknown => (Object.hasOwn(object, name) ? object[name] : undefined);
 
