@@ -22,7 +22,9 @@ export function checkRoute(facts: Facts, located: Located): LinkResult | undefin
   if (mtu !== undefined) findings.push(mtu);
   const looked = nodes.filter((n) => seen(facts, n) !== undefined);
   if (outcome.connected) {
-    const stuck = findings.find((f) => f.code === 'MTUTooSmall' && outcome.failedAt !== undefined);
+    // A server whose answer came through was not held up by the size of packets.
+    const isHeldUp = outcome.result?.handshake?.outcome === 'silent' || outcome.result?.tls?.outcome === 'failed';
+    const stuck = findings.find((f) => f.code === 'MTUTooSmall' && outcome.failedAt !== undefined && isHeldUp);
     if (stuck !== undefined) return found('route', [{ ...stuck, certainty: 'sure' }]);
     return findings.length === 0
       ? ok('route', `through ${nodes.join(' and ')}`)

@@ -282,6 +282,7 @@ export const LOGIN_SCENARIOS: readonly Scenario[] = [
         client: pg(client, svc, { PGUSER: 'report', PGDATABASE: 'shop' }),
         symptom: /role "report" does not exist/,
         expected: at(server, 'RoleMissing'),
+        shell: { PGPASSWORD: 'shop' },
       };
     },
   },

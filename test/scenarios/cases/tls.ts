@@ -113,7 +113,7 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
           command: [
             'bash',
             '-c',
-            `(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -connect ${svc}:6379 2>/dev/null; true`,
+            `(printf 'PING\\r\\n'; sleep 1) | timeout 4 openssl s_client -quiet -connect ${svc}:6379 2>/dev/null; true`,
           ],
           works: /PONG/,
         },
@@ -299,7 +299,7 @@ export const TLS_SCENARIOS: readonly Scenario[] = [
         command: [
           'bash',
           '-c',
-          `(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -verify_return_error -connect ${svc}:6380 ${more.join(' ')}; true`,
+          `(printf 'PING\\r\\n'; sleep 1) | timeout 4 openssl s_client -quiet -verify_return_error -connect ${svc}:6380 ${more.join(' ')}; true`,
         ],
         works: /PONG/,
       });
