@@ -302,9 +302,11 @@ function serviceOf(dice: Dice, name: string, index: number): Service {
 function announcerOf(dice: Dice, service: Service, slices: Model['slices']): string {
   const anywhere = dice.one(['one', 'two']);
   if (service.spec?.externalTrafficPolicy !== 'Local') return anywhere;
+  const hasFirst = (s: Model['slices'][number]) =>
+    s.ports?.some((p) => p.name === (service.spec!.ports![0]!.name ?? '')) === true;
   const nodes = slices
     .filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name)
-    .filter((s) => s.ports?.some((p) => p.name === (service.spec!.ports![0]!.name ?? '')))
+    .toSorted((a, b) => Number(hasFirst(b)) - Number(hasFirst(a)))
     .flatMap((s) => s.endpoints ?? [])
     .filter((e) => e.conditions?.ready === true || e.conditions?.serving === true)
     .sort((a, b) => Number(b.conditions?.ready) - Number(a.conditions?.ready))

@@ -132,7 +132,7 @@ export function walk(model: Model, choice: number): Answer {
   return {
     kind: 'fails',
     how: howOf(met),
-    links: [...links, ...guess],
+    links: [...links, ...guess, ...(hasStopped(model, pod.object) ? (['pod'] as const) : [])],
     all: [...met, ...guess, ...(isReady(pod.object) && !isLeaving(pod.object) ? [] : (['pod'] as const))],
     sometimes: false,
     addresses: [],
