@@ -34,14 +34,6 @@ const http = (on: string, host: string, port = 80): Client =>
     ? { on, command: ['curl', '-sS', '-m', '4', `http://${host}:${port}/`], works: /hello/ }
     : { ...curl(on, `http://${host}:${port}/`), works: /hello/ };
 
-/**
- * Answers with a head whose first packet is as large as the pods make them. One at a time: what a sender hands to the card in bulk is
- * cut late, and passes between namespaces of one machine whole.
- */
-const LARGE = `require('net').createServer((s) => { s.on('error', () => {}); s.setNoDelay(true); s.once('data', () => {
-  const head = Buffer.from('HTTP/1.1 200 OK\\r\\nconnection: close\\r\\nx-filler: ' + 'x'.repeat(1700) + '\\r\\n\\r\\nhello\\n');
-  s.write(head.subarray(0, 1448)); setTimeout(() => s.end(head.subarray(1448)), 50); }); }).listen(8080)`;
-
 const vxlan = (title: string, fault: string, which: 'client' | 'server'): Scenario => ({
   code: 'TunnelBroken',
   title,
@@ -59,27 +51,6 @@ const vxlan = (title: string, fault: string, which: 'client' | 'server'): Scenar
       expected: { code: 'TunnelBroken', kind: 'Node', name: node },
       restore: async () => {
         await world.cluster.nodeShell(node, `ip link set ${device} up`);
-      },
-    };
-  },
-});
-
-/** The client's node takes smaller packets than the server sends, and nobody is told. */
-const small = (title: string, bytes: number, spec: object = {}): Scenario => ({
-  code: 'MTUTooSmall',
-  title,
-  alone: true,
-  async make(world) {
-    const { svc, client, one } = await across(world, 8080, LARGE, spec);
-    const uplink = `$(ip -o route get 192.0.2.1 | sed 's/.* dev \\([^ ]*\\).*/\\1/')`;
-    await world.cluster.nodeShell(one, `ip link set ${uplink} mtu ${bytes}`);
-    return {
-      why: [`http://${svc}:8080/`, '--from', `pod/${client}`],
-      client: http(client, svc, 8080),
-      symptom: /timed out|timeout/i,
-      expected: { code: 'MTUTooSmall', kind: 'Node', name: one, field: /mtu$/ },
-      restore: async () => {
-        await world.cluster.nodeShell(one, `ip link set ${uplink} mtu 1500`);
       },
     };
   },
@@ -170,9 +141,6 @@ export const NODE_SCENARIOS: readonly Scenario[] = [
       };
     },
   },
-  small('a link of 1280 bytes', 1280),
-  small('a link that is smaller by a tunnel’s head', 1400),
-  small('a link of 1300 bytes, to a headless Service', 1300, { clusterIP: 'None' }),
   vxlan('the client’s node’s device is down', 'ip link set DEVICE down', 'client'),
   vxlan('the server’s node’s device is down', 'ip link set DEVICE down', 'server'),
   ...[
