@@ -3,7 +3,15 @@ import type { Clock } from '#base/clock.ts';
 import type { Counter, MetricsRegistry } from '#base/metrics.ts';
 import type { NameRecord, Names, RecordType } from '#netmodel/names.ts';
 import type { Forwarder } from './forwarder.ts';
-import { decodeQuery, encodeFormatError, encodeResponse, type Query, RCODES, type Response, TYPES } from '#netmodel/dns-wire.ts';
+import {
+  decodeQuery,
+  encodeFormatError,
+  encodeResponse,
+  type Query,
+  RCODES,
+  type Response,
+  TYPES,
+} from '#netmodel/dns-wire.ts';
 
 export interface ResolverDeps {
   readonly names: Names;
