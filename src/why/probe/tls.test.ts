@@ -53,6 +53,26 @@ describe('TLS of a probe', () => {
     assert.equal(handshake?.outcome, 'ready');
   });
 
+  it('reads the page of a web server that ends the handshake and then asks for a certificate', async () => {
+    const nginx: Script = (socket) =>
+      secureServer(socket, { cert: leaf.certificate, key: leaf.key }, (secured) =>
+        secured.once('data', (request: Buffer) => {
+          const page = request.toString().startsWith('HEAD')
+            ? ''
+            : '<center>No required SSL certificate was sent</center>';
+          secured.end(`HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nConnection: close\r\n\r\n${page}`);
+        }),
+      );
+    const { tls: attempt } = await ask(nginx, {
+      protocol: 'http',
+      tls: { mode: 'verify-full', ca: authority.certificate },
+    });
+    assert.deepEqual(
+      [attempt?.outcome, attempt?.detail],
+      ['client-certificate', 'No required SSL certificate was sent'],
+    );
+  });
+
   for (const [what, mode, with_, name, outcome] of [
     ['an authority that is not known', 'verify-ca', false, 'db.test', 'untrusted'],
     ['another name', 'verify-full', true, 'other.test', 'name-mismatch'],
