@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   writeFileSync,
+  renameSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { identify, mustRun, type Run } from '#host/process.ts';
@@ -90,11 +91,14 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
     const own: Layer[] = [];
     if (definition.packages !== undefined) own.push(await packagesLayer(definition, scratch, deps));
     own.push(await filesLayer(definition, folder, scratch, deps));
-    await writeImage(archive, definition.reference, { ...definition, exposedPorts: definition.ports ?? [] }, [
+    // Two commands may build the same image at the same time: each a whole one, and either will do.
+    const whole = join(scratch, 'image.tar');
+    await writeImage(whole, definition.reference, { ...definition, exposedPorts: definition.ports ?? [] }, [
       ...layers,
       ...own,
     ]);
     own.forEach(removeLayer);
+    renameSync(whole, archive);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -147,7 +151,8 @@ async function nodeLayer(deps: BuildDeps): Promise<Layer> {
   mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
   copyFileSync(process.execPath, join(root, 'usr', 'bin', 'node'));
   chmodSync(join(root, 'usr', 'bin', 'node'), 0o755);
-  const layer = await writeLayer(path, { root });
+  const layer = { ...(await writeLayer(join(scratch, 'layer.tar'), { root })), path };
+  renameSync(join(scratch, 'layer.tar'), path);
   rmSync(scratch, { recursive: true, force: true });
   writeFileSync(known, JSON.stringify(layer));
   return layer;

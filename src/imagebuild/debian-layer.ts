@@ -80,6 +80,7 @@ export async function unpackDebianLayer({
     const arriving = `${into}.lists`;
     mkdirSync(join(arriving, 'partial'), { recursive: true });
     await mustRun(run, 'apt-get', [...aptWith(arriving), 'update'], { env: ENV });
+    // Somebody else's may have come in the meantime.
     if (!existsSync(lists)) renameSync(arriving, lists);
   }
   const apt = aptWith(lists);

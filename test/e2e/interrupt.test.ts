@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { isDebian } from '#install/debian.ts';
 import { CORACLE, freePort, isRoot, Sandbox } from './sandbox.ts';
@@ -11,10 +12,14 @@ const NAME = 'stopped';
 /** As shells count SIGINT. */
 const INTERRUPTED = 130;
 const UP_TIMEOUT_MS = 180_000;
+/** What every Debian has: the runner's own PATH already leads to programs that it brought. */
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const isThere = PATH.split(':').some((folder) => existsSync(join(folder, 'containerd')));
 const skip = !isRoot ? 'not root' : !isDebian() ? 'no Debian' : false;
 
 describe('Ctrl-C', { timeout: 400_000, skip }, () => {
   const sandbox = new Sandbox();
+  sandbox.env['PATH'] = PATH;
   after(() => sandbox.remove());
   let port = 0;
 
@@ -43,7 +48,7 @@ describe('Ctrl-C', { timeout: 400_000, skip }, () => {
     return { code, output };
   };
 
-  it('during the download of programs leaves no cluster', async () => {
+  it('during the download of programs leaves no cluster', { skip: isThere && 'containerd is installed' }, async () => {
     const { code, output } = await interruptAt(/downloading .*containerd/);
     assert.equal(code, INTERRUPTED, output);
     assert.equal(existsSync(sandbox.data(NAME)), false);
