@@ -8,14 +8,16 @@ import { MetricsRegistry } from '#base/metrics.ts';
 import { SystemRandom } from '#base/random.ts';
 import { createMessagePortTransport, type Port } from '#client/transports/message-port.ts';
 import { type ControlOptions, createControl } from './control-plane.ts';
+import { settle } from './settle.ts';
 
 const { options } = workerData as { options: ControlOptions };
 const port = parentPort!;
+const clock = new SystemClock();
 const log = createLog({ write: (line) => void process.stderr.write(line) });
 const transport = createMessagePortTransport(port as unknown as Port);
 const parts = createControl(options, {
   transport,
-  clock: new SystemClock(),
+  clock,
   random: new SystemRandom(),
   log,
   metrics: new MetricsRegistry(),
@@ -27,3 +29,4 @@ startAll(parts, starting.signal).catch((error: unknown) => {
   log.error('the control thread could not start', { error: describeError(error) });
   process.exit(1);
 });
+settle(clock);

@@ -34,6 +34,7 @@ export function partCommand(
   return {
     command: node!,
     args: [
+      '--expose-gc', // for settle()
       ...(young === undefined ? [] : [`--max-semi-space-size=${young}`]),
       ...program,
       part === 'hollow-agents' ? 'agent' : part,

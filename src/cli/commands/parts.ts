@@ -9,6 +9,7 @@ import { readConfig, type ClusterConfig } from '#cluster/config.ts';
 import { describeForUser, UsageError, UserError } from '#cluster/errors.ts';
 import { agentPart, HOLLOW_AGENTS } from '#cluster/local-node.ts';
 import { forgetFailure, recordFailure, recordPart } from '#cluster/parts.ts';
+import { settle } from '#cluster/settle.ts';
 import { clock, home, self } from '../context.ts';
 
 interface Flags {
@@ -84,6 +85,7 @@ async function serve(name: string, flags: Flags, start: Start): Promise<void> {
   }
   forgetFailure(paths, record);
   log.info(`${name} runs`, { pid: process.pid, sinceProcessStartMs: Math.round(performance.now()) });
+  settle(clock);
   await new Promise<void>((done) =>
     stop.signal.aborted ? done() : stop.signal.addEventListener('abort', () => done(), { once: true }),
   );
