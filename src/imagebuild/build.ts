@@ -8,9 +8,9 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
-  renameSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { identify, mustRun, type Run } from '#host/process.ts';
@@ -84,9 +84,7 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
   if (existsSync(archive)) return archive;
   mkdirSync(dirname(archive), { recursive: true });
   deps.say(`building image ${definition.reference}`);
-  removeAbandoned(deps.cacheDir);
-  const scratch = mkdtempSync(join(deps.cacheDir, `${SCRATCH}${process.pid}-`));
-  try {
+  await inScratch(deps.cacheDir, async (scratch) => {
     const layers = definition.node === true ? [await nodeLayer(deps)] : [];
     const own: Layer[] = [];
     if (definition.packages !== undefined) own.push(await packagesLayer(definition, scratch, deps));
@@ -99,14 +97,23 @@ export async function buildImage(name: string, deps: BuildDeps): Promise<string>
     ]);
     own.forEach(removeLayer);
     renameSync(whole, archive);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+  });
   return archive;
 }
 
 /** A build's own folder: this, its process id, and chance. */
 const SCRATCH = 'build-';
+
+/** A folder that is gone afterwards, however it ends. */
+async function inScratch<T>(cacheDir: string, work: (scratch: string) => Promise<T>): Promise<T> {
+  removeAbandoned(cacheDir);
+  const scratch = mkdtempSync(join(cacheDir, `${SCRATCH}${process.pid}-`));
+  try {
+    return await work(scratch);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
 
 /** Folders of builds that were interrupted: their process is gone. */
 function removeAbandoned(cacheDir: string): void {
@@ -137,25 +144,24 @@ async function nodeLayer(deps: BuildDeps): Promise<Layer> {
   const path = join(deps.cacheDir, `node-${process.version}-${process.arch}.layer.tar`);
   const known = `${path}.json`;
   if (existsSync(known)) return JSON.parse(readFileSync(known, 'utf8')) as Layer;
-  removeAbandoned(deps.cacheDir);
-  const scratch = mkdtempSync(join(deps.cacheDir, `${SCRATCH}${process.pid}-`));
-  const root = join(scratch, 'root');
-  await unpackDebianLayer({
-    run: deps.run,
-    cacheDir: deps.cacheDir,
-    packages: NODE_PACKAGES,
-    exclude: [],
-    keep: [],
-    into: root,
+  return inScratch(deps.cacheDir, async (scratch) => {
+    const root = join(scratch, 'root');
+    await unpackDebianLayer({
+      run: deps.run,
+      cacheDir: deps.cacheDir,
+      packages: NODE_PACKAGES,
+      exclude: [],
+      keep: [],
+      into: root,
+    });
+    mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
+    copyFileSync(process.execPath, join(root, 'usr', 'bin', 'node'));
+    chmodSync(join(root, 'usr', 'bin', 'node'), 0o755);
+    const layer = { ...(await writeLayer(join(scratch, 'layer.tar'), { root })), path };
+    renameSync(join(scratch, 'layer.tar'), path);
+    writeFileSync(known, JSON.stringify(layer));
+    return layer;
   });
-  mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
-  copyFileSync(process.execPath, join(root, 'usr', 'bin', 'node'));
-  chmodSync(join(root, 'usr', 'bin', 'node'), 0o755);
-  const layer = { ...(await writeLayer(join(scratch, 'layer.tar'), { root })), path };
-  renameSync(join(scratch, 'layer.tar'), path);
-  rmSync(scratch, { recursive: true, force: true });
-  writeFileSync(known, JSON.stringify(layer));
-  return layer;
 }
 
 async function filesLayer(

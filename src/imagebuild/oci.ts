@@ -8,7 +8,6 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
@@ -173,8 +172,7 @@ export async function writeImage(
   };
 
   const pack = tar.pack();
-  const temporary = `${path}.new`;
-  const written = pipeline(pack, createWriteStream(temporary));
+  const written = pipeline(pack, createWriteStream(path));
   const file = (name: string, body: Buffer) => put(pack, { name, mode: 0o644, mtime: MTIME }, body);
   await file('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
   await file('index.json', Buffer.from(JSON.stringify(index)));
@@ -190,7 +188,6 @@ export async function writeImage(
   }
   pack.finalize();
   await written;
-  renameSync(temporary, path);
 }
 
 /** Whole content of a folder of definition files, for the cache key of an image. */

@@ -280,7 +280,7 @@ function claimWrite(a: AdmissionAttributes, node: string): void {
 /** A node's agent is kept to its own as its kubelet is: of Leases it has the one that says its load balancing lives. */
 function agentWrite(a: AdmissionAttributes, node: string | undefined): void {
   if (node === undefined || a.resource !== 'leases') return;
-  const name = a.operation === 'CREATE' ? ((a.object as Lease | undefined)?.metadata.name ?? a.name) : a.name;
+  const name = writtenName(a, (a.object as Lease | undefined)?.metadata.name);
   const own = `${SPEAKER_LEASE_PREFIX}${node}`;
   if (name !== own)
     throw admissionForbidden(
@@ -288,6 +288,10 @@ function agentWrite(a: AdmissionAttributes, node: string | undefined): void {
       `the agent of node ${JSON.stringify(node)} can only access lease ${JSON.stringify(own)}`,
     );
 }
+
+/** A create says the name in its body alone. */
+const writtenName = (a: AdmissionAttributes, made: string | undefined): string =>
+  a.operation === 'CREATE' ? (made ?? a.name) : a.name;
 
 function ownName(
   a: AdmissionAttributes,
@@ -299,8 +303,8 @@ function ownName(
   if (namespace !== undefined && a.namespace !== namespace) {
     throw admissionForbidden(a, `can only access leases in the ${JSON.stringify(namespace)} system namespace`);
   }
-  const name = a.operation === 'CREATE' ? (made ?? a.name) : a.name;
-  if (name !== node) throw admissionForbidden(a, `can only access ${what} with the same name as the requesting node`);
+  if (writtenName(a, made) !== node)
+    throw admissionForbidden(a, `can only access ${what} with the same name as the requesting node`);
 }
 
 function slice(a: AdmissionAttributes, node: string): void {

@@ -3,9 +3,6 @@ import { Worker } from 'node:worker_threads';
 import { transfersOf, type Reply, type Request } from './protocol.ts';
 import { StoreServer } from './server.ts';
 
-/** It keeps next to nothing: rows pass through it. */
-const YOUNG_MIB = 3;
-
 export interface Link {
   post(request: Request): void;
   /** Set once, before anything arrives. `failed`: the thread is gone. */
@@ -15,12 +12,7 @@ export interface Link {
 }
 
 export function workerLink(entry: URL | string, directory: string): Link {
-  const worker = new Worker(entry, {
-    workerData: { directory },
-    name: 'store',
-    execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
-  });
+  const worker = new Worker(entry, { workerData: { directory }, name: 'store', execArgv: [] });
   const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   return {
     post: (request) => worker.postMessage(request, transfersOf(request)),
