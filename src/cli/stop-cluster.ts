@@ -5,8 +5,8 @@ import { createLog } from '#base/log.ts';
 import { dropIndex, readIndex } from '#cluster/clusters.ts';
 import { type ClusterConfig, readConfig } from '#cluster/config.ts';
 import { UserError } from '#cluster/errors.ts';
-import { contextName, removeEntry } from '#cluster/kubeconfig-file.ts';
-import { tryLock } from '#cluster/lock.ts';
+import { contextName, kubeconfigLock, removeEntry } from '#cluster/kubeconfig-file.ts';
+import { tryLock, withLock } from '#cluster/lock.ts';
 import { livePart } from '#cluster/parts.ts';
 import { type ClusterPaths, clusterPaths, runtimeProgramsDir } from '#cluster/paths.ts';
 import { tearDown } from '#cluster/teardown.ts';
@@ -51,17 +51,19 @@ export async function stopCluster(
     clock,
     log: createLog({ write: (line) => void process.stderr.write(line) }, { level: 'warn' }),
     say: options.say,
-    othersRunning: othersRun(name),
+    othersRun: () => othersRun(name),
     graceSeconds: options.graceSeconds,
   });
   if (!options.remove) return;
-  const entry = readIndex(index).find((c) => c.name === name);
-  if (entry?.kubeconfig !== undefined)
-    removeEntry(entry.kubeconfig, contextName(name), paths.data, entry.previousContext);
+  const { kubeconfig, previousContext } = readIndex(index).find((c) => c.name === name) ?? {};
+  if (kubeconfig !== undefined)
+    await withLock(kubeconfigLock(kubeconfig), () =>
+      removeEntry(kubeconfig, contextName(name), paths.data, previousContext),
+    );
   removeFolder(paths.data);
   if (config.userNamespacesDir !== undefined)
     new UserNamespaces({ files: realFileSystem, rootDir: paths.data, claimsDir: config.userNamespacesDir }).sweep();
-  dropIndex(index, name);
+  await dropIndex(index, name);
 }
 
 /** A mount point stays, emptied. */

@@ -1,7 +1,9 @@
-// The small index of the clusters on this machine: name → data directory. Each change is written whole.
+// The small index of the clusters on this machine: name → data directory. Each change is written whole, one at a time:
+// several commands may be starting and deleting clusters at once.
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readJsonIfExists, writeFileAtomic } from '#host/files.ts';
+import { withLock } from './lock.ts';
 
 export interface ClusterEntry {
   readonly name: string;
@@ -20,16 +22,14 @@ export function readIndex(path: string): readonly ClusterEntry[] {
   return (readJsonIfExists<Index>(path)?.clusters ?? []).filter((c) => existsSync(c.dataDir));
 }
 
-export function putIndex(path: string, entry: ClusterEntry): void {
-  write(path, [...readIndex(path).filter((c) => c.name !== entry.name), entry]);
-}
+export const putIndex = (path: string, entry: ClusterEntry): Promise<void> =>
+  change(path, (clusters) => [...clusters.filter((c) => c.name !== entry.name), entry]);
 
-export function dropIndex(path: string, name: string): void {
-  write(
-    path,
-    readIndex(path).filter((c) => c.name !== name),
-  );
-}
+export const dropIndex = (path: string, name: string): Promise<void> =>
+  change(path, (clusters) => clusters.filter((c) => c.name !== name));
+
+const change = (path: string, by: (clusters: readonly ClusterEntry[]) => readonly ClusterEntry[]): Promise<void> =>
+  withLock(`index ${path}`, () => write(path, by(readIndex(path))));
 
 function write(path: string, clusters: readonly ClusterEntry[]): void {
   mkdirSync(dirname(path), { recursive: true });

@@ -34,6 +34,9 @@ export function userKubeconfigPath(env: Readonly<Record<string, string | undefin
   return first ?? join(homedir(), '.kube', 'config');
 }
 
+/** Who adds or removes an entry holds this lock: several clusters share the user's file. */
+export const kubeconfigLock = (path: string): string => `kubeconfig ${path}`;
+
 /** Adds or renews our entry. `previous` is the context that was current, to be kept for removeEntry. */
 export function addEntry(path: string, kubeconfig: Kubeconfig, dataDir: string): { previous: string | undefined } {
   const file = readFile(path);

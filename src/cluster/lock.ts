@@ -1,6 +1,8 @@
-// One supervisor a data directory: a lock that dies with its holder. An abstract unix socket needs no file and no cleaning.
+// Locks between processes of this machine, one supervisor a data directory among them: each dies with its holder. An abstract
+// unix socket needs no file and no cleaning.
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Lock {
   release(): Promise<void>;
@@ -19,4 +21,21 @@ export function tryLock(what: string): Promise<Lock | undefined> {
       resolve({ release: () => new Promise((done) => server.close(() => done())) });
     });
   });
+}
+
+const POLL_MS = 20;
+
+/** Does the work alone among all that name the same lock; `waiting` is called once when another one has it. */
+export async function withLock<T>(what: string, work: () => T | Promise<T>, waiting?: () => void): Promise<T> {
+  let lock = await tryLock(what);
+  if (lock === undefined) waiting?.();
+  while (lock === undefined) {
+    await sleep(POLL_MS);
+    lock = await tryLock(what);
+  }
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
 }

@@ -18,8 +18,8 @@ export interface TeardownDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly say: (line: string) => void;
-  /** Whether other clusters of this machine run and need ip_forward. */
-  readonly othersRunning: boolean;
+  /** Whether other clusters of this machine run and need ip_forward: asked once this one has stopped, as others may be stopping too. */
+  readonly othersRun: () => boolean;
   /** Longest grace given to containers. */
   readonly graceSeconds: number;
 }
@@ -54,7 +54,7 @@ export async function tearDown(config: ClusterConfig, paths: ClusterPaths, deps:
   await endUnrecorded(paths, clock);
   if (!config.hollow) {
     await detachLoops(paths, deps.run);
-    await removeSwitch(config, deps, deps.othersRunning);
+    await removeSwitch(config, deps, deps.othersRun());
     await removeCgroups(config, deps);
   }
   rmSync(paths.run, { recursive: true, force: true });

@@ -126,8 +126,8 @@ export class TestCluster {
     );
     if (output.code !== 0) {
       const said = `${output.stdout}\n${output.stderr}\n${cluster.#logTails(['supervisor', 'server', 'node-1-agent'])}`;
-      await cluster.down();
-      throw new Error(`up ended with code ${output.code}:\n${said}`);
+      const left = await cluster.down().catch((error: unknown) => `\n${String(error)}`);
+      throw new Error(`up ended with code ${output.code}:\n${said}${left ?? ''}`);
     }
     return { cluster, output };
   }

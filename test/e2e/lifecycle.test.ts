@@ -377,6 +377,25 @@ describe('the life of a cluster with real nodes', { timeout: 330_000, skip: isRo
     assert.deepEqual(machineState(folders), machineBefore);
   });
 
+  it('two clusters started at once, and deleted at once: ranges of their own, and nothing of either is left', async () => {
+    const ports = [await freePort(), await freePort()];
+    await Promise.all(
+      [a, b].map((name, i) => must(sandbox.up(name, ['--nodes', '1', '--port', String(ports[i]), '--no-examples']))),
+    );
+    const listed = (await sandbox.run(['list'])).stdout;
+    for (const name of [a, b]) assert.ok(listed.includes(name), listed);
+    const networks = folders.map(
+      (f) => (JSON.parse(readFileSync(join(f, 'cluster.json'), 'utf8')) as { nodeCIDR: string }).nodeCIDR,
+    );
+    assert.notEqual(networks[0], networks[1]);
+    await Promise.all(
+      [a, b].map((name) => must(sandbox.run(['down', '--name', name, '--delete', '--yes', '--timeout', '1']))),
+    );
+    assert.doesNotMatch(readFileSync(sandbox.path('kubeconfig'), 'utf8'), /coracle-life/);
+    assert.doesNotMatch((await sandbox.run(['list'])).stdout, /life-/);
+    assert.deepEqual(machineState(folders), machineBefore);
+  });
+
   it('up --foreground stays, and Ctrl-C takes the cluster down', async () => {
     const child = spawn(
       CORACLE,

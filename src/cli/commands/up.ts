@@ -13,10 +13,11 @@ import {
 } from '#cluster/config.ts';
 import { UsageError } from '#cluster/errors.ts';
 import { buildExampleImages, type BuiltImages, loadExampleImages, pauseArchive } from '#cluster/example-images.ts';
-import { addEntry, contextName, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
+import { addEntry, contextName, kubeconfigLock, userKubeconfigPath } from '#cluster/kubeconfig-file.ts';
 import { ensureMaterials } from '#cluster/materials.ts';
 import { parseFamilies, parseRanges } from '#cluster/ipv6.ts';
 import { keepSandboxImage } from '#cluster/images.ts';
+import { withLock } from '#cluster/lock.ts';
 import { livePart } from '#cluster/parts.ts';
 import { prepare } from '#cluster/up.ts';
 import type { Prepared, UpDeps, UpOptions } from '#cluster/up-options.ts';
@@ -132,7 +133,16 @@ async function up(flags: Flags): Promise<void> {
     platform: process.platform,
     uid,
   };
-  const prepared = await prepare(options, deps);
+  // Ranges and ports of a new cluster are what no other one has, this moment's other beginners among them.
+  const prepared = await withLock(
+    'clusters of this machine',
+    async () => {
+      const ready = await prepare(options, deps);
+      await putIndex(index, { name, dataDir: ready.paths.data, ...known });
+      return ready;
+    },
+    () => progress.say('another coracle command is preparing a cluster; waiting for it'),
+  );
   process.env['PATH'] = prepared.programs.path;
   const { config, paths } = prepared;
   const wasRunning = livePart(paths, 'supervisor') !== undefined;
@@ -143,8 +153,6 @@ async function up(flags: Flags): Promise<void> {
     process.exit(INTERRUPTED);
   };
   process.once('SIGINT', onInterrupt);
-  const entry = { name, dataDir: paths.data, ...known };
-  putIndex(index, entry);
   let supervised = wasRunning;
   let examples: Promise<BuiltImages> | undefined;
   try {
@@ -155,8 +163,14 @@ async function up(flags: Flags): Promise<void> {
         : `cluster ${name}: continuing`,
     );
     const file = userKubeconfigPath(env);
-    const { previous } = addEntry(file, admin, paths.data);
-    putIndex(index, { ...entry, kubeconfig: file, ...(previous === undefined ? {} : { previousContext: previous }) });
+    const { previous } = await withLock(kubeconfigLock(file), () => addEntry(file, admin, paths.data));
+    await putIndex(index, {
+      name,
+      dataDir: paths.data,
+      ...known,
+      kubeconfig: file,
+      ...(previous === undefined ? {} : { previousContext: previous }),
+    });
     if (!config.hollow) keepSandboxImage(await pauseArchive(home, run), paths);
     await ensureSupervisor(prepared, deps);
     supervised = true;
