@@ -535,6 +535,18 @@ describe('checkListener', () => {
       curesOf(listening(makeSocket(5432, '127.0.0.1'))({ args: ['postgres', '-c', 'listen_addresses=localhost'] })),
       /args\/2","value":"listen_addresses=\*"/,
     ));
+  it('moves the server to the port it should have, and its probes with it', () => {
+    const cures = curesOf(
+      listening(makeSocket(5433))({
+        args: ['postgres', '-c', 'port=5433'],
+        readinessProbe: { tcpSocket: { port: 5433 } },
+        livenessProbe: { exec: { command: ['pg_isready', '-p', '5433'] } },
+      }),
+    );
+    assert.match(cures, /args\/2","value":"port=5432"/);
+    assert.match(cures, /readinessProbe\/tcpSocket\/port","value":5432/);
+    assert.match(cures, /livenessProbe\/exec\/command\/2","value":"5432"/);
+  });
   it('takes an IPv6 wildcard for both families', () =>
     assert.equal(causeOf(makeFacts({ probe: connected(), sockets: [makeSocket(5432, '::')] })), 'ok'));
 

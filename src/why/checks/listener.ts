@@ -1,5 +1,5 @@
 // listener: does a program in the pod listen where the packets arrive?
-import type { Pod } from '#generated/api/core-v1.ts';
+import type { Container, Pod } from '#generated/api/core-v1.ts';
 import { type Facts, couldNot } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok, unknown } from '../finding.ts';
 import { type Located, localNode, takers } from '../locate.ts';
@@ -230,20 +230,39 @@ function setting(pod: Pod, port: number): string | undefined {
 function settingCure(pod: Pod, from: number, to: number): Cure | undefined {
   const owner = ownerOf(pod);
   if (owner.prefix === '') return undefined;
-  const word = new RegExp(`(^|[^0-9])${from}(?![0-9])`, 'g');
-  const ops: object[] = [];
-  for (const [index, c] of (pod.spec?.containers ?? []).entries()) {
+  const ops = (pod.spec?.containers ?? []).flatMap((container, index) => {
     const base = `/${owner.prefix.replaceAll('.', '/')}spec/containers/${index}`;
-    for (const part of ['command', 'args'] as const)
-      for (const [at, text] of (c[part] ?? []).entries())
-        if (word.test(text))
-          ops.push({ op: 'replace', path: `${base}/${part}/${at}`, value: text.replaceAll(word, `$1${to}`) });
-    for (const [at, variable] of (c.env ?? []).entries())
-      if (variable.value === String(from))
-        ops.push({ op: 'replace', path: `${base}/env/${at}/value`, value: String(to) });
-  }
+    const settings = [
+      ...movedWords(container.command, `${base}/command`, from, to),
+      ...movedWords(container.args, `${base}/args`, from, to),
+      ...(container.env ?? []).flatMap((variable, at) =>
+        variable.value === String(from) ? [replace(`${base}/env/${at}/value`, String(to))] : [],
+      ),
+    ];
+    // Probes that go to the old port would call the moved server dead.
+    return settings.length === 0 ? [] : [...settings, ...movedProbes(container, base, from, to)];
+  });
   return ops.length === 0 ? undefined : command(patchCommand(owner, ops));
 }
+
+function movedProbes(container: Container, base: string, from: number, to: number): object[] {
+  return (['startupProbe', 'readinessProbe', 'livenessProbe'] as const).flatMap((name) => [
+    ...(['tcpSocket', 'httpGet', 'grpc'] as const).flatMap((way) =>
+      container[name]?.[way]?.port === from ? [replace(`${base}/${name}/${way}/port`, to)] : [],
+    ),
+    ...movedWords(container[name]?.exec?.command, `${base}/${name}/exec/command`, from, to),
+  ]);
+}
+
+function movedWords(words: readonly string[] | undefined, path: string, from: number, to: number): object[] {
+  const port = new RegExp(`(^|[^0-9])${from}(?![0-9])`, 'g');
+  return (words ?? []).flatMap((text, at) => {
+    const moved = text.replaceAll(port, `$1${to}`);
+    return moved === text ? [] : [replace(`${path}/${at}`, moved)];
+  });
+}
+
+const replace = (path: string, value: unknown): object => ({ op: 'replace', path, value });
 
 function onLoopback(
   pod: Pod,
