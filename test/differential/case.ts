@@ -5,17 +5,25 @@ export interface DiffRequest {
   readonly method: string;
   /**
    * Path and query. `{ns}` is the case's namespace, `{id}` a word unique to the case (for cluster-scoped names), `{rv:N}` and `{uid:N}` the
-   * resource version and uid in the answer to request N of the case (from 0), `{continue:N}` its continue token. The same words are replaced in bodies.
+   * resource version and uid in the answer to request N of the case (from 0), `{continue:N}` its continue token. The same words are replaced in
+   * bodies and headers. Requests made during a watch are numbered behind it: watch N, its own N+1 …, then what follows in the case.
    */
   readonly path: string;
   /** A string is sent as it is, anything else as JSON. */
   readonly body?: unknown;
-  /** Besides Accept and Content-Type, which are JSON when they are missing. */
+  /** Besides Accept and Content-Type, which are JSON when they are missing; '' leaves one of them out. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Prepares what follows; its answer is not compared. */
   readonly isSetUp?: boolean;
-  /** A watch: read until so many events have come, or so long nothing came. */
-  readonly watch?: { readonly events: number; readonly quietMs?: number; readonly whileDoing?: readonly DiffRequest[] };
+  /** A watch: read until so many events have come, or so long nothing came, or an event has `until` in its text. */
+  readonly watch?: {
+    readonly events: number;
+    readonly until?: string;
+    readonly quietMs?: number;
+    readonly whileDoing?: readonly DiffRequest[];
+  };
+  /** Answer headers that are compared here besides those that always are. A value that differs by nature is compared by presence. */
+  readonly alsoHeaders?: readonly string[];
 }
 
 export type Area = 'verbs' | 'validation' | 'defaulting' | 'watch' | 'kubectl';

@@ -1,0 +1,157 @@
+// Types scripts into shells of their own, several at once, and hands back what each step printed, normalised.
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { load } from 'js-yaml';
+import { normalise, withoutDescriptions } from './normalise.ts';
+import { casesOf, namespaceOf, type Script, type ScriptCase, type Step, wordsOf } from './script.ts';
+
+/** What a step came to. */
+export interface StepAnswer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Shell {
+  readonly kubectl: string;
+  readonly helm: string;
+  /** Text of a kubeconfig with one cluster. */
+  readonly kubeconfig: string;
+}
+
+export interface RunOptions {
+  /** Scripts at once. */
+  readonly atOnce: number;
+  /** Told when a step is done. */
+  readonly done?: (id: string, answer: StepAnswer, tookMs: number) => void;
+}
+
+/** A step's patience with controllers, and a program's with the server. */
+const UNTIL_MS = 20_000;
+const LIMIT_MS = 60_000;
+const PAUSE_MS = 150;
+
+interface Kubeconfig {
+  readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
+  readonly contexts: readonly { readonly name: string; readonly context: object }[];
+}
+
+/** Answers by id. Throws when a preparing step fails. */
+export async function runScripts(
+  scripts: readonly Script[],
+  shell: Shell,
+  options: RunOptions,
+): Promise<ReadonlyMap<string, StepAnswer>> {
+  const folder = mkdtempSync(join(tmpdir(), 'kubectl-scripts-'));
+  const answers = new Map<string, StepAnswer>();
+  try {
+    const waiting = [...scripts];
+    const worker = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+        await runScript(next, shell, folder, options, answers);
+    };
+    await Promise.all(Array.from({ length: options.atOnce }, worker));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return answers;
+}
+
+async function runScript(
+  script: Script,
+  shell: Shell,
+  parent: string,
+  options: RunOptions,
+  answers: Map<string, StepAnswer>,
+): Promise<void> {
+  const folder = join(parent, script.name);
+  const home = join(folder, 'home');
+  mkdirSync(home, { recursive: true });
+  for (const [name, text] of Object.entries(script.files ?? {})) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
+  }
+  const config = load(shell.kubeconfig) as Kubeconfig;
+  const namespace = namespaceOf(script);
+  const own = { ...config, contexts: config.contexts.map((c) => ({ ...c, context: { ...c.context, namespace } })) };
+  writeFileSync(join(home, 'config'), JSON.stringify(own));
+  const world = { url: config.clusters[0]!.cluster.server };
+  const environment: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: home,
+    KUBECONFIG: join(home, 'config'),
+    // Discovery is asked for once by all scripts, as it is on a desk.
+    KUBECACHEDIR: join(parent, 'cache'),
+    KUBE_EDITOR: 'false',
+    // These programs live too short to collect garbage.
+    GOGC: 'off',
+  };
+  const type = (step: Step): Promise<StepAnswer> => typeStep(step, shell, folder, environment);
+  await prepare(namespace, type);
+  for (const { id, step } of casesOf(script)) {
+    const from = performance.now();
+    const raw = await typeUntil(step, type);
+    const answer = {
+      code: raw.code,
+      stdout: compared(normalise(raw.stdout, world, folder), step),
+      stderr: compared(normalise(raw.stderr, world, folder), step),
+    };
+    if (step.isSetUp && raw.code !== 0) throw new Error(`${id}: prepares and failed: ${raw.stderr}`);
+    if (!step.isSetUp) answers.set(id, answer);
+    options.done?.(id, answer, performance.now() - from);
+  }
+}
+
+/** A namespace with what controllers put into every one. */
+async function prepare(namespace: string, type: (step: Step) => Promise<StepAnswer>): Promise<void> {
+  const made = await type({ run: `create namespace ${namespace}` });
+  if (made.code !== 0) throw new Error(made.stderr);
+  const wait = (what: string): Promise<StepAnswer> => type({ run: `wait --for=create ${what} --timeout=20s` });
+  await Promise.all([wait('serviceaccount/default'), wait('configmap/kube-root-ca.crt')]);
+}
+
+function compared(text: string, step: Step): string {
+  const told = step.withoutDescriptions ? withoutDescriptions(text) : text;
+  return step.sorted ? told.split('\n').toSorted().join('\n') : told;
+}
+
+async function typeUntil(step: Step, type: (step: Step) => Promise<StepAnswer>): Promise<StepAnswer> {
+  const end = performance.now() + UNTIL_MS;
+  for (;;) {
+    const answer = await type(step);
+    const isSo = (step.until?.test(answer.stdout) ?? true) && (!step.untilDone || answer.code === 0);
+    if (isSo || performance.now() > end) return answer;
+    await delay(PAUSE_MS);
+  }
+}
+
+function typeStep(step: Step, shell: Shell, folder: string, environment: NodeJS.ProcessEnv): Promise<StepAnswer> {
+  const words = wordsOf(step.run);
+  const isHelm = words[0] === 'helm';
+  const [program, args] = isHelm ? [shell.helm, words.slice(1)] : [shell.kubectl, words];
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: folder, env: { ...environment, ...step.env } });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    child.stdin.on('error', () => undefined); // it may end before it has read all
+    child.stdin.end(step.stdin ?? '');
+    const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    const stop = step.stopAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), step.stopAfterMs);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(limit);
+      clearTimeout(stop);
+      const text = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).toString('utf8');
+      // As a shell counts what a signal ended.
+      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 137), stdout: text(out), stderr: text(err) });
+    });
+  });
+}
+
+export const readKubeconfig = (path: string): string => readFileSync(path, 'utf8');
+export type { ScriptCase };
