@@ -55,7 +55,7 @@ const BUILDS: readonly Build[] = [
 
 const dir = resolve(process.argv[2] ?? DEFAULT_DIR);
 const missing = missingTools();
-if (missing.length > 0) fail(`the runtime is built with tools that are not here: ${missing.join('; ')}`);
+if (missing.length > 0) fail(`the runtime is built with tools that are not here: ${missing.join('; ')}`, 69);
 for (const build of BUILDS) install(build);
 writeFileSync(join(dir, 'versions'), `containerd ${CONTAINERD}\nrunc ${RUNC}\nCNI plugins ${CNI_PLUGINS}\n`);
 console.log(`built: use it with \`coracle up --runtime-dir ${dir}\``);
@@ -85,7 +85,7 @@ function missingTools(): string[] {
   ];
 }
 
-function fail(message: string): never {
+function fail(message: string, code = 1): never {
   console.error(message);
-  process.exit(1);
+  process.exit(code);
 }
