@@ -21,7 +21,7 @@ example.test/x.go:12
   << Timeline
 ------------------------------
 • [FAILED] [3.000 seconds]
-[sig-x] Things should break [Conformance] [sig-x, Conformance]
+[sig-x] Things [It] should break [Conformance] [sig-x, Conformance]
 example.test/x.go:20
 
   Timeline >>
@@ -43,12 +43,14 @@ S [SKIPPED] [0.010 seconds]
 `;
 
 describe('OutputReader', () => {
+  it('knows what a failure said', () => assert.equal(read(OUTPUT)[1]?.error, 'expected 1'));
+
   it('tells what passed and failed, and nothing of what was interrupted, cut off or not for conformance', () =>
     assert.deepEqual(
       read(OUTPUT).map((r) => [r.name, r.outcome, r.seconds]),
       [
         ['[sig-x] Things [Slow] should work [Conformance]', 'passed', 1.234],
-        ['[sig-x] Things should break [Conformance]', 'failed', 3],
+        ['[sig-x] Things [It] should break [Conformance]', 'failed', 3],
       ],
     ));
 });

@@ -11,6 +11,8 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   SKIPPED: 'skipped',
 };
 const DELIMITER = /^-{20,}$/;
+/** Of a failed test the part that broke is marked within its name. */
+const BROKEN_PART = /(?<= )\[(?:It|Just\w+|Before\w+|After\w+|DeferCleanup \(Each\))\] /;
 const NO_TEXT = 'no message';
 
 /** Give it lines in order; it calls back with each result once it is whole. */
@@ -35,9 +37,9 @@ export class OutputReader {
     } else if (DELIMITER.test(line)) this.#finish();
     else if (this.#ended !== undefined && this.#name === undefined) {
       const at = line.indexOf(TAG);
-      if (line.startsWith('[') && at >= 0) this.#name = line.slice(0, at + TAG.length);
+      if (line.startsWith('[') && at >= 0) this.#name = line.slice(0, at + TAG.length).replace(BROKEN_PART, '');
     } else if (this.#ended !== undefined) {
-      this.#error ??= /^\s*\[(?:FAILED|PANICKED!?|TIMEDOUT|SKIPPED)\] (.+)$/.exec(line)?.[1];
+      this.#error ??= /^\s*\[(?:FAILED|PANICKED!?|TIMEDOUT|SKIPPED)\] (?!in \[)(.+)$/.exec(line)?.[1];
     }
   }
 
