@@ -50,7 +50,7 @@ describe('OutputReader', () => {
       read(OUTPUT).map((r) => [r.name, r.outcome, r.seconds]),
       [
         ['[sig-x] Things [Slow] should work [Conformance]', 'passed', 1.234],
-        ['[sig-x] Things [It] should break [Conformance]', 'failed', 3],
+        ['[sig-x] Things should break [Conformance]', 'failed', 3],
       ],
     ));
 });
