@@ -12,6 +12,7 @@ import type { Client, Informers } from '#client/client.ts';
 import { QueuedEventRecorder } from '#client/events.ts';
 import { createInformers } from '#client/informers.ts';
 import { createClient } from '#client/rest-client.ts';
+import type { Transport } from '#client/transports/transport.ts';
 import { NODE_AGENT_GROUP } from '#apiserver/authentication/users.ts';
 import { podAddress } from '#cluster/hollow-program.ts';
 import type { UserInfo } from '#machinery/exchange.ts';
@@ -22,7 +23,6 @@ import type { Card } from '#network/loadbalancer/card.ts';
 import { Speaker } from '#network/loadbalancer/speaker.ts';
 import { createHollowKubelet, createHollowReclaimer } from '#node/hollow/hollow.ts';
 import { AGENT_USER_PREFIX } from '#tunnel/protocol.ts';
-import type { Link } from './link.ts';
 
 export interface NodeShape {
   readonly cpus?: string;
@@ -34,7 +34,7 @@ export interface NodeShape {
 
 export interface NodeDeps {
   /** The kubelet's, and that of what else runs on a node. */
-  readonly links: { readonly kubelet: Link; readonly agent: Link };
+  readonly links: { readonly kubelet: Transport; readonly agent: Transport };
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -4,6 +4,7 @@
 export interface World {
   /** `https://127.0.0.1:6443` */
   readonly url: string;
+  readonly nodeIPs: readonly string[];
 }
 
 interface Rule {
@@ -29,7 +30,11 @@ export const RULES: readonly Rule[] = [
     pattern: /(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g,
     with: '<time>',
   },
-  { why: 'times of helm', pattern: /(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, with: '<time>' },
+  {
+    why: 'times of helm',
+    pattern: /(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g,
+    with: '<time>',
+  },
   { why: 'times of helm', pattern: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4} \w+/g, with: '<time>' },
   { why: 'uids', pattern: /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, with: '<uid>' },
   {
@@ -45,6 +50,7 @@ export const RULES: readonly Rule[] = [
   { why: 'addresses of services', pattern: /\b10\.(9[6-9]|10\d|11[01])\.\d+\.\d+\b/g, with: '<service-ip>' },
   { why: 'addresses of pods', pattern: /\b10\.244\.\d+\.\d+\b/g, with: '<pod-ip>' },
   { why: 'where a pod was placed', pattern: /\bnode-[123]\b/g, with: '<node>' },
+  { why: 'containers', pattern: /(?<=containerd:\/\/)[0-9a-f]{64}\b/g, with: '<container>' },
   { why: 'node ports', pattern: /(:|nodePort"?: ?|NodePort: .*  )3[0-2]\d{3}\b/g, with: '$1<node-port>' },
   { why: 'how often and since when', pattern: / \(x\d+ over [^)]*\)/g, with: '' },
   {
@@ -56,6 +62,8 @@ export const RULES: readonly Rule[] = [
 
 export function normalise(text: string, world: World, folder: string): string {
   let out = text.replaceAll(folder, '<folder>').replaceAll(world.url.replace('https://', ''), '<server>');
+  for (const ip of world.nodeIPs)
+    out = out.replace(new RegExp(`(?<![\\d.])${ip.replaceAll('.', '\\.')}(?![\\d.])`, 'g'), '<node-ip>');
   for (const rule of RULES) out = out.replace(rule.pattern, rule.with);
   // Columns are as wide as their widest cell, so a block in which something was replaced says nothing by its blanks.
   return out

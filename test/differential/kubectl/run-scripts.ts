@@ -20,6 +20,7 @@ export interface Shell {
   readonly helm: string;
   /** Text of a kubeconfig with one cluster. */
   readonly kubeconfig: string;
+  readonly nodeIPs: readonly string[];
 }
 
 export interface RunOptions {
@@ -78,7 +79,7 @@ async function runScript(
   const namespace = namespaceOf(script);
   const own = { ...config, contexts: config.contexts.map((c) => ({ ...c, context: { ...c.context, namespace } })) };
   writeFileSync(join(home, 'config'), JSON.stringify(own));
-  const world = { url: config.clusters[0]!.cluster.server };
+  const world = { url: config.clusters[0]!.cluster.server, nodeIPs: shell.nodeIPs };
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     HOME: home,

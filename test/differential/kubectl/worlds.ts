@@ -15,10 +15,13 @@ import { hollowNode } from '#test/simulation/node.ts';
 export interface RunningWorld {
   /** Text of a kubeconfig of kubernetes-admin. */
   readonly kubeconfig: string;
+  readonly nodeIPs: readonly string[];
   stop(): Promise<void>;
 }
 
 const NODES = ['node-1', 'node-2', 'node-3'];
+/** Where nobody answers: nothing is asked of these nodes. */
+const NODE_IP = '127.0.0.1';
 const SHAPE = { cpus: '4', memory: '8Gi' };
 
 export async function startCoracleWorld(): Promise<RunningWorld> {
@@ -31,7 +34,12 @@ export async function startCoracleWorld(): Promise<RunningWorld> {
     // Parts that the original's control plane does not have.
     '--disable=ingress,metrics,loadbalancer',
   ]);
-  return { kubeconfig: readFileSync(cluster.kubeconfig, 'utf8'), stop: () => cluster.down() };
+  const addresses = await cluster.nodeAddresses();
+  return {
+    kubeconfig: readFileSync(cluster.kubeconfig, 'utf8'),
+    nodeIPs: [...addresses.values()],
+    stop: () => cluster.down(),
+  };
 }
 
 export async function startReferenceWorld(log?: (line: string) => void): Promise<RunningWorld> {
@@ -48,6 +56,7 @@ export async function startReferenceWorld(log?: (line: string) => void): Promise
   const stopNodes = await startNodes(reference);
   return {
     kubeconfig: readFileSync(reference.kubeconfig, 'utf8'),
+    nodeIPs: [NODE_IP],
     stop: async () => {
       await stopNodes();
       await reference.stop();
@@ -61,7 +70,7 @@ async function startNodes(reference: Reference): Promise<() => Promise<void>> {
   const admin = createHttpsTransport({ server: reference.url, ca: reference.ca, token: reference.token, clock });
   const groups = [NODES_GROUP, ALL_AUTHENTICATED];
   const parts = NODES.flatMap((name) =>
-    hollowNode(name, '127.0.0.1', SHAPE, {
+    hollowNode(name, NODE_IP, SHAPE, {
       links: { kubelet: actingAs(admin, `${NODE_USER_PREFIX}${name}`, groups), agent: admin },
       clock,
       random: new SystemRandom(),
