@@ -27,6 +27,7 @@ import {
 import {
   CERTIFICATES_SECRET,
   DEFAULT_CERTIFICATE,
+  DEFAULT_CERTIFICATE_NAME,
   readTlsSecret,
   type TlsSecret,
 } from '#netmodel/ingress-certificates.ts';
@@ -201,7 +202,7 @@ class IngressReconciler {
     if (good !== undefined) return good;
     const authority = await createAuthority('Coracle Ingress', nowMs);
     const pair = await createLeaf(authority, {
-      commonName: 'Coracle Ingress default certificate',
+      commonName: DEFAULT_CERTIFICATE_NAME,
       names: { dnsNames: ['ingress.invalid'], ipAddresses: [] },
       extendedUsages: ['server auth'],
       notBeforeMs: nowMs - 300_000,

@@ -11,6 +11,8 @@ import type { CertificateFinding } from './ingress.ts';
 export const CERTIFICATES_SECRET: ObjectKey = 'kube-system/ingress-certificates';
 /** Its entry that is shown for names without a certificate. */
 export const DEFAULT_CERTIFICATE = 'default';
+/** The common name of that certificate. */
+export const DEFAULT_CERTIFICATE_NAME = 'Coracle Ingress default certificate';
 /** What a Secret can hold (upstream's limit on its decoded bytes). */
 export const CERTIFICATES_MAX_BYTES = 1 << 20;
 

@@ -327,6 +327,28 @@ describe('explain of an Ingress', () => {
   ];
   for (const [what, given, wanted] of cases) it(`${what}: ${wanted}`, () => assert.equal(causeOf(given), wanted));
 
+  it('sees in the handshake that the Secret cannot serve, before anybody has said so', () => {
+    const given = (subject: string) =>
+      facts(
+        { tls: [{ secretName: 'cert' }], rules: [rule('postgres', 5432)] },
+        'https://shop.example.com/',
+        connected({ tls: { outcome: 'untrusted', certificate: { ...certificate, subject } } }),
+      );
+    const withSecret = (of: Facts): Facts => ({
+      ...of,
+      objects: {
+        ...of.objects,
+        secrets: [{ namespace: 'db', name: 'cert', type: 'Opaque' }],
+        ingressClasses: [{ metadata: { name: 'coracle' }, spec: { controller: 'coracle.dev/ingress' } }],
+      },
+    });
+    assert.equal(
+      causeOf(withSecret(given('Coracle Ingress default certificate'))),
+      'IngressTLSSecretMissing Ingress shop spec.tls[0].secretName',
+    );
+    assert.match(causeOf(withSecret(given('shop.example.com'))), /^TLSUntrusted/);
+  });
+
   it('goes on to the Service behind it', () => {
     const services = [makeService({ selector: { app: 'nobody' } })];
     const given = makeFacts({
@@ -347,6 +369,14 @@ describe('explain of an Ingress', () => {
     ));
 });
 
+const certificate = {
+  issuer: 'nobody',
+  names: ['shop.example.com'],
+  notBefore: '2026-01-01T00:00:00Z',
+  notAfter: '2036-01-01T00:00:00Z',
+  selfSigned: false,
+};
+
 describe('explain of nodes', () => {
   it('says that a node does not ask the cluster’s DNS, and the address that it can use', () => {
     const source = { at: 'node' as const, node: makeNode(1), wanted: 'node-1' };
@@ -366,6 +396,12 @@ describe('explain of nodes', () => {
     rule: 'tcp dport 5432 counter drop',
     packets: 3,
   };
+  const tunnel = ({ isUp = true, ...more }: { isUp?: boolean; routes?: string[]; tunnelEntries?: string[] } = {}) => ({
+    links: [{ name: 'coracle.vxlan', up: isUp, mtu: 1450, kind: 'vxlan' }],
+    routes: ['10.244.2.0/24 via 10.244.2.0 dev coracle.vxlan onlink'],
+    tunnelEntries: ['0a:63:c0:a8:0a:0c 192.168.10.12', '0a:63:c0:a8:0a:0c 10.244.2.0'],
+    ...more,
+  });
   const cases: readonly [string, Facts, string][] = [
     [
       'a route is missing',
@@ -384,13 +420,35 @@ describe('explain of nodes', () => {
     ],
     [
       'the tunnel is down',
-      between({ 'node-1': { links: [{ name: 'vxlan0', up: false, mtu: 1450, kind: 'vxlan' }] } }),
-      'TunnelBroken Node node-1 link vxlan0',
+      between({ 'node-1': tunnel({ isUp: false, routes: [] }) }),
+      'TunnelBroken Node node-1 link coracle.vxlan',
+    ],
+    ['the tunnel is in order', between({ 'node-1': tunnel() }), 'broken'],
+    [
+      'the tunnel does not know the node',
+      between({ 'node-1': tunnel({ tunnelEntries: ['0a:63:c0:a8:0a:0c 10.244.2.0'] }) }),
+      'TunnelBroken Node node-1 forwarding entries of coracle.vxlan',
+    ],
+    [
+      'the tunnel does not know the next hop',
+      between({ 'node-1': tunnel({ tunnelEntries: ['0a:63:c0:a8:0a:0c 192.168.10.12'] }) }),
+      'TunnelBroken Node node-1 neighbour entries of coracle.vxlan',
+    ],
+    [
+      'no route leads into the tunnel',
+      between({ 'node-1': tunnel({ routes: [] }) }),
+      'RouteMissing Node node-1 route 10.244.2.0/24',
     ],
     ['the kernel lacks the endpoints', between({ 'node-1': { services: [] } }), 'RulesNotProgrammed Node node-1'],
     ['all is in order', between({ 'node-1': {}, 'node-2': {} }), 'broken'],
   ];
   for (const [what, given, wanted] of cases) it(`${what}: ${wanted}`, () => assert.equal(causeOf(given), wanted));
+
+  it('mends a tunnel that is down with all that went with it', () =>
+    assert.equal(
+      explain(between({ 'node-1': tunnel({ isUp: false, routes: [], tunnelEntries: [] }) })).cause!.cure[0]!.text,
+      "coracle node exec node-1 -- sh -c 'ip link set coracle.vxlan up && ip neigh replace 10.244.2.0 lladdr 0a:63:c0:a8:0a:0c dev coracle.vxlan nud permanent && ip route replace 10.244.2.0/24 via 10.244.2.0 dev coracle.vxlan onlink src 192.168.10.11 proto 153 && bridge fdb append 0a:63:c0:a8:0a:0c dev coracle.vxlan dst 192.168.10.12 self permanent'",
+    ));
 
   it('knows a lost node', () => {
     const lost = {

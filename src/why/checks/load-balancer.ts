@@ -1,6 +1,7 @@
 // load-balancer: the two ways in from outside that stand before the Service, LoadBalancer addresses and Ingress.
 import type { Ingress, IngressBackend } from '#generated/api/networking-v1.ts';
 import { isOurs } from '#netmodel/ingress.ts';
+import { DEFAULT_CERTIFICATE_NAME } from '#netmodel/ingress-certificates.ts';
 import { ownAddress } from '../client-address.ts';
 import type { Facts } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok } from '../finding.ts';
@@ -303,11 +304,13 @@ function tlsSecret(facts: Facts, located: Located, object: Ingress): Finding | u
   const namespace = namespaceOf(object);
   const secret = facts.objects.secrets.find((s) => s.name === wanted && s.namespace === namespace);
   const said = secretEvent(facts, object, wanted);
-  // What is in a Secret is not read: that it cannot serve, its controller said, and the handshake showed.
-  const shown = outcomeOf(facts.main).result?.tls?.outcome;
-  if (secret !== undefined && shown === 'ok') return undefined;
-  if (secret?.type === 'kubernetes.io/tls' && said === undefined) return undefined;
-  if (secret !== undefined && said === undefined && isOurs(object, facts.objects.ingressClasses)) return undefined;
+  // What is in a Secret is not read: that it cannot serve, its controller said, or the handshake showed.
+  const shown = outcomeOf(facts.main).result?.tls;
+  const isDefault = shown?.certificate?.subject === DEFAULT_CERTIFICATE_NAME;
+  if (secret !== undefined && shown?.outcome === 'ok') return undefined;
+  if (secret?.type === 'kubernetes.io/tls' && said === undefined && !isDefault) return undefined;
+  const isOwn = isOurs(object, facts.objects.ingressClasses);
+  if (secret !== undefined && said === undefined && isOwn && !isDefault) return undefined;
   const make = `openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=${located.host} -addext subjectAltName=DNS:${located.host} -keyout tls.key -out tls.crt && kubectl -n ${namespace} ${secret === undefined ? '' : `delete secret ${wanted} && kubectl -n ${namespace} `}create secret tls ${wanted} --cert=tls.crt --key=tls.key`;
   return finding('IngressTLSSecretMissing', {
     object: fieldOf(object, 'networking.k8s.io/v1', 'Ingress', `spec.tls[${index}].secretName`),
@@ -315,10 +318,13 @@ function tlsSecret(facts: Facts, located: Located, object: Ingress): Finding | u
       secret === undefined
         ? `Ingress ${pathOf(object)} takes its certificate from Secret ${wanted}, which does not exist in namespace ${namespace}`
         : (said ??
-          `Secret ${namespace}/${wanted} of Ingress ${nameOf(object)} is of type ${secret.type}, not kubernetes.io/tls`),
+          (isOwn
+            ? `Secret ${namespace}/${wanted} of Ingress ${nameOf(object)} cannot serve: the proxy shows its own default certificate instead`
+            : `Secret ${namespace}/${wanted} of Ingress ${nameOf(object)} is of type ${secret.type}, not kubernetes.io/tls`)),
     evidence: [
       evidence(`Ingress ${pathOf(object)} spec.tls[${index}].secretName`, wanted),
       ...(said === undefined ? [] : [evidence(`events of Ingress ${pathOf(object)}`, said)]),
+      ...(isDefault ? [evidence('certificate in the handshake', DEFAULT_CERTIFICATE_NAME)] : []),
     ],
     cure: [command(make), note('clients must trust it: take a certificate of your own authority where there is one')],
     certainty: located.port === 443 ? 'sure' : 'warning',

@@ -4,8 +4,18 @@ import { couldNot, type Facts, seen } from '../facts.ts';
 import { command, evidence, type Finding, finding, found, type LinkResult, note, ok, unknown } from '../finding.ts';
 import type { Located } from '../locate.ts';
 import { outcomeOf } from '../outcome.ts';
+import type { Evidence } from '../report.ts';
 import { nameOf } from '../pods.ts';
 import { parseIP } from '#base/ip.ts';
+import type { Node } from '#generated/api/core-v1.ts';
+import {
+  linkChanges,
+  podCIDRsOf,
+  TUNNEL_DEVICE,
+  type Wiring,
+  wiringChanges,
+  wiringFor,
+} from '#netmodel/pod-network.ts';
 import { inRanges } from '../locate.ts';
 
 export function checkRoute(facts: Facts, located: Located): LinkResult | undefined {
@@ -15,8 +25,7 @@ export function checkRoute(facts: Facts, located: Located): LinkResult | undefin
   const findings = nodes.flatMap((node) => [
     ...firewall(facts, node),
     ...tracking(facts, node),
-    ...routes(facts, node, nodes),
-    ...tunnel(facts, node),
+    ...wiring(facts, node, nodes),
   ]);
   const mtu = packetSize(facts, nodes);
   if (mtu !== undefined) findings.push(mtu);
@@ -112,29 +121,101 @@ function tracking(facts: Facts, node: string): Finding[] {
   ];
 }
 
-/** Each node needs a way to the pod ranges of the others. */
-function routes(facts: Facts, node: string, nodes: readonly string[]): Finding[] {
-  const known = seen(facts, node)?.routes;
+/** Each node needs a way to the pod ranges of the others: a route, and with an overlay the tunnel that it leads into. */
+function wiring(facts: Facts, node: string, nodes: readonly string[]): Finding[] {
+  const known = seen(facts, node);
   if (known === undefined) return [];
-  return facts.objects.nodes
-    .filter((n) => nameOf(n) !== node && nodes.includes(nameOf(n)))
-    .flatMap((other) => {
-      const range = other.spec?.podCIDR;
-      if (range === undefined || known.some((r) => routeCovers(r, range))) return [];
-      const address = other.status?.addresses?.find((a) => a.type === 'InternalIP')?.address;
-      return [
-        finding('RouteMissing', {
-          object: { apiVersion: 'v1', kind: 'Node', name: node, field: `route ${range}` },
-          message: `${node} has no route to ${range}, the pods of ${nameOf(other)}`,
-          evidence: [evidence(`routes of ${node}`, known.join('; '))],
-          cure: [
-            command(`coracle node exec ${node} -- ip route add ${range} via ${address ?? 'ADDRESS'}`),
-            note(`on other clusters, on ${node} itself: ip route add ${range} via ${address ?? 'ADDRESS'}`),
-          ],
-        }),
-      ];
+  const onTheWay = facts.objects.nodes.filter((n) => nodes.includes(nameOf(n)));
+  const isTunnelled = nodes.some((n) => seen(facts, n)?.links.some((l) => l.name === TUNNEL_DEVICE) === true);
+  const underlay = known.links.find((l) => l.name === UNDERLAY);
+  const wanted = wiringFor(
+    {
+      mode: isTunnelled ? 'vxlan' : 'routes',
+      nodeName: node,
+      nodeIPs: addressesOf(onTheWay.find((n) => nameOf(n) === node)),
+      underlay: { device: UNDERLAY, mtu: underlay?.mtu ?? 0 },
+    },
+    onTheWay,
+  );
+  const device = known.links.find((l) => l.name === TUNNEL_DEVICE);
+  const lost = {
+    routes: wanted.routes.filter((r) => r.via !== undefined && !known.routes.some((k) => routeCovers(k, r.to))),
+    neighbours: wanted.neighbours.filter((n) => !known.tunnelEntries.includes(`${n.mac} ${n.address}`)),
+    forwarding: wanted.forwarding.filter((f) => !known.tunnelEntries.includes(`${f.mac} ${f.node}`)),
+  };
+  const changes = wiringChanges({ link: undefined, ...lost }, NOTHING);
+  const link = wanted.link === undefined ? [] : device === undefined ? linkChanges(wanted.link, undefined) : [];
+  const repair = [
+    ...(device?.up === false ? [`ip link set ${TUNNEL_DEVICE} up`] : []),
+    ...[...link, ...changes.ip].map((line) => `ip ${line}`),
+    ...changes.bridge.map((line) => `bridge ${line}`),
+  ].join(' && ');
+  const broken = (code: 'TunnelBroken' | 'RouteMissing', field: string, message: string, read: Evidence): Finding =>
+    finding(code, {
+      object: { apiVersion: 'v1', kind: 'Node', name: node, field },
+      message,
+      evidence: [read],
+      cure: [
+        command(`coracle node exec ${node} -- sh -c ${quoted(repair)}`),
+        note(`on ${node} itself: ${repair}; its agent does the same when it starts again`),
+      ],
     });
+  const links = known.links.map((l) => `${l.name} ${l.up ? 'up' : 'down'}`).join(', ');
+  const entries = evidence(`entries of ${TUNNEL_DEVICE} on ${node}`, known.tunnelEntries.join(', ') || 'none');
+  // What leads into a device goes with it: the device is the cause.
+  if (isTunnelled && device?.up !== true) {
+    const state = device === undefined ? 'is missing' : 'is down';
+    return [
+      broken(
+        'TunnelBroken',
+        `link ${TUNNEL_DEVICE}`,
+        `the VXLAN device ${TUNNEL_DEVICE} of ${node} ${state}`,
+        evidence(`links of ${node}`, links),
+      ),
+    ];
+  }
+  const nodeAt = (address: string) => nameOf(onTheWay.find((n) => addressesOf(n).includes(address))!);
+  const [forwarding] = lost.forwarding;
+  if (forwarding !== undefined)
+    return [
+      broken(
+        'TunnelBroken',
+        `forwarding entries of ${TUNNEL_DEVICE}`,
+        `the VXLAN device ${TUNNEL_DEVICE} of ${node} does not know behind which node ${forwarding.mac} is, the tunnel’s end on ${nodeAt(forwarding.node)}`,
+        entries,
+      ),
+    ];
+  const [neighbour] = lost.neighbours;
+  if (neighbour !== undefined)
+    return [
+      broken(
+        'TunnelBroken',
+        `neighbour entries of ${TUNNEL_DEVICE}`,
+        `the VXLAN device ${TUNNEL_DEVICE} of ${node} has no neighbour entry for ${neighbour.address}, the way to the pods of another node`,
+        entries,
+      ),
+    ];
+  return lost.routes.map((route) =>
+    broken(
+      'RouteMissing',
+      `route ${route.to}`,
+      `${node} has no route to ${route.to}, pods of ${ownerOfRange(onTheWay, route.to)}`,
+      evidence(`routes of ${node}`, known.routes.join('; ')),
+    ),
+  );
 }
+
+/** The link that carries a node's own address. */
+const UNDERLAY = 'eth0';
+const NOTHING: Wiring = { link: undefined, routes: [], neighbours: [], forwarding: [] };
+
+const quoted = (text: string): string => `'${text}'`;
+
+const addressesOf = (node: Node | undefined): readonly string[] =>
+  (node?.status?.addresses ?? []).filter((a) => a.type === 'InternalIP').map((a) => a.address);
+
+const ownerOfRange = (nodes: readonly Node[], range: string): string =>
+  nameOf(nodes.find((n) => podCIDRsOf(n).includes(range))!);
 
 /** `10.244.2.0/24 via …`; blackhole and unreachable are no way. */
 function routeCovers(route: string, range: string): boolean {
@@ -145,41 +226,6 @@ function routeCovers(route: string, range: string): boolean {
   const base = range.split('/')[0]!;
   if (to === undefined || to === 'default' || parseIP(base) === undefined) return false;
   return Number(to.split('/')[1] ?? 32) >= 12 && inRanges(base, [to]) && / via | dev /.test(route);
-}
-
-function tunnel(facts: Facts, node: string): Finding[] {
-  const known = seen(facts, node);
-  const device = known?.links.find((l) => l.kind === 'vxlan');
-  if (known === undefined || device === undefined) return [];
-  if (!device.up)
-    return [
-      finding('TunnelBroken', {
-        object: { apiVersion: 'v1', kind: 'Node', name: node, field: `link ${device.name}` },
-        message: `the VXLAN device ${device.name} of ${node} is down`,
-        evidence: [evidence(`links of ${node}`, `${device.name} down`)],
-        cure: [command(`coracle node exec ${node} -- ip link set ${device.name} up`)],
-      }),
-    ];
-  const missing = facts.objects.nodes.filter(
-    (n) =>
-      nameOf(n) !== node &&
-      !(n.status?.addresses ?? []).some((a) => known.tunnelEntries.some((e) => e.split(/\s+/).includes(a.address))),
-  );
-  const [lost] = missing;
-  if (lost === undefined || (known.tunnelEntries.length === 0 && facts.objects.nodes.length === 1)) return [];
-  return [
-    finding('TunnelBroken', {
-      object: { apiVersion: 'v1', kind: 'Node', name: node, field: `forwarding entries of ${device.name}` },
-      message: `the VXLAN device ${device.name} of ${node} has no entry for ${nameOf(lost)}`,
-      evidence: [evidence(`entries of ${device.name} on ${node}`, known.tunnelEntries.join(', ') || 'none')],
-      cure: [
-        note(
-          `restart the node’s agent, which writes its entries anew: end its process, the supervisor starts it again`,
-        ),
-      ],
-      certainty: 'likely',
-    }),
-  ];
 }
 
 /** Pods send packets larger than a link on the way carries. */
