@@ -117,9 +117,7 @@ export async function startCoracle(): Promise<DiffServer> {
         authorizer: authorization.authorizer,
         rbac: authorization.rbac,
       }),
-      hooks: [
-        { name: 'rbac/bootstrap-roles', run: async () => void (await reconcileBootstrapRoles({ client, log })) },
-      ],
+      hooks: [{ name: 'rbac/bootstrap-roles', run: async () => void (await reconcileBootstrapRoles({ client, log })) }],
     },
   );
   const api = server;

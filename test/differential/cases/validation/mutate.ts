@@ -41,7 +41,13 @@ export function faultsOf(object: unknown, base: unknown, schema: Schema): readon
       const name = at.name?.split('.').slice(-3).join('.') ?? owner;
       for (const field of at.fields) {
         if (value[field.name] === undefined || HEAD.has(field.name)) continue;
-        visit(value[field.name], isObject(old) ? old[field.name] : undefined, field.schema, [...path, field.name], name);
+        visit(
+          value[field.name],
+          isObject(old) ? old[field.name] : undefined,
+          field.schema,
+          [...path, field.name],
+          name,
+        );
       }
     } else if (at.type === 'map' && isObject(value)) {
       for (const key of Object.keys(value))
@@ -139,7 +145,11 @@ function badValues(value: unknown, schema: Schema): readonly (readonly [string, 
       return [['malformed', '!not base64!']];
     case 'list': {
       const list = value as readonly unknown[];
-      return [['empty', []], ...(list.length > 0 ? ([['duplicate', [...list, list[0]]]] as const) : []), ['null-item', [null]]];
+      return [
+        ['empty', []],
+        ...(list.length > 0 ? ([['duplicate', [...list, list[0]]]] as const) : []),
+        ['null-item', [null]],
+      ];
     }
     case 'map': {
       const map = value as Readonly<Record<string, unknown>>;
@@ -205,7 +215,10 @@ function otherValue(value: unknown, schema: Schema): unknown {
     case 'bytes':
       return 'b3RoZXI=';
     case 'map':
-      return { ...(value as object), another: schema.values.type === 'string' ? 'value' : Object.values(value as object)[0] };
+      return {
+        ...(value as object),
+        another: schema.values.type === 'string' ? 'value' : Object.values(value as object)[0],
+      };
     default:
       return undefined;
   }

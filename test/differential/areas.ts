@@ -1,0 +1,7 @@
+// Every area of the corpus, in the order in which they are asked. Cases are made when an area is asked for.
+import type { AreaDefinition } from './engine/area.ts';
+import { areaOfCases } from './engine/area.ts';
+
+export const AREAS: readonly AreaDefinition[] = [
+  areaOfCases('verbs', async () => (await import('./cases/verbs/verbs.ts')).verbCases()),
+];
