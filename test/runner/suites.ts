@@ -104,6 +104,14 @@ export const SUITES: readonly Suite[] = [
   },
   {
     kind: 'tests',
+    name: 'differential',
+    why: 'some thousand requests answered as the original answered them, but for what is listed; names the first field that differs',
+    timeoutMinutes: 5,
+    groups: [['test/differential/**/*.test.ts']],
+    isolated: true,
+  },
+  {
+    kind: 'tests',
     name: 'store',
     why: 'kill -9, full disks and power cuts: what was acknowledged is there; full only as root',
     timeoutMinutes: 5,

@@ -1,0 +1,37 @@
+// Coracle's answers against the recorded ones of the original, area by area. `npm run differential -- replay` shows the same with filters.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { AREAS } from './areas.ts';
+import { startCoracle } from './engine/coracle-server.ts';
+import { readLists } from './engine/lists.ts';
+import { readRecorded } from './engine/recorded.ts';
+import { details, lastLines } from './engine/report.ts';
+import { askArea, isFailure, judge } from './engine/run.ts';
+
+/** Failures shown of an area; `npm run differential` shows all. */
+const SHOWN = 20;
+
+describe('Coracle', () => {
+  const lists = readLists();
+  for (const area of AREAS) {
+    it(`answers as the original does, but for the listed cases: ${area.name}`, async () => {
+      const server = await startCoracle();
+      try {
+        const judged = judge(area.name, readRecorded(area.name), await askArea(area, server, () => true), lists);
+        const failed = judged.filter((j) => isFailure(j.verdict));
+        const lines = failed.slice(0, SHOWN).flatMap((j) => details(j, false));
+        assert.equal(failed.length, 0, [...lines, ...lastLines(judged)].join('\n'));
+      } finally {
+        await server.stop();
+      }
+    });
+  }
+
+  it('is asked about every listed case', async () => {
+    const known = new Set((await Promise.all(AREAS.map((a) => a.ids()))).flat().map((c) => c.id));
+    assert.deepEqual(
+      [...lists.todo, ...lists.byDesign.keys()].filter((id) => !known.has(id)),
+      [],
+    );
+  });
+});
