@@ -33,6 +33,8 @@ export interface ReferenceOptions {
 
 export type ReferencePart = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler';
 
+export type StartablePart = 'kube-controller-manager' | 'kube-scheduler';
+
 export interface Reference {
   /** `https://127.0.0.1:<port>` */
   readonly url: string;
@@ -54,6 +56,8 @@ export interface Reference {
   readonly readyMs: number;
   /** Writes a kubeconfig for somebody else and returns its path. */
   kubeconfigFor(name: string, user: KubeconfigUser): string;
+  /** Starts a part that was not asked for at first, or was ended; resolves when it is healthy. */
+  start(part: StartablePart): Promise<void>;
   /** Ends and waits for one part, such as the scheduler while pods are made. */
   end(part: ReferencePart): Promise<void>;
   /** The last lines that a part logged. */
@@ -62,7 +66,7 @@ export interface Reference {
 }
 
 const READY_TIMEOUT_MS = 120_000;
-const POLL_MS = 50;
+const POLL_MS = 20;
 /** A port that was free may be taken by the time a program opens it. */
 const ATTEMPTS = 3;
 /** Requests per second that controllers and scheduler may make: their defaults of 20 and 50 are what would be measured. */
@@ -176,62 +180,41 @@ async function startIn(
   );
   const readyMs = performance.now() - startedAt;
 
-  if (programs['kube-controller-manager'] !== undefined) {
-    const own = kubeconfigFor('system-kube-controller-manager', pki.controllerManager);
-    children.spawn('kube-controller-manager', programs['kube-controller-manager'], [
-      `--kubeconfig=${own}`,
+  const start = async (part: StartablePart): Promise<void> => {
+    const program = findPrograms([part])[part];
+    const own = kubeconfigFor(`system-${part}`, part === 'kube-scheduler' ? pki.scheduler : pki.controllerManager);
+    const itsPort = part === 'kube-scheduler' ? schedulerPort : controllerPort;
+    children.spawn(part, program, [
+      ...(part === 'kube-scheduler'
+        ? [`--config=${writeSchedulerConfiguration(dir, own, options.schedulerConfiguration)}`]
+        : [
+            `--kubeconfig=${own}`,
+            '--leader-elect=false',
+            '--use-service-account-credentials=true',
+            `--service-account-private-key-file=${at('sa.key')}`,
+            `--root-ca-file=${at('ca.crt')}`,
+            `--cluster-signing-cert-file=${at('ca.crt')}`,
+            `--cluster-signing-key-file=${at('ca.key')}`,
+            `--requestheader-client-ca-file=${at('front-proxy-ca.crt')}`,
+            `--kube-api-qps=${CLIENT_QPS}`,
+            `--kube-api-burst=${2 * CLIENT_QPS}`,
+          ]),
       `--authentication-kubeconfig=${own}`,
       `--authorization-kubeconfig=${own}`,
       '--bind-address=127.0.0.1',
-      `--secure-port=${controllerPort}`,
+      `--secure-port=${itsPort}`,
       `--cert-dir=${join(dir, 'made')}`,
-      '--leader-elect=false',
-      '--use-service-account-credentials=true',
-      `--service-account-private-key-file=${at('sa.key')}`,
-      `--root-ca-file=${at('ca.crt')}`,
-      `--cluster-signing-cert-file=${at('ca.crt')}`,
-      `--cluster-signing-key-file=${at('ca.key')}`,
-      `--requestheader-client-ca-file=${at('front-proxy-ca.crt')}`,
-      `--kube-api-qps=${CLIENT_QPS}`,
-      `--kube-api-burst=${2 * CLIENT_QPS}`,
-      ...(options.controllerArgs ?? []),
+      ...((part === 'kube-scheduler' ? options.schedulerArgs : options.controllerArgs) ?? []),
     ]);
-  }
-  if (programs['kube-scheduler'] !== undefined) {
-    const own = kubeconfigFor('system-kube-scheduler', pki.scheduler);
-    const configuration = join(dir, 'scheduler.json');
-    writeFileSync(
-      configuration,
-      JSON.stringify({
-        apiVersion: 'kubescheduler.config.k8s.io/v1',
-        kind: 'KubeSchedulerConfiguration',
-        clientConnection: { kubeconfig: own, qps: CLIENT_QPS, burst: 2 * CLIENT_QPS },
-        leaderElection: { leaderElect: false },
-        ...options.schedulerConfiguration,
-      }),
-    );
-    children.spawn('kube-scheduler', programs['kube-scheduler'], [
-      `--config=${configuration}`,
-      `--authentication-kubeconfig=${own}`,
-      `--authorization-kubeconfig=${own}`,
-      '--bind-address=127.0.0.1',
-      `--secure-port=${schedulerPort}`,
-      `--cert-dir=${join(dir, 'made')}`,
-      ...(options.schedulerArgs ?? []),
-    ]);
-  }
+    const healthz = `https://127.0.0.1:${itsPort}/healthz`;
+    await until(`${part} is healthy`, children, options.log, async () => (await status(healthz)) === 200);
+  };
+  if (options.controllers === true) await start('kube-controller-manager');
+  if (options.scheduler === true) await start('kube-scheduler');
   await until('the default namespace is there', children, options.log, async () => {
     const account = options.controllers === true ? '/serviceaccounts/default' : '';
     return (await ask(`${url}/api/v1/namespaces/default${account}`, token)) === 200;
   });
-  for (const [name, itsPort] of [
-    ['kube-controller-manager', controllerPort],
-    ['kube-scheduler', schedulerPort],
-  ] as const) {
-    if (programs[name] === undefined) continue;
-    const healthz = `https://127.0.0.1:${itsPort}/healthz`;
-    await until(`${name} is healthy`, children, options.log, async () => (await status(healthz)) === 200);
-  }
   return {
     url,
     port,
@@ -247,10 +230,28 @@ async function startIn(
     dir,
     readyMs,
     kubeconfigFor,
+    start,
     end: (part) => children.end(part),
     logEnd: (part, lines) => children.logEnd(part, lines),
     stop: () => children.close(),
   };
+}
+
+function writeSchedulerConfiguration(
+  dir: string,
+  kubeconfig: string,
+  more: Readonly<Record<string, unknown>> | undefined,
+): string {
+  const path = join(dir, 'scheduler.json');
+  const configuration = {
+    apiVersion: 'kubescheduler.config.k8s.io/v1',
+    kind: 'KubeSchedulerConfiguration',
+    clientConnection: { kubeconfig, qps: CLIENT_QPS, burst: 2 * CLIENT_QPS },
+    leaderElection: { leaderElect: false },
+    ...more,
+  };
+  writeFileSync(path, JSON.stringify(configuration));
+  return path;
 }
 
 function makePki(folder: string): Promise<Pki> {
