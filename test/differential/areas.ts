@@ -4,4 +4,6 @@ import { areaOfCases } from './engine/area.ts';
 
 export const AREAS: readonly AreaDefinition[] = [
   areaOfCases('verbs', async () => (await import('./cases/verbs/verbs.ts')).verbCases()),
+  areaOfCases('validation', async () => (await import('./cases/validation.ts')).validationCases()),
+  areaOfCases('defaulting', async () => (await import('./cases/defaulting.ts')).defaultingCases()),
 ];

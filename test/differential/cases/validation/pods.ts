@@ -534,12 +534,4 @@ export const pods: Subject = {
   shapes: { ...specShapes, ...containerShapes, ...volumeShapes },
   crossed: { ...specCrossed, ...containerCrossed, ...volumeCrossed },
   updates,
-  setUp: [
-    {
-      method: 'POST',
-      path: '/api/v1/namespaces/{ns}/serviceaccounts',
-      body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } },
-      isSetUp: true,
-    },
-  ],
 };
