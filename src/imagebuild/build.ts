@@ -34,6 +34,8 @@ export interface ImageDefinition {
   /** Path in the image → TypeScript file beside the definition. */
   readonly bundle?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
+  /** Path of one of `files` → its mode in octal, where it is not the usual one. */
+  readonly modes?: Readonly<Record<string, string>>;
   readonly links?: Readonly<Record<string, string>>;
   readonly folders?: readonly string[];
   readonly users?: Readonly<Record<string, number>>;
@@ -182,7 +184,11 @@ async function filesLayer(
     };
   }
   for (const [path, source] of Object.entries(definition.files ?? {})) {
-    files[path] = { content: readFileSync(join(folder, source)), mode: EXECUTABLE.test(path) ? 0o755 : 0o644 };
+    const mode = definition.modes?.[path];
+    files[path] = {
+      content: readFileSync(join(folder, source)),
+      mode: mode === undefined ? (EXECUTABLE.test(path) ? 0o755 : 0o644) : Number.parseInt(mode, 8),
+    };
   }
   for (const [path, source] of Object.entries(definition.bundle ?? {})) {
     const out = join(scratch, 'bundle.mjs');

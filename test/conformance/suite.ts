@@ -67,7 +67,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteEnd> {
   process.on('exit', atExit);
   const timers: NodeJS.Timeout[] = [];
   const interrupt = (): void => {
-    child.kill('SIGINT'); // to ginkgo alone: it tells its processes
+    send('SIGINT'); // to all, as Ctrl-C does
     timers.push(
       setTimeout(() => send('SIGTERM'), CLEANUP_MS),
       setTimeout(() => send('SIGKILL'), CLEANUP_MS + TERM_MS),
