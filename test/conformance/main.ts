@@ -22,6 +22,7 @@ const { values } = parseArgs({
     processes: { type: 'string', default: '4' },
     nodes: { type: 'string', default: '2' },
     against: { type: 'string', default: 'coracle' },
+    name: { type: 'string', default: 'conformance' },
     minutes: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     resume: { type: 'boolean', default: false },
@@ -94,6 +95,7 @@ async function run(): Promise<void> {
   try {
     const target = await startTarget({
       against: values.against,
+      name: values.name,
       needsContainers: left.some((t) => t.class === 'run'),
       nodes: Number(values.nodes),
       say,
@@ -143,9 +145,9 @@ async function run(): Promise<void> {
   }
 }
 
-/** One runner on a machine has the cluster's name; the file says which process. */
+/** One runner has the cluster's name; the file says which process. */
 function lock(): () => void {
-  const file = join(coracleHome(process.env, process.getuid?.() === 0), 'conformance.pid');
+  const file = join(coracleHome(process.env, process.getuid?.() === 0), `${values.name}.pid`);
   mkdirSync(dirname(file), { recursive: true });
   for (;;) {
     try {
@@ -156,7 +158,8 @@ function lock(): () => void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       const pid = Number(readFileSync(file, 'utf8'));
-      if (lives(pid)) throw new Error(`process ${pid} runs the suite already`, { cause: error });
+      if (lives(pid))
+        throw new Error(`process ${pid} runs the suite on cluster ${values.name} already`, { cause: error });
       rmSync(file, { force: true });
     }
   }

@@ -19,13 +19,14 @@ export interface Target {
 
 export interface TargetOptions {
   readonly against: string;
+  /** Of the Coracle cluster. */
+  readonly name: string;
   readonly needsContainers: boolean;
   readonly nodes: number;
   readonly say: (line: string) => void;
 }
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const NAME = 'conformance';
 const UP_TIMEOUT_MS = 300_000;
 const DOWN_TIMEOUT_MS = 120_000;
 /** Fail soon where upstream's defaults wait for half an hour: everything is up before the suite starts. */
@@ -40,13 +41,13 @@ export function startTarget(options: TargetOptions): Promise<Target> {
   return Promise.resolve({ kubeconfig, flags: [], keepLogs: () => undefined, stop: () => Promise.resolve() });
 }
 
-async function startCoracle({ needsContainers, nodes, say }: TargetOptions): Promise<Target> {
+async function startCoracle({ name, needsContainers, nodes, say }: TargetOptions): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'coracle-conformance-'));
   const env: NodeJS.ProcessEnv = { ...process.env, KUBECONFIG: join(folder, 'kubeconfig') };
   delete env['CORACLE_NAME'];
   const coracle = (args: readonly string[], timeoutMs: number) =>
-    call(join(ROOT, 'coracle'), ['--name', NAME, ...args], { timeoutMs }, env);
-  const data = defaultDataDir(coracleHome(process.env, process.getuid?.() === 0), NAME);
+    call(join(ROOT, 'coracle'), ['--name', name, ...args], { timeoutMs }, env);
+  const data = defaultDataDir(coracleHome(process.env, process.getuid?.() === 0), name);
   const down = () => coracle(['down', '--delete', '--yes', '--timeout', '5'], DOWN_TIMEOUT_MS);
   // Left by a run that was killed: one runner at a time has been made sure of.
   if (existsSync(data)) await down();
@@ -70,7 +71,7 @@ async function startCoracle({ needsContainers, nodes, say }: TargetOptions): Pro
       UP_TIMEOUT_MS,
     );
     if (up.code !== 0) throw new Error(`coracle up ended with code ${up.code}: ${up.stdout}${up.stderr}`);
-    say(`cluster ${NAME}: ${nodes} ${needsContainers ? '' : 'hollow '}nodes after ${(up.tookMs / 1000).toFixed(1)} s`);
+    say(`cluster ${name}: ${nodes} ${needsContainers ? '' : 'hollow '}nodes after ${(up.tookMs / 1000).toFixed(1)} s`);
     if (archives.length > 0) {
       const load = await coracle(['image', 'load', ...archives], UP_TIMEOUT_MS);
       if (load.code !== 0) throw new Error(`coracle image load ended with code ${load.code}: ${load.stderr}`);
