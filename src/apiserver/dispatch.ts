@@ -3,6 +3,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type { ExchangeResponse, UpgradeRequest } from '#machinery/exchange.ts';
 import { StatusError } from '#machinery/status.ts';
+import { isWebSocket } from '#streams/websocket.ts';
 import type { AdmissionChain } from './admission-chain.ts';
 import { forbidden } from './authorization/forbidden.ts';
 import { readComputed } from './computed.ts';
@@ -19,6 +20,7 @@ import { create, update } from './verbs/create.ts';
 import { patch } from './verbs/patch.ts';
 import { get, list, readEntry } from './verbs/read.ts';
 import { watch } from './verbs/watch.ts';
+import { agreeOnFraming, answerOverWebSocket } from './websocket-answer.ts';
 
 /** A path that is no resource and is always upgraded (the nodes' tunnels). Authenticated and authorized when it gets here. */
 export interface UpgradeRoute {
@@ -129,6 +131,10 @@ export class Dispatcher {
     }
     const served = this.#served(context);
     const handler = this.#connectHandler(served, info.subresource);
+    if (isWebSocket(upgrade.headers) && (info.verb === 'watch' || handler?.name === 'log')) {
+      const framing = agreeOnFraming(upgrade.headers, info.verb === 'watch');
+      return answerOverWebSocket(await this.serve(context), upgrade, framing);
+    }
     if (handler?.upgrade === undefined)
       throw info.subresource === '' ? StatusError.badRequest('this path cannot be upgraded') : pathNotFound();
     await handler.upgrade(await this.#connecting(served, context, handler), upgrade);

@@ -24,7 +24,7 @@ export const isWebSocket = (headers: Readonly<Record<string, string | string[] |
  * stays undefined. The protocol header is set by hand: names such as `SPDY/3.1+portforward.k8s.io` are no tokens, which `ws` refuses.
  */
 export function acceptWebSocket(
-  message: IncomingMessage,
+  message: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
   socket: Duplex,
   protocol: string,
 ): Promise<WebSocket | undefined> {
@@ -44,7 +44,7 @@ export function acceptWebSocket(
       );
       resolve(undefined);
     });
-    server.handleUpgrade(message, socket, Buffer.alloc(0), (webSocket) => {
+    server.handleUpgrade(message as IncomingMessage, socket, Buffer.alloc(0), (webSocket) => {
       webSocket.on('error', () => webSocket.terminate());
       resolve(webSocket);
     });
