@@ -20,6 +20,8 @@ describe('times', () => {
     assert.equal(normalizeTime('2023-11-14T23:13:20.5+01:00'), '2023-11-14T22:13:20Z');
     assert.equal(normalizeMicroTime('2023-11-14T22:13:20.1Z'), '2023-11-14T22:13:20.100000Z');
   });
+  it('of the first century stay there', () =>
+    assert.equal(normalizeMicroTime('0001-01-01T00:00:02+00:00'), '0001-01-01T00:00:02.000000Z'));
   for (const bad of ['', 'now', '2023-02-30T00:00:00Z', '2023-11-14 22:13:20Z', '2023-11-14T25:00:00Z'])
     it(`refuse ${JSON.stringify(bad)}`, () => assert.equal(parseTime(bad), undefined));
 });

@@ -15,12 +15,24 @@ export function formatMicroTime(ms: number): string {
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
 
+/** 400 years. */
+const CALENDAR_PERIOD_MS = 146_097 * 86_400_000;
+
 /** Milliseconds since the epoch (with a fraction for microseconds), undefined when the text is not RFC 3339. */
 export function parseTime(text: string): number | undefined {
   const match = RFC3339.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second, fraction, zone] = match as unknown as string[];
-  const date = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+  // Date.UTC takes years below 100 for 19xx: count from a year that is 400 years later, the calendar's period.
+  const later = Date.UTC(
+    Number(year) + 400,
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+  );
+  const date = later - CALENDAR_PERIOD_MS;
   const check = new Date(date);
   if (check.getUTCMonth() + 1 !== Number(month) || check.getUTCDate() !== Number(day)) return undefined;
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined;
