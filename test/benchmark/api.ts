@@ -1,218 +1,278 @@
-// What requests cost the API thread: `node test/benchmark/api.ts [memory|embedded]`. Server in this thread, the load in a worker over
-// real TLS and HTTP/2, so that process.threadCpuUsage() counts the server alone. Prints µs of API-thread CPU per operation
-// and operations per second, and what the single steps of a pod create cost.
-import { mkdtempSync, rmSync } from 'node:fs';
-import http2 from 'node:http2';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { SystemClock } from '#base/clock.ts';
-import { silentLog } from '#base/log.ts';
-import { decodeObject, rebuild } from '#schema/decode.ts';
-import { schemaByName } from '#schema/load.ts';
-import { scan } from '#schema/scan.ts';
+// Requests: durable creates, reads, changes, lists, watches, and the deletion of a namespace, the same load on both sides in turn.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Contender, NAMESPACE, type Pair, withPair } from './contenders.ts';
+import type { Figure, Sample } from './figures.ts';
+import type { Generator } from './load/generator.ts';
+import type { Job, LoadResult, RequestsJob } from './load/job.ts';
+import { CONFIG_MAP, DEPLOYMENT, named, POD } from './objects.ts';
+import { cpuSeconds, memory } from './processes.ts';
+import type { Subject } from './subject.ts';
 
-interface Job {
-  readonly url: string;
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-interface Phase {
-  readonly name: string;
-  readonly method: string;
-  /** `%` is replaced by a running number. */
-  readonly path: string;
-  readonly body?: string;
-  readonly contentType?: string;
-  readonly count: number;
-  readonly clients: number;
-}
+/** Requests of the full run; each takes the reference a few seconds. */
+const COUNTS = {
+  warmUp: 1_500,
+  alone: 400,
+  configMaps: 3_000,
+  pods: 2_000,
+  gets: 4_000,
+  changes: 1_200,
+  podsListed: 10_000,
+  lists: 6,
+  listsAtOnce: 16,
+  walksAtOnce: 8,
+  writesWatched100: 300,
+  writesWatched1000: 100,
+  deleted: 1_000,
+} as const;
+type Counts = Readonly<Record<keyof typeof COUNTS, number>>;
 
-const POD = JSON.stringify({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name: 'pod-%', labels: { app: 'web', tier: 'front', release: 'r1' }, annotations: { note: 'benchmark' } },
-  spec: {
-    containers: [
-      {
-        name: 'web',
-        image: 'registry.invalid/web:1.2.3',
-        ports: [{ containerPort: 8080, name: 'http' }],
-        env: [
-          { name: 'A', value: 'b' },
-          { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-        ],
-        resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '128Mi' } },
-        readinessProbe: { httpGet: { path: '/ready', port: 'http' } },
-        volumeMounts: [{ name: 'config', mountPath: '/etc/config' }],
-      },
-    ],
-    volumes: [{ name: 'config', configMap: { name: 'config' } }],
-    tolerations: [
-      { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
-    ],
-  },
-});
-const CONFIG_MAP = JSON.stringify({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name: 'cm-%' },
-  data: { a: 'b'.repeat(200), c: 'd' },
-});
+/** Objects that changes go round. */
+const CHANGED = 500;
+const PAGE = 500;
+/** Collections of garbage and compactions end, and counted time with them. */
+const SETTLE_MS = 150;
+const QUIET_MS = 5_000;
+const BASE = `/api/v1/namespaces/${NAMESPACE}`;
+const DEPLOYMENTS = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`;
+const GONE_TIMEOUT_MS = 300_000;
 
-if (isMainThread) await main();
-else await load(workerData as Job);
-
-async function main(): Promise<void> {
-  const { startLoopbackServer } = await import('../integration/loopback.ts');
-  steps();
-  const which = process.argv[2] ?? 'memory';
-  const directory = mkdtempSync(join(tmpdir(), 'benchmark-'));
-  const clock = new SystemClock();
-  const store = which === 'embedded' ? await openEmbedded(directory, clock) : undefined;
-  const server = await startLoopbackServer({ clock, ...(store === undefined ? {} : { store }) });
-  const worker = new Worker(new URL(import.meta.url), {
-    workerData: {
-      url: server.url,
-      ca: server.authority.certificate,
-      cert: server.client.certificate,
-      key: server.client.key,
-    } satisfies Job,
+export const api: Subject = async ({ generator, rounds, scale, say }) => {
+  const counts = Object.fromEntries(
+    Object.entries(COUNTS).map(([name, n]) => [name, Math.max(1, Math.round(n * scale))]),
+  ) as Counts;
+  const figures = new Figures(say);
+  await withPair([], async (pair) => {
+    await delay(QUIET_MS);
+    await inTurn(pair, 1, async (side) => addMemory(figures, 'memory, fresh', side));
+    say('warming up');
+    await inTurn(pair, 1, (side) => warmUp(generator, side, counts));
+    for (let round = 0; round < rounds; round++) {
+      say(`round ${round + 1} of ${rounds}: requests`);
+      for (const phase of requestPhases(counts, round)) await measurePhase(pair, generator, figures, phase);
+    }
+    await inTurn(pair, 1, (side) => fillForLists(generator, side, counts));
+    for (let round = 0; round < rounds; round++) {
+      say(`round ${round + 1} of ${rounds}: lists and watches`);
+      for (const phase of listPhases(counts)) await measurePhase(pair, generator, figures, phase);
+      for (const phase of watchPhases(counts, round)) await measurePhase(pair, generator, figures, phase);
+    }
+    await delay(QUIET_MS);
+    await inTurn(pair, 1, async (side) => addMemory(figures, 'memory after this load', side));
   });
-  const phases: Phase[] = [
+  await withPair(['controllers'], async (pair) => {
+    await delay(QUIET_MS);
+    for (let round = 0; round < rounds; round++) {
+      say(`round ${round + 1} of ${rounds}: a namespace goes`);
+      await inTurn(pair, 1, (side) => deleteNamespace(generator, side, figures, round, counts.deleted));
+    }
+  });
+  return figures.all();
+};
+
+/** Figures by what they are, in the order in which they first came. */
+export class Figures {
+  readonly #all = new Map<string, { unit: Figure['unit']; coracle: Sample[]; reference: Sample[] }>();
+  readonly #say: (line: string) => void;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  add(what: string, unit: Figure['unit'], side: Contender, sample: Sample): void {
+    const figure = this.#all.getOrInsertComputed(what, () => ({ unit, coracle: [], reference: [] }));
+    figure[side.name].push(sample);
+    const cpu = sample.cpuMicros === undefined ? '' : `, ${Math.round(sample.cpuMicros)} µs CPU`;
+    this.#say(`  ${what.padEnd(46)} ${side.name.padEnd(9)} ${sample.value.toFixed(2)} ${unit}${cpu}`);
+  }
+
+  all(): readonly Figure[] {
+    return [...this.#all].map(([what, { unit, coracle, reference }]) => ({ what, unit, coracle, reference }));
+  }
+}
+
+/** First one side, then the other: A B A B, so that a slow moment of the machine hits both. */
+export async function inTurn(pair: Pair, rounds: number, work: (side: Contender) => Promise<void>): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    await work(pair.coracle);
+    await work(pair.reference);
+  }
+}
+
+export function addMemory(figures: Figures, what: string, side: Contender): void {
+  const { rssMiB, pssMiB } = memory(Object.values(side.pids));
+  figures.add(`${what}, resident`, 'MiB', side, { value: rssMiB });
+  figures.add(`${what}, proportional`, 'MiB', side, { value: pssMiB });
+}
+
+interface Phase {
+  readonly what: string;
+  readonly job: Job;
+  /** Of a whole list the time counts, not the rate. */
+  readonly isTime?: true;
+  readonly prepare?: (side: Contender) => Promise<void>;
+}
+
+async function measurePhase(pair: Pair, generator: Generator, figures: Figures, phase: Phase): Promise<void> {
+  await inTurn(pair, 1, async (side) => {
+    await phase.prepare?.(side);
+    const { result, cpuMicros } = await measured(generator, side, phase.job);
+    const sample = { cpuMicros, p50Ms: result.p50Ms, p99Ms: result.p99Ms };
+    if (phase.isTime === true) figures.add(phase.what, 'ms', side, { value: result.p50Ms, cpuMicros });
+    else if (phase.job.kind === 'watch') {
+      figures.add(phase.what, '/s', side, { value: result.count / result.seconds, cpuMicros });
+    } else figures.add(phase.what, '/s', side, { value: result.count / result.seconds, ...sample });
+  });
+}
+
+/** Runs a job and counts the server's processor time. */
+export async function measured(
+  generator: Generator,
+  side: Contender,
+  job: Job,
+): Promise<{ readonly result: LoadResult; readonly cpuMicros: number }> {
+  const pids = Object.values(side.pids);
+  const before = cpuSeconds(pids);
+  const result = await generator.run(side.target, job);
+  await delay(SETTLE_MS);
+  return { result, cpuMicros: ((cpuSeconds(pids) - before) / result.count) * 1e6 };
+}
+
+function creates(path: string, template: string, name: string, count: number, clients: number): RequestsJob {
+  return { kind: 'requests', method: 'POST', path, body: named(template, name), count, clients };
+}
+
+/** Code is compiled, connections are open, and what changes go round is there. */
+async function warmUp(generator: Generator, side: Contender, { warmUp: count }: Counts): Promise<void> {
+  for (const job of [
+    creates(`${BASE}/configmaps`, CONFIG_MAP, 'changed', CHANGED, 16),
+    creates(`${BASE}/pods`, POD, 'changed', CHANGED, 16),
+    creates(`${BASE}/configmaps`, CONFIG_MAP, 'warm', count, 16),
+    creates(`${BASE}/pods`, POD, 'warm', count, 16),
+    ...changes(count / 2, 0),
+  ]) {
+    await generator.run(side.target, job);
+  }
+}
+
+function changes(count: number, round: number): RequestsJob[] {
+  const common = {
+    kind: 'requests',
+    clients: 16,
+    count: Math.round(count),
+    wrap: CHANGED,
+    first: round * 100_000,
+  } as const;
+  return [
+    { ...common, method: 'PUT', path: `${BASE}/configmaps/changed-%`, body: named(CONFIG_MAP, 'changed') },
     {
-      name: 'warm-up',
-      method: 'POST',
-      path: '/api/v1/namespaces/kube-public/pods',
-      body: POD,
-      count: 4_000,
-      clients: 64,
-    },
-    {
-      name: 'create pod',
-      method: 'POST',
-      path: '/api/v1/namespaces/default/pods',
-      body: POD,
-      count: 8_000,
-      clients: 64,
-    },
-    {
-      name: 'create ConfigMap',
-      method: 'POST',
-      path: '/api/v1/namespaces/default/configmaps',
-      body: CONFIG_MAP,
-      count: 8_000,
-      clients: 64,
-    },
-    { name: 'get pod', method: 'GET', path: '/api/v1/namespaces/default/pods/pod-%', count: 8_000, clients: 16 },
-    {
-      name: 'merge patch of a pod',
+      ...common,
       method: 'PATCH',
-      path: '/api/v1/namespaces/default/pods/pod-%',
-      body: '{"metadata":{"labels":{"x":"y"}}}',
+      path: `${BASE}/pods/changed-%`,
+      body: '{"metadata":{"labels":{"number":"n#"}}}',
       contentType: 'application/merge-patch+json',
-      count: 4_000,
-      clients: 16,
     },
-    { name: 'list of 8,000 pods', method: 'GET', path: '/api/v1/namespaces/default/pods', count: 20, clients: 1 },
     {
-      name: 'page of 500 pods',
-      method: 'GET',
-      path: '/api/v1/namespaces/default/pods?limit=500',
-      count: 100,
-      clients: 8,
+      ...common,
+      method: 'PATCH',
+      path: `${DEPLOYMENTS}/applied-%?fieldManager=bench&force=true`,
+      body: named(DEPLOYMENT, 'applied'),
+      contentType: 'application/apply-patch+yaml',
     },
   ];
-  console.log(`store: ${which}`);
-  for (const phase of phases) {
-    const done = new Promise<void>((resolve, reject) =>
-      worker.once('message', (m: { failed?: string }) =>
-        m.failed === undefined ? resolve() : reject(new Error(m.failed)),
-      ),
-    );
-    const cpu = process.threadCpuUsage();
-    const start = performance.now();
-    worker.postMessage(phase);
-    await done;
-    const seconds = (performance.now() - start) / 1000;
-    const used = process.threadCpuUsage(cpu);
-    if (phase.name === 'warm-up') continue;
-    console.log(
-      `${phase.name.padEnd(22)} ${String(Math.round((used.user + used.system) / phase.count)).padStart(7)} µs CPU  ${String(Math.round(phase.count / seconds)).padStart(7)}/s  (${phase.clients} at once)`,
-    );
-  }
-  await worker.terminate();
-  await server.stop();
-  rmSync(directory, { recursive: true, force: true });
 }
 
-async function openEmbedded(directory: string, clock: SystemClock) {
-  const { createEmbeddedStore } = await import('#store/embedded/embedded.ts');
-  return createEmbeddedStore({ dir: directory, clock, log: silentLog });
-}
-
-/** The steps of decoding and encoding one pod, alone. */
-function steps(): void {
-  const bytes = Buffer.from(POD);
-  const schema = schemaByName('io.k8s.api.core.v1.Pod');
-  const parsed: unknown = JSON.parse(POD);
-  const { object } = decodeObject(bytes, schema, { kind: 'Pod', version: 'v1' });
-  const all: Readonly<Record<string, () => unknown>> = {
-    scan: () => scan(bytes),
-    parse: () => JSON.parse(bytes.toString('utf8')),
-    rebuild: () => rebuild(parsed, schema),
-    'decode, whole': () => decodeObject(bytes, schema, { kind: 'Pod', version: 'v1' }),
-    stringify: () => Buffer.from(JSON.stringify(object)),
-  };
-  for (const [name, run] of Object.entries(all)) {
-    for (let i = 0; i < 5_000; i++) run();
-    const start = performance.now();
-    for (let i = 0; i < 20_000; i++) run();
-    console.log(`${name.padEnd(22)} ${((performance.now() - start) / 20).toFixed(1).padStart(7)} µs`);
-  }
-}
-
-async function load({ url, ca, cert, key }: Job): Promise<void> {
-  const sessions = Array.from({ length: 8 }, () =>
-    http2.connect(url, { ca, cert, key, settings: { initialWindowSize: 1 << 20 } }),
-  );
-  for (const session of sessions) session.on('error', () => {});
-  parentPort!.on('message', async (phase: Phase) => {
-    let next = 0;
-    let failed: string | undefined;
-    const client = async (index: number) => {
-      while (next < phase.count && failed === undefined) {
-        const number = String(next++);
-        const status = await request(sessions[index % sessions.length]!, phase, number);
-        if (status >= 300) failed = `${phase.name}: status ${status}`;
-      }
-    };
-    await Promise.all(Array.from({ length: phase.clients }, (_, i) => client(i)));
-    parentPort!.postMessage({ failed });
+function requestPhases(counts: Counts, round: number): Phase[] {
+  const [update, patch, apply] = changes(counts.changes, round + 1) as [RequestsJob, RequestsJob, RequestsJob];
+  const gets = { kind: 'requests', method: 'GET', wrap: CHANGED, count: counts.gets } as const;
+  const create = (what: string, path: string, template: string, clients: number, count: number): Phase => ({
+    what: `create ${what}, ${clients} client${clients === 1 ? '' : 's'}`,
+    job: creates(path, template, `r${round}-c${clients}`, count, clients),
   });
+  return [
+    create('ConfigMap', `${BASE}/configmaps`, CONFIG_MAP, 1, counts.alone),
+    create('ConfigMap', `${BASE}/configmaps`, CONFIG_MAP, 16, counts.configMaps),
+    create('ConfigMap', `${BASE}/configmaps`, CONFIG_MAP, 64, counts.configMaps),
+    create('pod', `${BASE}/pods`, POD, 1, counts.alone),
+    create('pod', `${BASE}/pods`, POD, 16, counts.pods),
+    create('pod', `${BASE}/pods`, POD, 64, counts.pods),
+    { what: 'get pod, 1 client', job: { ...gets, count: counts.alone, path: `${BASE}/pods/changed-%`, clients: 1 } },
+    { what: 'get pod, 16 clients', job: { ...gets, path: `${BASE}/pods/changed-%`, clients: 16 } },
+    { what: 'update ConfigMap (PUT), 16 clients', job: update },
+    { what: 'merge patch of a pod, 16 clients', job: patch },
+    { what: 'server-side apply of a Deployment, 16 clients', job: apply },
+  ];
 }
 
-function request(session: http2.ClientHttp2Session, phase: Phase, number: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const body = phase.body?.replace('%', number);
-    const stream = session.request(
-      {
-        ':method': phase.method,
-        ':path': phase.path.replace('%', number),
-        'content-type': phase.contentType ?? 'application/json',
-        accept: 'application/json',
-        'user-agent': 'benchmark/1',
+const LISTED = 'bench-listed';
+
+async function fillForLists(generator: Generator, side: Contender, counts: Counts): Promise<void> {
+  await makeNamespace(side, LISTED);
+  await generator.run(side.target, creates(`/api/v1/namespaces/${LISTED}/pods`, POD, 'listed', counts.podsListed, 64));
+}
+
+function listPhases(counts: Counts): Phase[] {
+  const path = `/api/v1/namespaces/${LISTED}/pods`;
+  const whole = { kind: 'requests', method: 'GET', path } as const;
+  const pods = counts.podsListed.toLocaleString('en');
+  return [
+    { what: `list of ${pods} pods, 1 client`, isTime: true, job: { ...whole, count: counts.lists, clients: 1 } },
+    { what: `list of ${pods} pods, 8 clients`, isTime: true, job: { ...whole, count: counts.listsAtOnce, clients: 8 } },
+    {
+      what: `the same in pages of ${PAGE}, 1 client`,
+      job: { kind: 'pages', path, limit: PAGE, walks: 2, clients: 1 },
+    },
+    {
+      what: `the same in pages of ${PAGE}, 8 clients`,
+      job: { kind: 'pages', path, limit: PAGE, walks: counts.walksAtOnce, clients: 8 },
+    },
+  ];
+}
+
+/** Each in a namespace of its own, so that nothing comes before the events that are counted. */
+function watchPhases(counts: Counts, round: number): Phase[] {
+  const fanOut = (watchers: number, writes: number): Phase => {
+    const namespace = `bench-watched-${watchers}-${round}`;
+    const path = `/api/v1/namespaces/${namespace}/configmaps`;
+    return {
+      what: `events to ${watchers.toLocaleString('en')} watchers`,
+      prepare: (side) => makeNamespace(side, namespace),
+      job: {
+        kind: 'watch',
+        path: `${path}?watch=true&resourceVersion=0`,
+        watchers,
+        write: creates(path, CONFIG_MAP, 'seen', writes, 16),
       },
-      { endStream: body === undefined },
-    );
-    let status = 0;
-    stream.on('response', (headers) => {
-      status = Number(headers[':status']);
-    });
-    stream.on('data', () => {});
-    stream.on('end', () => resolve(status));
-    stream.on('error', reject);
-    if (body !== undefined) stream.end(body);
-  });
+    };
+  };
+  return [fanOut(100, counts.writesWatched100), fanOut(1_000, counts.writesWatched1000)];
+}
+
+async function deleteNamespace(
+  generator: Generator,
+  side: Contender,
+  figures: Figures,
+  round: number,
+  count: number,
+): Promise<void> {
+  const name = `bench-going-${round}`;
+  await makeNamespace(side, name);
+  await generator.run(side.target, creates(`/api/v1/namespaces/${name}/configmaps`, CONFIG_MAP, 'going', count, 16));
+  await delay(1_000);
+  const pids = Object.values(side.pids);
+  const cpu = cpuSeconds(pids);
+  const from = performance.now();
+  await side.ask('DELETE', `/api/v1/namespaces/${name}`);
+  while ((await side.ask('GET', `/api/v1/namespaces/${name}`)).status !== 404) {
+    if (performance.now() - from > GONE_TIMEOUT_MS) throw new Error(`namespace ${name} did not go on ${side.name}`);
+    await delay(10);
+  }
+  const seconds = (performance.now() - from) / 1000;
+  const what = `a namespace with ${count.toLocaleString('en')} ConfigMaps: delete → gone`;
+  figures.add(what, 's', side, { value: seconds, cpuMicros: ((cpuSeconds(pids) - cpu) / count) * 1e6 });
+}
+
+/** With the account that pods are refused without; where controllers run they may be quicker. */
+export async function makeNamespace(side: Contender, name: string): Promise<void> {
+  await side.ask('POST', '/api/v1/namespaces', { metadata: { name } });
+  await side.ask('POST', `/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: 'default' } });
 }

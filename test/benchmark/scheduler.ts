@@ -1,169 +1,89 @@
-// How fast the scheduler decides: 3,000 pending pods on 1,000 nodes, first the decisions alone, then end to end through
-// the API server (in one thread, memory store, no TLS). The reference, kube-scheduler 1.36.3 end to end with
-// kube-apiserver and etcd over TLS on such a machine, places 156 pods/s.
-import { namespaces, nodes, pods } from '#generated/resources.ts';
-import { startTestServer, testUser } from '#apiserver/fixture.ts';
-import { SystemClock } from '#base/clock.ts';
-import { silentLog } from '#base/log.ts';
-import { MetricsRegistry } from '#base/metrics.ts';
-import { SystemRandom } from '#base/random.ts';
-import type { Client } from '#client/client.ts';
-import { QueuedEventRecorder } from '#client/events.ts';
-import { createInformers } from '#client/informers.ts';
-import { createClient } from '#client/rest-client.ts';
-import { createInProcessTransport } from '#client/transports/in-process.ts';
-import { matcherOfMap } from '#machinery/selectors.ts';
-import { SchedulerCache } from '#scheduler/cache.ts';
-import { makePodInfo } from '#scheduler/pod-info.ts';
-import { createPlugins } from '#scheduler/plugins.ts';
-import { schedule } from '#scheduler/schedule.ts';
-import { createScheduler } from '#scheduler/scheduler.ts';
-import { listerOf, makeNode, makePod, type PodParts } from '#scheduler/testing.ts';
+// Pods bound a second, from the first binding that a watch sees to the last: nodes and pods are there before the scheduler is started, so
+// neither its start nor the making of pods is in the figure. Nodes are objects that nobody runs; no controllers.
+import { addMemory, Figures, makeNamespace } from './api.ts';
+import { BindingWatch } from './binding-watch.ts';
+import { type Contender, startCoracle, startOriginal } from './contenders.ts';
+import type { Generator } from './load/generator.ts';
+import { named, NODE, SMALL_POD } from './objects.ts';
+import { cpuSeconds } from './processes.ts';
+import type { Subject } from './subject.ts';
 
-export interface SchedulerFigures {
-  readonly name: string;
-  readonly podsPerSecond: number;
-  /** The slowest decision. */
-  readonly slowestMs: number | undefined;
-  /** Processor time a decision, microseconds. */
-  readonly cpuMicros: number;
-}
-
-const NODES = 1_000;
 const PODS = 3_000;
-/** Binding is not part of what is measured. */
-const noClient = { resource: () => ({}) } as unknown as Client;
+const NODES = [1_000, 5_000] as const;
+const PENDING = 'bench-pending';
 
-function run(name: string, parts: (i: number) => PodParts, siblings = false): SchedulerFigures {
-  const clock = new SystemClock();
-  const random = new SystemRandom();
-  const cache = new SchedulerCache();
-  for (let i = 0; i < NODES; i++) {
-    cache.setNode(
-      makeNode({
-        name: `node-${i}`,
-        cpu: '4',
-        memory: '32Gi',
-        labels: { 'topology.kubernetes.io/zone': `zone-${i % 3}` },
-      }),
-    );
+export const scheduler: Subject = async ({ generator, rounds, scale, say }) => {
+  const figures = new Figures(say);
+  for (const nodes of NODES) {
+    for (let round = 0; round < rounds; round++) {
+      say(`round ${round + 1} of ${rounds}: ${nodes.toLocaleString('en')} nodes`);
+      // One after the other: each has the machine for itself, and its memory back afterwards.
+      for (const start of [startCoracle, startOriginal]) {
+        const side = await start();
+        try {
+          await schedule(generator, side, figures, Math.round(nodes * scale), Math.round(PODS * scale));
+        } finally {
+          await side.stop();
+        }
+      }
+    }
   }
-  const lister = listerOf(siblings ? { siblings: matcherOfMap({ app: 'web' }) } : {});
-  const plugins = createPlugins({
-    lister,
-    client: noClient,
-    clock,
-    onClaimChange: () => () => {},
-    node: (n) => cache.node(n),
-  });
-  const pending = Array.from({ length: PODS }, (_, i) =>
-    makePod({ name: `pod-${i}`, cpu: '100m', memory: '500Mi', ...parts(i) }),
-  );
-  let start = 0;
-  let slowestMs = 0;
-  const cpu = process.cpuUsage();
-  const startedMs = clock.monotonic();
-  for (const pod of pending) {
-    const beganMs = clock.monotonic();
-    const info = makePodInfo(pod);
-    const decision = schedule(info, cache.snapshot(), { plugins, random, start });
-    if (decision.kind !== 'placed') throw new Error(`pod ${info.key} was not placed`);
-    start = decision.nextStart;
-    cache.assume(info, decision.node);
-    slowestMs = Math.max(slowestMs, clock.monotonic() - beganMs);
-  }
-  const seconds = (clock.monotonic() - startedMs) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    name,
-    podsPerSecond: Math.round(PODS / seconds),
-    slowestMs: Math.round(slowestMs * 10) / 10,
-    cpuMicros: Math.round((user + system) / PODS),
-  };
-}
-
-const labels = { app: 'web' };
-const antiAffinity = {
-  podAntiAffinity: {
-    requiredDuringSchedulingIgnoredDuringExecution: [
-      { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } },
-    ],
-  },
+  return figures.all();
 };
 
-export function benchmarkScheduler(): readonly SchedulerFigures[] {
-  return [
-    run('plain pods', () => ({})),
-    run('pods of one Service (spread by default)', () => ({ labels }), true),
-    run('900 of 3,000 avoid each other (anti-affinity)', (i) => (i < 900 ? { labels, affinity: antiAffinity } : {})),
-  ];
-}
-
-/** From 3,000 pods waiting to the last one bound, everything in this thread. */
-export async function benchmarkSchedulerEndToEnd(): Promise<SchedulerFigures> {
-  const clock = new SystemClock();
-  const random = new SystemRandom();
-  const api = await startTestServer({ clock });
-  const client = createClient({
-    transport: createInProcessTransport(api.server.exchange, testUser),
-    clock,
-    userAgent: 'benchmark/1',
+async function schedule(
+  generator: Generator,
+  side: Contender,
+  figures: Figures,
+  nodes: number,
+  pods: number,
+): Promise<void> {
+  const { target } = side;
+  const clients = 16;
+  await makeNamespace(side, PENDING);
+  await generator.run(target, {
+    kind: 'requests',
+    method: 'POST',
+    path: '/api/v1/nodes',
+    body: named(NODE, 'node'),
+    count: nodes,
+    clients,
   });
-  const nodeClient = client.resource(nodes);
-  for (let i = 0; i < NODES; i++) {
-    const node = makeNode({ name: `node-${i}`, labels: { 'topology.kubernetes.io/zone': `zone-${i % 3}` } });
-    await nodeClient.updateStatus({ ...(await nodeClient.create(node)), status: node.status });
-  }
-  await client.resource(namespaces).create({ metadata: { name: 'bench' } });
-  for (let i = 0; i < PODS; i++)
-    await client.resource(pods).create(makePod({ name: `pod-${i}`, namespace: 'bench', cpu: '100m', memory: '500Mi' }));
-
-  const informers = createInformers({ client, clock, random, log: silentLog });
-  const recorder = new QueuedEventRecorder(
-    { client, clock, random, log: silentLog },
-    { component: 'default-scheduler' },
-  );
-  const scheduler = createScheduler({
-    client,
-    informers,
-    events: recorder,
-    clock,
-    random,
-    log: silentLog,
-    metrics: new MetricsRegistry(),
+  // A new node is tainted as not ready until a controller takes that away; there is none here.
+  await generator.run(target, {
+    kind: 'requests',
+    method: 'PATCH',
+    path: '/api/v1/nodes/node-%',
+    body: '{"spec":{"taints":null}}',
+    contentType: 'application/merge-patch+json',
+    count: nodes,
+    clients,
   });
-  const bound = Promise.withResolvers<void>();
-  let left = PODS;
-  informers.informer(pods).subscribe(({ old, object }) => {
-    if ((old?.spec?.nodeName ?? '') === '' && (object?.spec?.nodeName ?? '') !== '' && --left === 0) bound.resolve();
+  await generator.run(target, {
+    kind: 'requests',
+    method: 'POST',
+    path: `/api/v1/namespaces/${PENDING}/pods`,
+    body: named(SMALL_POD, 'pod'),
+    count: pods,
+    clients,
   });
-  await informers.start(new AbortController().signal);
-  const cpu = process.cpuUsage();
-  const startedMs = clock.monotonic();
-  await recorder.start();
-  await scheduler.start(new AbortController().signal);
-  await bound.promise;
-  const seconds = (clock.monotonic() - startedMs) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  await scheduler.stop();
-  await recorder.stop();
-  await informers.stop();
-  await api.stop();
-  return {
-    name: 'end to end, API server in the same thread',
-    podsPerSecond: Math.round(PODS / seconds),
-    slowestMs: undefined,
-    cpuMicros: Math.round((user + system) / PODS),
-  };
-}
-
-if (import.meta.main) {
-  for (const { name, podsPerSecond, slowestMs, cpuMicros } of [
-    ...benchmarkScheduler(),
-    await benchmarkSchedulerEndToEnd(),
-  ]) {
-    console.log(
-      `${name.padEnd(48)} ${String(podsPerSecond).padStart(6)} pods/s   ${cpuMicros} µs CPU a pod   ${slowestMs === undefined ? '' : `slowest ${slowestMs} ms`}`,
-    );
+  const list = await side.ask('GET', `/api/v1/namespaces/${PENDING}/pods?limit=1`);
+  const { resourceVersion } = (JSON.parse(list.text) as { metadata: { resourceVersion: string } }).metadata;
+  const path = `/api/v1/namespaces/${PENDING}/pods?watch=true&resourceVersion=${resourceVersion}`;
+  // Coracle's scheduler lives in its server, which starts again; history survives that, so a watch opened then misses nothing.
+  const early = side.name === 'coracle' ? undefined : await BindingWatch.open(target, path);
+  const before = cpuSeconds(Object.values(side.pids));
+  await side.addScheduler();
+  const pids = Object.values(side.pids);
+  const bindings = early ?? (await BindingWatch.open(target, path));
+  try {
+    const seconds = await bindings.whenBound(pods);
+    const what = `${pods.toLocaleString('en')} pods on ${nodes.toLocaleString('en')} nodes`;
+    // All that the scheduler's start cost is in it on both sides; on Coracle's it is that of the whole server.
+    const cpu = cpuSeconds(pids) - (side.name === 'coracle' ? 0 : before);
+    figures.add(`${what}: bound`, '/s', side, { value: (pods - 1) / seconds, cpuMicros: (cpu / pods) * 1e6 });
+    addMemory(figures, `memory after ${what}`, side);
+  } finally {
+    bindings.close();
   }
 }
