@@ -13,6 +13,7 @@ import { readConfig } from '#cluster/config.ts';
 import { initPart } from '#cluster/local-node.ts';
 import { livePart } from '#cluster/parts.ts';
 import { type ClusterPaths, clusterPaths } from '#cluster/paths.ts';
+import type { PlainRow } from './document.ts';
 
 export const clock = new SystemClock();
 const root = join(import.meta.dirname, '..', '..');
@@ -75,9 +76,21 @@ export class BenchCluster {
 
 const read = (paths: ClusterPaths, file: string): Buffer => readFileSync(join(paths.pki, file));
 
-export const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-export const row = (what: string, ...values: string[]): void => console.log(`${what.padEnd(44)} ${values.join('  ')}`);
+let rows: PlainRow[] = [];
+
+/** Prints a figure and keeps it for the document. */
+export function row(what: string, ...values: string[]): void {
+  console.log(`${what.padEnd(44)} ${values.join('  ')}`);
+  rows.push({ what, values });
+}
+
+/** What was printed since the last call. */
+export function recordedRows(): readonly PlainRow[] {
+  const recorded = rows;
+  rows = [];
+  return recorded;
+}
+
 export const ms = (value: number): string => `${value.toFixed(0)} ms`;
 
 /** Resolves with the milliseconds until `check` holds; looks every few milliseconds. */

@@ -6,7 +6,8 @@ import { cgroupRoot } from '#cluster/teardown.ts';
 import { containerdSocket } from '#cluster/local-node.ts';
 import { GrpcRuntime } from '#node/cri/grpc.ts';
 import type { PodSandboxConfig } from '#node/cri/messages.ts';
-import { type BenchCluster, clock, median, ms, row } from './cluster.ts';
+import { type BenchCluster, clock, ms, row } from './cluster.ts';
+import { median } from './figures.ts';
 
 const ONE_BY_ONE = 10;
 const AT_ONCE = 20;
