@@ -75,7 +75,7 @@ export const SUITES: readonly Suite[] = [
       ['src/{kinds,apiserver}/**/*.test.ts'],
       ['src/{controllers,scheduler}/**/*.test.ts'],
       ['src/{netmodel,network,node,tunnel}/**/*.test.ts'],
-      ['src/{why,connect}/**/*.test.ts', 'test/conformance/**/*.test.ts'],
+      ['src/{why,connect}/**/*.test.ts', 'test/{conformance,reference,benchmark}/**/*.test.ts'],
     ],
   },
   {
