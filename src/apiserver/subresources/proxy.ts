@@ -1,5 +1,5 @@
 // pods/proxy, services/proxy, nodes/proxy: any HTTP request or upgrade, sent on to what `[scheme:]name[:port]` names. The part of the
-// path behind the subresource is the path there. Left out: links inside HTML pages are not rewritten, only the Location header is.
+// path behind the subresource is the path there. The Location header and links inside HTML pages are rewritten.
 import type { Duplex } from 'node:stream';
 import type { Pod, Service } from '#generated/api/core-v1.ts';
 import type { ExchangeResponse } from '#machinery/exchange.ts';
@@ -15,6 +15,7 @@ import {
   proxyUpgrade,
   type Target,
 } from './proxy-backend.ts';
+import { rewriteAnswer } from './proxy-html.ts';
 import type { ConnectHandler, ConnectRequest } from './subresource.ts';
 
 export interface ProxyDeps extends KubeletAccess {
@@ -63,9 +64,10 @@ function proxyHandler(resource: string, dial: Dial): ConnectHandler {
         host,
         extraHeaders: forwardedFor(request, prefix),
       });
-      return passAnswer(answer, (name, value) =>
+      const passed = passAnswer(answer, (name, value) =>
         name === 'location' && value.startsWith('/') ? `${prefix}${value}` : value,
       );
+      return rewriteAnswer(passed, prefix, host);
     },
     async upgrade(request, upgrade) {
       const { prefix, rest, query } = splitProxyPath(upgrade.path);
