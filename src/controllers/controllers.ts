@@ -28,6 +28,7 @@ import { ingressController } from './ingress.ts';
 import { horizontalPodAutoscalerController } from './horizontalpodautoscaler/horizontalpodautoscaler.ts';
 import { namespaceController } from './namespace.ts';
 import { replicaSetController } from './replicaset.ts';
+import { replicationController } from './replicationcontroller.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { Controller, type ControllerDefinition, type ControllerOptions } from './runtime/controller.ts';
 import { serviceLoadBalancerController } from './service-lb.ts';
@@ -49,6 +50,7 @@ export const controllers: readonly ControllerDefinition[] = [
   // Owners before what they own.
   deploymentController,
   replicaSetController,
+  replicationController,
   statefulSetController,
   cronJobController,
   jobController,

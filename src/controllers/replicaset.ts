@@ -1,8 +1,9 @@
-// Keeps the number of pods that a ReplicaSet asks for. Pods are adopted and released by selector, made in slow-start
+// Keeps the number of pods that a ReplicaSet, or a ReplicationController, asks for. Pods are adopted and released by selector, made in slow-start
 // batches, and removed in upstream's order of least loss. Upstream: pkg/controller/replicaset.
 import type { Clock } from '#base/clock.ts';
 import type { ReplicaSet, ReplicaSetStatus } from '#generated/api/apps-v1.ts';
-import type { Pod } from '#generated/api/core-v1.ts';
+import type { Pod, ReplicationController } from '#generated/api/core-v1.ts';
+import type { LabelSelector } from '#generated/api/meta-v1.ts';
 import { pods, replicasets } from '#generated/resources.ts';
 import type { Client, Informer } from '#client/client.ts';
 import {
@@ -13,7 +14,7 @@ import {
   podCondition,
 } from '#kinds/core/pod/readiness.ts';
 import { removeCondition, setCondition } from '#machinery/conditions.ts';
-import { controllerOf, keyOf, type ObjectKey } from '#machinery/object.ts';
+import { controllerOf, keyOf, type ObjectKey, type ResourceRef } from '#machinery/object.ts';
 import { formatTime, parseTime } from '#machinery/time.ts';
 import {
   type ControllerDefinition,
@@ -29,50 +30,71 @@ import { isNamespaceTerminating, PodControl, podFromTemplate, slowStart } from '
 import { matchesLabelSelector } from './runtime/selection.ts';
 import { WriteGuard } from './runtime/write-guard.ts';
 
+export type Replicated = ReplicaSet | ReplicationController;
+
+/** What differs between the two kinds. */
+export interface ReplicatedKind<T extends Replicated> {
+  readonly resource: ResourceRef<T>;
+  readonly selector: (set: T) => LabelSelector | undefined;
+  /** Whether status.terminatingReplicas exists. */
+  readonly countsTerminating: boolean;
+}
+
+const REPLICA_SETS: ReplicatedKind<ReplicaSet> = {
+  resource: replicasets,
+  selector: (set) => set.spec?.selector,
+  countsTerminating: true,
+};
+
 export const replicaSetController: ControllerDefinition = {
   name: 'replicaset-controller',
   identity: 'replicaset-controller',
-  build: (deps) => {
-    const sets = deps.informers.informer(replicasets);
-    const podInformer = deps.informers.informer(pods);
-    indexByController(podInformer);
-    indexByController(sets);
-    const reconciler = new ReplicaSetReconciler({ ...deps, sets, pods: podInformer });
-    return {
-      watches: [
-        watch(sets, ownKey),
-        watch(podInformer, (change) => [...ownerKeys(replicasets)(change), ...orphanSuitors(sets, change.object)]),
-      ],
-      reconcile: (key) => reconciler.reconcile(key),
-    };
-  },
+  build: (deps) => buildReplicated(deps, REPLICA_SETS),
 };
 
-/** ReplicaSets that may want a pod without a controller. */
-function orphanSuitors(sets: Informer<ReplicaSet>, pod: Pod | undefined): readonly ObjectKey[] {
-  if (pod === undefined || controllerOf(pod) !== undefined || pod.metadata.labels === undefined) return [];
-  return sets
-    .listNamespace(pod.metadata.namespace!)
-    .filter((s) => matchesLabelSelector(s.spec!.selector, pod.metadata.labels))
-    .map(keyOf);
+export function buildReplicated<T extends Replicated>(
+  deps: ControllerDeps,
+  kind: ReplicatedKind<T>,
+): ReturnType<ControllerDefinition['build']> {
+  const sets = deps.informers.informer(kind.resource);
+  const podInformer = deps.informers.informer(pods);
+  indexByController(podInformer);
+  indexByController(sets);
+  const reconciler = new ReplicaSetReconciler({ ...deps, kind, sets, pods: podInformer });
+  /** Sets that may want a pod without a controller. */
+  const orphanSuitors = (pod: Pod | undefined): readonly ObjectKey[] => {
+    if (pod === undefined || controllerOf(pod) !== undefined || pod.metadata.labels === undefined) return [];
+    return sets
+      .listNamespace(pod.metadata.namespace!)
+      .filter((s) => matchesLabelSelector(kind.selector(s), pod.metadata.labels))
+      .map(keyOf);
+  };
+  return {
+    watches: [
+      watch(sets, ownKey),
+      watch(podInformer, (change) => [...ownerKeys(kind.resource)(change), ...orphanSuitors(change.object)]),
+    ],
+    reconcile: (key) => reconciler.reconcile(key),
+  };
 }
 
-interface ReplicaSetDeps extends Pick<ControllerDeps, 'client' | 'events' | 'clock'> {
-  readonly sets: Informer<ReplicaSet>;
+interface ReplicaSetDeps<T extends Replicated> extends Pick<ControllerDeps, 'client' | 'events' | 'clock'> {
+  readonly kind: ReplicatedKind<T>;
+  readonly sets: Informer<T>;
   readonly pods: Informer<Pod>;
 }
 
 /** Pods made or removed in one reconcile at most: upstream's BurstReplicas. */
 const BURST_REPLICAS = 500;
 
-export class ReplicaSetReconciler {
-  readonly #deps: ReplicaSetDeps;
+export class ReplicaSetReconciler<T extends Replicated> {
+  readonly #deps: ReplicaSetDeps<T>;
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #control: PodControl;
   readonly #guard: WriteGuard<Pod>;
 
-  constructor(deps: ReplicaSetDeps) {
+  constructor(deps: ReplicaSetDeps<T>) {
     this.#deps = deps;
     this.#client = deps.client;
     this.#clock = deps.clock;
@@ -81,15 +103,16 @@ export class ReplicaSetReconciler {
   }
 
   async reconcile(key: ObjectKey): Promise<Outcome> {
+    const { kind } = this.#deps;
     const set = this.#deps.sets.get(key);
     if (set === undefined) return done;
     const settled = this.#guard.settled(key);
     const plan = planClaims(set, candidatesOf(this.#deps.pods, set), (pod) =>
-      matchesLabelSelector(set.spec!.selector, pod.metadata.labels),
+      matchesLabelSelector(kind.selector(set), pod.metadata.labels),
     );
     const claimable = { ...plan, adopt: plan.adopt.filter(isPodActive) };
     const owned = await claim(set, claimable, {
-      owners: this.#client.resource(replicasets),
+      owners: this.#client.resource(kind.resource),
       objects: this.#client.resource(pods),
     });
 
@@ -97,8 +120,8 @@ export class ReplicaSetReconciler {
     if (settled && set.metadata.deletionTimestamp === undefined) failure = await this.#scale(key, set, owned);
 
     const now = this.#clock.now();
-    const status = replicaSetStatus(set, owned, failure, now);
-    if (!sameStatus(status, set.status)) await this.#client.resource(replicasets).updateStatus({ ...set, status });
+    const status = replicaSetStatus(set, owned, failure, now, kind.countsTerminating);
+    if (!sameStatus(status, set.status)) await this.#client.resource(kind.resource).updateStatus({ ...set, status });
     if (failure !== undefined) throw failure.error;
 
     const waits = owned
@@ -108,8 +131,8 @@ export class ReplicaSetReconciler {
     return waits.length === 0 ? done : { requeueAfterMs: Math.min(...waits) };
   }
 
-  async #scale(key: ObjectKey, set: ReplicaSet, owned: readonly Pod[]): Promise<ScaleFailure | undefined> {
-    const owner = { object: set, ref: replicasets };
+  async #scale(key: ObjectKey, set: T, owned: readonly Pod[]): Promise<ScaleFailure | undefined> {
+    const owner = { object: set, ref: this.#deps.kind.resource };
     const active = owned.filter(isPodActive);
     const diff = active.length - (set.spec!.replicas ?? 1);
     if (diff < 0) {
@@ -129,7 +152,7 @@ export class ReplicaSetReconciler {
   }
 
   /** Active pods of all ReplicaSets with the same controller: during a roll-out the new ones and the old. */
-  #related(set: ReplicaSet): readonly Pod[] {
+  #related(set: T): readonly Pod[] {
     const owner = controllerOf(set);
     const siblings = owner === undefined ? [set] : controlledBy(this.#deps.sets, owner.uid);
     return siblings.flatMap((s) => controlledBy(this.#deps.pods, s.metadata.uid!)).filter(isPodActive);
@@ -208,10 +231,11 @@ function mostRestarts(pod: Pod): number {
 
 /** The status that the owned pods amount to. */
 export function replicaSetStatus(
-  set: ReplicaSet,
+  set: Replicated,
   owned: readonly Pod[],
   failure: ScaleFailure | undefined,
   nowMs: number,
+  countsTerminating = true,
 ): ReplicaSetStatus {
   const active = owned.filter(isPodActive);
   const templateLabels = Object.entries(set.spec!.template?.metadata?.labels ?? {});
@@ -230,7 +254,7 @@ export function replicaSetStatus(
     fullyLabeledReplicas: active.filter(labelled).length,
     readyReplicas: active.filter(isPodReady).length,
     availableReplicas: active.filter((pod) => msUntilAvailable(pod, minReady, nowMs) === 0).length,
-    terminatingReplicas: owned.filter(isPodTerminating).length,
+    ...(countsTerminating ? { terminatingReplicas: owned.filter(isPodTerminating).length } : {}),
     observedGeneration: set.metadata.generation,
     ...(conditions.length === 0 ? {} : { conditions }),
   };
