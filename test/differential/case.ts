@@ -20,6 +20,8 @@ export interface DiffRequest {
     readonly events: number;
     readonly until?: string;
     readonly quietMs?: number;
+    /** `whileDoing` begins when an event with this in its text has come, or nothing came; without it when the watch is open. */
+    readonly beginsAfter?: string;
     readonly whileDoing?: readonly DiffRequest[];
   };
   /** Answer headers that are compared here besides those that always are. A value that differs by nature is compared by presence. */

@@ -94,16 +94,21 @@ async function withServer<T>(start: () => Promise<DiffServer>, use: (server: Dif
   }
 }
 
-const original = () => startReference((line) => say(`  ${line}`));
+type Start = (area: AreaDefinition) => Promise<DiffServer>;
+const original: Start = (area) => (area.servers?.reference ?? startReference)((line) => say(`  ${line}`));
+const coracle: Start = (area) => (area.servers?.coracle ?? startCoracle)();
 const seconds = (fromMs: number) => `${((performance.now() - fromMs) / 1000).toFixed(1)} s`;
 
 /** Each area on a server of its own, so that one cannot fill the other's. */
-async function ask(areas: readonly AreaDefinition[], start: () => Promise<DiffServer>, choose: Choose) {
+async function ask(areas: readonly AreaDefinition[], start: Start, choose: Choose) {
   const out = new Map<AreaDefinition, Answers>();
   for (const area of areas) {
     if (!(await area.ids()).some((c) => choose(c.id))) continue;
     const at = performance.now();
-    const answers = await withServer(start, (server) => askArea(area, server, choose));
+    const answers = await withServer(
+      () => start(area),
+      (server) => askArea(area, server, choose),
+    );
     say(`  ${area.name}: ${answers.size} cases in ${seconds(at)}`);
     out.set(area, answers);
   }
@@ -112,15 +117,15 @@ async function ask(areas: readonly AreaDefinition[], start: () => Promise<DiffSe
 
 async function replay(areas: readonly AreaDefinition[], choose: Choose): Promise<Judged[]> {
   const lists = readLists();
-  const answered = await ask(areas, startCoracle, choose);
+  const answered = await ask(areas, coracle, choose);
   return [...answered].flatMap(([area, answers]) => judge(area.name, readRecorded(area.name), answers, lists));
 }
 
 async function live(areas: readonly AreaDefinition[], choose: Choose): Promise<Judged[]> {
   const lists = readLists();
   const reference = await ask(areas, original, choose);
-  const coracle = await ask(areas, startCoracle, choose);
-  return [...coracle].flatMap(([area, answers]) =>
+  const ours = await ask(areas, coracle, choose);
+  return [...ours].flatMap(([area, answers]) =>
     judge(area.name, new Map([...reference.get(area)!].filter(([, a]) => a.error === undefined)), answers, lists),
   );
 }

@@ -24,6 +24,11 @@ export interface AreaDefinition {
   readonly atOnce: number;
   /** The same cases in the same order each time. */
   ids(): Promise<readonly { readonly id: string; readonly hash: string }[]>;
+  /** Where its cases are asked instead of bare API servers. */
+  readonly servers?: {
+    readonly reference: (log: (line: string) => void) => Promise<DiffServer>;
+    readonly coracle: () => Promise<DiffServer>;
+  };
   /** Ready to ask this server. */
   open(server: DiffServer): Promise<AreaSession>;
 }

@@ -55,12 +55,16 @@ export class Asker {
 
   /** Resolves with the head of the answer. */
   open(sent: Sent): Promise<OpenAnswer> {
-    const stream = this.#session().request({
-      ':method': sent.method,
-      ':path': sent.path,
-      authorization: `Bearer ${this.#server.token}`,
-      ...sent.headers,
-    });
+    const stream = this.#session().request(
+      {
+        ':method': sent.method,
+        ':path': sent.path,
+        authorization: `Bearer ${this.#server.token}`,
+        ...sent.headers,
+      },
+      // Unless told, no DELETE has a body.
+      { endStream: sent.body === undefined },
+    );
     const pieces: Buffer[] = [];
     let ended = false;
     let wake: (() => void) | undefined;
@@ -112,8 +116,7 @@ export class Asker {
           close: () => stream.close(http2.constants.NGHTTP2_CANCEL),
         });
       });
-      if (sent.body === undefined) stream.end();
-      else stream.end(sent.body);
+      if (sent.body !== undefined) stream.end(sent.body);
     });
   }
 

@@ -78,6 +78,7 @@ export function causeOf(difference: Difference, kindWords: readonly string[] = [
     .map((p) => (/^\d+$/.test(p) ? '*' : /^[fk]:/.test(p) ? `${p.slice(0, 2)}…` : p))
     .join('.');
   const mask = (value: unknown) => {
+    if (typeof value === 'number' && /^(status|body\.code)$/.test(path)) return String(value);
     let text = shown(value, 4_000);
     for (const word of kindWords) if (word !== '') text = text.replaceAll(word, 'KIND');
     text = text

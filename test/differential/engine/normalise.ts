@@ -67,6 +67,11 @@ const SUFFIX = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 const GENERATED_BASE = 58;
 const NOW_MS = 15 * 60_000;
 const SOON_MS = 26 * 3_600_000;
+const TIME_WITHIN = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+/** Lists that the original makes in no order. */
+const ORDERLESS: Readonly<Record<string, readonly string[]>> = {
+  SelfSubjectRulesReview: ['resourceRules', 'nonResourceRules'],
+};
 const AGE = /^(\d+[dhms])+$|^<invalid>$/;
 /** Numbers in messages that tell the newest revision of the store, which other cases move. */
 const REVISIONS: readonly RegExp[] = [
@@ -74,6 +79,9 @@ const REVISIONS: readonly RegExp[] = [
   /(?<=Too large resource version: \d+, current: )\d+/g,
   /(?<=resourceVersion in precondition: |ResourceVersion in precondition: )\d+/g,
   /(?<=in object meta: )\d+/g,
+  /(?<=in record \()\d+(?=\))/g,
+  // Whole objects in messages.
+  /(?<=resourceVersion\\*":\\*")\d+/g,
 ];
 
 /** What one case has shown so far. Answers must be handed in in their order. */
@@ -121,6 +129,7 @@ export class Normaliser {
       if (typeof cell !== 'string') return cell;
       const column = this.#columns[i];
       if ((column === 'Age' || column === 'Last Seen' || column === 'First Seen') && AGE.test(cell)) return '<age>';
+      if (column === 'Created At') return this.#time(cell, NOW_MS, '<now>', '<now.micros>');
       if (column === 'Cluster-IP' && isAllocated(cell, this.#sent)) return '<clusterIP>';
       if (column === 'Port(s)')
         return cell.replace(/(?<=:)3[0-2]\d{3}\b/g, (p) => (this.#sent.includes(p) ? p : '<nodePort>'));
@@ -130,7 +139,7 @@ export class Normaliser {
   }
 
   #object(object: JsonObject, kind: string): JsonObject {
-    let out = object;
+    let out = withoutOrder(object, kind);
     for (const rule of RULES) {
       if (rule.kind !== undefined && rule.kind !== kind) continue;
       out = this.#at(out, rule.path.split('.'), rule.as, object) as JsonObject;
@@ -197,7 +206,7 @@ export class Normaliser {
     return match[1] === undefined ? whole : micros;
   }
 
-  /** Uids that the case has seen stand in messages and references as well. */
+  /** Uids that the case has seen stand in messages and references as well, as do times of now in messages with whole objects. */
   #uidsWithin(value: Json): Json {
     if (typeof value === 'string') {
       if (value.length < 24) return value;
@@ -205,6 +214,7 @@ export class Normaliser {
         const n = this.#uids.get(uid);
         return n === undefined ? uid : `<uid ${n}>`;
       });
+      if (!TIME.test(out)) out = out.replace(TIME_WITHIN, (t) => this.#time(t, NOW_MS, '<now>', '<now.micros>'));
       if (out.includes('ersion')) for (const pattern of REVISIONS) out = out.replace(pattern, '<revision>');
       return out;
     }
@@ -222,6 +232,17 @@ const isObject = (value: Json): value is JsonObject =>
 /** In the range of services, and not what the case asked for itself. */
 const isAllocated = (value: string, sent: string): boolean =>
   /^10\.(9[6-9]|10\d|11[01])\.\d+\.\d+$/.test(value) && !sent.includes(`"${value}"`);
+
+function withoutOrder(object: JsonObject, kind: string): JsonObject {
+  const status = object['status'];
+  if (!(kind in ORDERLESS) || !isObject(status)) return object;
+  const lists = ORDERLESS[kind]!.map((name): [string, Json] => {
+    const list = status[name];
+    const byText = (a: Json, b: Json) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+    return [name, Array.isArray(list) ? list.toSorted(byText) : list];
+  });
+  return { ...object, status: { ...status, ...Object.fromEntries(lists.filter(([, l]) => l !== undefined)) } };
+}
 
 function numberOf(numbers: Map<string, number>, value: string): number {
   const known = numbers.get(value);

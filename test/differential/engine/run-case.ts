@@ -1,5 +1,6 @@
 // Runs one case against one server: makes its namespace, sends its requests in order, and gives back what is compared.
 import { createHash } from 'node:crypto';
+import { CORE_SCHEMA, load } from 'js-yaml';
 import { PROTOBUF, ProtobufReader } from '#apiserver/protobuf.ts';
 import type { DiffCase, DiffRequest } from '../case.ts';
 import type { Asker, OpenAnswer, RawAnswer, Sent } from './asker.ts';
@@ -120,8 +121,16 @@ class CaseRun {
       for (const during of request.watch!.whileDoing ?? []) await this.send(during);
       return;
     }
-    for (const during of request.watch!.whileDoing ?? []) await this.send(during);
-    const lines = await eventLines(open, { ...request.watch!, until: this.#filled(request.watch!.until ?? '') });
+    const watch = { ...request.watch!, until: this.#filled(request.watch!.until ?? '') };
+    const events = new EventLines(open, watch.quietMs ?? QUIET_MS);
+    const { beginsAfter } = watch;
+    if (beginsAfter !== undefined) await events.read((line) => line.includes(beginsAfter));
+    for (const during of watch.whileDoing ?? []) await this.send(during);
+    const lines = await events.read(
+      (line) => events.lines.length >= watch.events || (watch.until !== '' && line.includes(watch.until)),
+      watch.events === 0,
+    );
+    open.close();
     this.answers[place] = {
       status: open.status,
       headers: headersOf(request, open.headers),
@@ -149,6 +158,9 @@ class CaseRun {
       }
     }
     const text = raw.body.toString('utf8');
+    // Layout of YAML is the writer's; what it says is not.
+    if (type.startsWith('application/yaml'))
+      return this.#normaliser.json(JSON.stringify(load(text, { schema: CORE_SCHEMA }) ?? null));
     if (!type.startsWith('application/json')) return text;
     return this.#normaliser.json(text, request.path === '/version' ? 'version.Info' : undefined);
   }
@@ -189,27 +201,37 @@ async function restOf(open: OpenAnswer): Promise<Buffer> {
   }
 }
 
-/** One JSON document a line. */
-async function eventLines(open: OpenAnswer, watch: NonNullable<DiffRequest['watch']>): Promise<string[]> {
-  const lines: string[] = [];
-  let rest = '';
-  const { until } = watch;
-  const isLast = () =>
-    lines.length >= watch.events || (until !== undefined && until !== '' && lines.at(-1)?.includes(until) === true);
-  try {
+/** A bookmark that a clock has sent; the one behind the initial events is part of the answer. */
+const isTimed = (line: string): boolean =>
+  line.startsWith('{"type":"BOOKMARK"') && !line.includes('"k8s.io/initial-events-end":"true"');
+
+/** Events as they come, one JSON document a line. */
+class EventLines {
+  readonly lines: string[] = [];
+  readonly #open: OpenAnswer;
+  readonly #quietMs: number;
+  #rest = '';
+
+  constructor(open: OpenAnswer, quietMs: number) {
+    this.#open = open;
+    this.#quietMs = quietMs;
+  }
+
+  /** Reads until the last line is one that was waited for, the end, or until nothing comes. All lines so far. */
+  async read(isLast: (line: string) => boolean, isEnough = false): Promise<string[]> {
+    if (isEnough) return this.lines;
     for (;;) {
-      if (isLast()) return lines;
-      const piece = await open.next(watch.quietMs ?? QUIET_MS);
-      if (piece === undefined || piece === 'quiet') return lines;
-      rest += piece.toString('latin1');
-      for (let end = rest.indexOf('\n'); end >= 0 && !isLast(); end = rest.indexOf('\n')) {
-        const line = Buffer.from(rest.slice(0, end), 'latin1').toString('utf8');
-        rest = rest.slice(end + 1);
-        if (line.trim() !== '') lines.push(line);
+      for (let end = this.#rest.indexOf('\n'); end >= 0; end = this.#rest.indexOf('\n')) {
+        const line = Buffer.from(this.#rest.slice(0, end), 'latin1').toString('utf8');
+        this.#rest = this.#rest.slice(end + 1);
+        if (line.trim() === '' || isTimed(line)) continue;
+        this.lines.push(line);
+        if (isLast(line)) return this.lines;
       }
+      const piece = await this.#open.next(this.#quietMs);
+      if (piece === undefined || piece === 'quiet') return this.lines;
+      this.#rest += piece.toString('latin1');
     }
-  } finally {
-    open.close();
   }
 }
 

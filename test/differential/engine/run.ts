@@ -28,7 +28,7 @@ export async function askArea(area: AreaDefinition, server: DiffServer, choose: 
         }
       }
     };
-    await Promise.all(Array.from({ length: area.atOnce }, worker));
+    await Promise.all(Array.from({ length: Math.min(area.atOnce, queue.length) }, worker));
     return out;
   } finally {
     await session.close();
