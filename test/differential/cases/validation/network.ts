@@ -14,16 +14,31 @@ const services: Subject = {
   shapes: {
     port: ports({ name: 'http', protocol: 'TCP', appProtocol: 'example.com/http', port: 80, targetPort: 8080 }),
     'port-named-target': ports({ port: 80, targetPort: 'http' }),
-    affinity: spec({ clusterIP: gone, sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } }),
+    affinity: spec({
+      clusterIP: gone,
+      sessionAffinity: 'ClientIP',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+    }),
     families: spec({ clusterIP: gone, ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' }),
     'node-port': spec({ clusterIP: gone, type: 'NodePort', externalTrafficPolicy: 'Local', ports: [{ port: 80 }] }),
     'load-balancer': spec({
-      clusterIP: gone, type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, loadBalancerIP: '192.0.2.9',
-      loadBalancerSourceRanges: ['192.0.2.0/24'], loadBalancerClass: 'example.com/lb', externalTrafficPolicy: 'Local',
+      clusterIP: gone,
+      type: 'LoadBalancer',
+      allocateLoadBalancerNodePorts: false,
+      loadBalancerIP: '192.0.2.9',
+      loadBalancerSourceRanges: ['192.0.2.0/24'],
+      loadBalancerClass: 'example.com/lb',
+      externalTrafficPolicy: 'Local',
     }),
     'external-ips': spec({ externalIPs: ['192.0.2.7'] }),
-    'external-name': { spec: { type: 'ExternalName', externalName: 'db.example', clusterIP: gone, ports: gone, selector: gone } },
-    publishing: spec({ publishNotReadyAddresses: true, internalTrafficPolicy: 'Local', trafficDistribution: 'PreferClose' }),
+    'external-name': {
+      spec: { type: 'ExternalName', externalName: 'db.example', clusterIP: gone, ports: gone, selector: gone },
+    },
+    publishing: spec({
+      publishNotReadyAddresses: true,
+      internalTrafficPolicy: 'Local',
+      trafficDistribution: 'PreferClose',
+    }),
     cluster: { spec: { clusterIP: gone, selector: gone } },
   },
   changing: ['affinity', 'node-port', 'load-balancer', 'publishing'],
@@ -44,11 +59,22 @@ const services: Subject = {
     'headless-target-differs': ports({ port: 80, targetPort: 81 }),
     'protocol-icmp': ports({ port: 80, protocol: 'ICMP' }),
     'protocol-sctp': ports({ port: 80, protocol: 'SCTP' }),
-    'app-protocols': ports({ name: 'a', port: 80, appProtocol: 'http' }, { name: 'b', port: 81, appProtocol: 'kubernetes.io/h2c' }, { name: 'c', port: 82, appProtocol: 'a/b/c' }),
+    'app-protocols': ports(
+      { name: 'a', port: 80, appProtocol: 'http' },
+      { name: 'b', port: 81, appProtocol: 'kubernetes.io/h2c' },
+      { name: 'c', port: 82, appProtocol: 'a/b/c' },
+    ),
     'node-port-on-cluster-ip': spec({ clusterIP: '10.96.77.9', ports: [{ port: 80, nodePort: 30900 }] }),
     'node-port-out-of-range': spec({ clusterIP: '10.96.77.9', type: 'NodePort', ports: [{ port: 80, nodePort: 80 }] }),
     'node-port-negative': spec({ clusterIP: '10.96.77.9', type: 'NodePort', ports: [{ port: 80, nodePort: -1 }] }),
-    'node-port-twice': spec({ clusterIP: '10.96.77.9', type: 'NodePort', ports: [{ name: 'a', port: 80, nodePort: 30901 }, { name: 'b', port: 81, nodePort: 30901 }] }),
+    'node-port-twice': spec({
+      clusterIP: '10.96.77.9',
+      type: 'NodePort',
+      ports: [
+        { name: 'a', port: 80, nodePort: 30901 },
+        { name: 'b', port: 81, nodePort: 30901 },
+      ],
+    }),
     'node-port-headless': spec({ type: 'NodePort' }),
     'load-balancer-headless': spec({ type: 'LoadBalancer' }),
     'type-unknown': spec({ type: 'Magic' }),
@@ -75,11 +101,25 @@ const services: Subject = {
     'external-name-headless': spec({ type: 'ExternalName', externalName: 'db.example' }),
     'external-name-dotted': { spec: { type: 'ExternalName', clusterIP: gone, externalName: 'db.example.' } },
     'external-name-address': { spec: { type: 'ExternalName', clusterIP: gone, externalName: '192.0.2.1' } },
-    'external-name-families': { spec: { type: 'ExternalName', clusterIP: gone, externalName: 'a.b', ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'] } },
+    'external-name-families': {
+      spec: {
+        type: 'ExternalName',
+        clusterIP: gone,
+        externalName: 'a.b',
+        ipFamilyPolicy: 'SingleStack',
+        ipFamilies: ['IPv4'],
+      },
+    },
     'external-name-on-cluster-ip': spec({ externalName: 'db.example' }),
     'affinity-without-config': spec({ sessionAffinity: 'ClientIP' }),
-    'affinity-none-with-config': spec({ sessionAffinity: 'None', sessionAffinityConfig: { clientIP: { timeoutSeconds: 5 } } }),
-    'affinity-over-a-day': spec({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 86401 } } }),
+    'affinity-none-with-config': spec({
+      sessionAffinity: 'None',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 5 } },
+    }),
+    'affinity-over-a-day': spec({
+      sessionAffinity: 'ClientIP',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 86401 } },
+    }),
     'affinity-config-empty': spec({ sessionAffinity: 'ClientIP', sessionAffinityConfig: {} }),
     'external-policy-on-cluster-ip': spec({ externalTrafficPolicy: 'Local' }),
     'external-policy-unknown': spec({ clusterIP: '10.96.77.9', type: 'NodePort', externalTrafficPolicy: 'Near' }),
@@ -87,9 +127,21 @@ const services: Subject = {
     'health-port-on-cluster-ip': spec({ healthCheckNodePort: 30902 }),
     'health-port-policy-cluster': spec({ clusterIP: '10.96.77.9', type: 'LoadBalancer', healthCheckNodePort: 30902 }),
     'source-ranges-on-cluster-ip': spec({ loadBalancerSourceRanges: ['192.0.2.0/24'] }),
-    'source-range-malformed': spec({ clusterIP: '10.96.77.9', type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.0'] }),
-    'source-range-host-bits': spec({ clusterIP: '10.96.77.9', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: ['192.0.2.1/24'] }),
-    'source-range-annotation-bad': { metadata: { annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': 'nope' } }, spec: { clusterIP: '10.96.77.9', type: 'LoadBalancer' } },
+    'source-range-malformed': spec({
+      clusterIP: '10.96.77.9',
+      type: 'LoadBalancer',
+      loadBalancerSourceRanges: ['192.0.2.0'],
+    }),
+    'source-range-host-bits': spec({
+      clusterIP: '10.96.77.9',
+      type: 'LoadBalancer',
+      allocateLoadBalancerNodePorts: false,
+      loadBalancerSourceRanges: ['192.0.2.1/24'],
+    }),
+    'source-range-annotation-bad': {
+      metadata: { annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': 'nope' } },
+      spec: { clusterIP: '10.96.77.9', type: 'LoadBalancer' },
+    },
     'class-on-cluster-ip': spec({ loadBalancerClass: 'example.com/lb' }),
     'class-malformed': spec({ clusterIP: '10.96.77.9', type: 'LoadBalancer', loadBalancerClass: 'Bad Class!' }),
     'allocate-on-cluster-ip': spec({ allocateLoadBalancerNodePorts: true }),
@@ -100,41 +152,87 @@ const services: Subject = {
     'external-ip-multicast': spec({ externalIPs: ['224.0.0.1'] }),
     'external-ip-leading-zeros': spec({ externalIPs: ['010.1.1.1'] }),
     ...Object.fromEntries(
-      ['PreferSameZone', 'PreferSameNode', 'Nearest'].map((v) => [`distribution-${v}`, spec({ trafficDistribution: v })]),
+      ['PreferSameZone', 'PreferSameNode', 'Nearest'].map((v) => [
+        `distribution-${v}`,
+        spec({ trafficDistribution: v }),
+      ]),
     ),
     'selector-key-bad': spec({ selector: { 'Bad Key!': 'x' } }),
     'name-digit-first': { metadata: { name: '1abc' } },
     'topology-annotation': { metadata: { annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } } },
-    'topology-annotation-and-distribution': { metadata: { annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } }, spec: { trafficDistribution: 'PreferClose' } },
+    'topology-annotation-and-distribution': {
+      metadata: { annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } },
+      spec: { trafficDistribution: 'PreferClose' },
+    },
   },
   updates: {
     'cluster-ip-changed': update(spec({ clusterIP: '10.96.77.21' }), spec({ clusterIP: '10.96.77.20' })),
     'cluster-ip-cleared': update(spec({ clusterIP: '' }), spec({ clusterIP: '10.96.77.22' })),
     'headless-to-address': update(spec({ clusterIP: '10.96.77.23' })),
     'address-to-headless': update(spec({ clusterIP: 'None' }), spec({ clusterIP: '10.96.77.24' })),
-    'to-node-port': update(spec({ type: 'NodePort', ports: [{ port: 80, nodePort: 30925 }] }), spec({ clusterIP: '10.96.77.25' })),
-    'to-external-name': update(spec({ type: 'ExternalName', externalName: 'a.b', clusterIP: gone }), spec({ clusterIP: '10.96.77.26' })),
+    'to-node-port': update(
+      spec({ type: 'NodePort', ports: [{ port: 80, nodePort: 30925 }] }),
+      spec({ clusterIP: '10.96.77.25' }),
+    ),
+    'to-external-name': update(
+      spec({ type: 'ExternalName', externalName: 'a.b', clusterIP: gone }),
+      spec({ clusterIP: '10.96.77.26' }),
+    ),
     'family-changed': update(spec({ ipFamilies: ['IPv6'] }), spec({ clusterIP: '10.96.77.27' })),
     'family-policy-to-dual': update(spec({ ipFamilyPolicy: 'RequireDualStack' }), spec({ clusterIP: '10.96.77.28' })),
     selector: update(spec({ selector: { app: 'y' } })),
     port: update(spec({ ports: [{ port: 81 }] })),
-    'class-changed': update(spec({ loadBalancerClass: 'example.com/b' }), spec({ clusterIP: '10.96.77.29', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, loadBalancerClass: 'example.com/a' })),
-    'class-set-later': update(spec({ loadBalancerClass: 'example.com/b' }), spec({ clusterIP: '10.96.77.30', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false })),
+    'class-changed': update(
+      spec({ loadBalancerClass: 'example.com/b' }),
+      spec({
+        clusterIP: '10.96.77.29',
+        type: 'LoadBalancer',
+        allocateLoadBalancerNodePorts: false,
+        loadBalancerClass: 'example.com/a',
+      }),
+    ),
+    'class-set-later': update(
+      spec({ loadBalancerClass: 'example.com/b' }),
+      spec({ clusterIP: '10.96.77.30', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+    ),
     'health-port-changed': update(
       spec({ healthCheckNodePort: 30932 }),
-      spec({ clusterIP: '10.96.77.31', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, externalTrafficPolicy: 'Local', healthCheckNodePort: 30931 }),
+      spec({
+        clusterIP: '10.96.77.31',
+        type: 'LoadBalancer',
+        allocateLoadBalancerNodePorts: false,
+        externalTrafficPolicy: 'Local',
+        healthCheckNodePort: 30931,
+      }),
     ),
-    'status-load-balancer': status({ loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }, spec({ clusterIP: '10.96.77.32', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false })),
-    'status-load-balancer-bad-ip': status({ loadBalancer: { ingress: [{ ip: '192.0.2.300' }] } }, spec({ clusterIP: '10.96.77.33', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false })),
+    'status-load-balancer': status(
+      { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+      spec({ clusterIP: '10.96.77.32', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+    ),
+    'status-load-balancer-bad-ip': status(
+      { loadBalancer: { ingress: [{ ip: '192.0.2.300' }] } },
+      spec({ clusterIP: '10.96.77.33', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+    ),
     'status-load-balancer-on-cluster-ip': status({ loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }),
-    'status-ip-mode': status({ loadBalancer: { ingress: [{ ip: '192.0.2.1', ipMode: 'Magic' }] } }, spec({ clusterIP: '10.96.77.34', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false })),
-    'status-ip-mode-without-ip': status({ loadBalancer: { ingress: [{ hostname: 'a.b', ipMode: 'VIP' }] } }, spec({ clusterIP: '10.96.77.35', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false })),
-    'status-hostname-is-ip': status({ loadBalancer: { ingress: [{ hostname: '192.0.2.1' }] } }, spec({ clusterIP: '10.96.77.36', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false })),
+    'status-ip-mode': status(
+      { loadBalancer: { ingress: [{ ip: '192.0.2.1', ipMode: 'Magic' }] } },
+      spec({ clusterIP: '10.96.77.34', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+    ),
+    'status-ip-mode-without-ip': status(
+      { loadBalancer: { ingress: [{ hostname: 'a.b', ipMode: 'VIP' }] } },
+      spec({ clusterIP: '10.96.77.35', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+    ),
+    'status-hostname-is-ip': status(
+      { loadBalancer: { ingress: [{ hostname: '192.0.2.1' }] } },
+      spec({ clusterIP: '10.96.77.36', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+    ),
     'status-ports': status(
       { loadBalancer: { ingress: [{ ip: '192.0.2.1', ports: [{ port: 0, protocol: 'X', error: 'bad error!' }] }] } },
       spec({ clusterIP: '10.96.77.37', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
     ),
-    'status-conditions': status({ conditions: [{ type: 'A', status: 'Maybe', reason: '', message: '', lastTransitionTime: '2030-01-01T00:00:00Z' }] }),
+    'status-conditions': status({
+      conditions: [{ type: 'A', status: 'Maybe', reason: '', message: '', lastTransitionTime: '2030-01-01T00:00:00Z' }],
+    }),
   },
 };
 
@@ -143,7 +241,11 @@ const endpoints: Subject = {
   kind: 'Endpoints',
   minimal: { subsets: [{ addresses: [{ ip: '192.0.2.1' }], ports: [{ port: 80 }] }] },
   shapes: {
-    address: { subsets: [{ addresses: [{ hostname: 'h', nodeName: 'n', targetRef: { kind: 'Pod', name: 'p', namespace: '{ns}' } }] }] },
+    address: {
+      subsets: [
+        { addresses: [{ hostname: 'h', nodeName: 'n', targetRef: { kind: 'Pod', name: 'p', namespace: '{ns}' } }] },
+      ],
+    },
     'not-ready': { subsets: [{ notReadyAddresses: [{ ip: '192.0.2.2' }] }] },
     port: { subsets: [{ ports: [{ name: 'http', port: 80, protocol: 'TCP', appProtocol: 'http' }] }] },
   },
@@ -154,13 +256,23 @@ const endpoints: Subject = {
     'ports-gone': { subsets: [{ ports: gone }] },
     'ports-two-nameless': { subsets: [{ ports: [{ port: 80 }, { port: 81 }] }] },
     ...Object.fromEntries(
-      ['127.0.0.1', '169.254.1.1', '224.0.0.1', '0.0.0.0', 'fe80::1', '::', '010.0.0.1', 'nope'].map((ip) => [`ip-${ip}`, { subsets: [{ addresses: [{ ip }] }] }]),
+      ['127.0.0.1', '169.254.1.1', '224.0.0.1', '0.0.0.0', 'fe80::1', '::', '010.0.0.1', 'nope'].map((ip) => [
+        `ip-${ip}`,
+        { subsets: [{ addresses: [{ ip }] }] },
+      ]),
     ),
     'port-protocol': { subsets: [{ ports: [{ port: 80, protocol: 'ICMP' }] }] },
-    'last-change-annotation': { metadata: { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': 'soon' } } },
+    'last-change-annotation': {
+      metadata: { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': 'soon' } },
+    },
     'over-capacity-annotation': { metadata: { annotations: { 'endpoints.kubernetes.io/over-capacity': 'x' } } },
   },
-  updates: { 'node-name-changed': update({ subsets: [{ addresses: [{ nodeName: 'b' }] }] }, { subsets: [{ addresses: [{ nodeName: 'a' }] }] }) },
+  updates: {
+    'node-name-changed': update(
+      { subsets: [{ addresses: [{ nodeName: 'b' }] }] },
+      { subsets: [{ addresses: [{ nodeName: 'a' }] }] },
+    ),
+  },
 };
 
 const endpointSlices: Subject = {
@@ -171,8 +283,13 @@ const endpointSlices: Subject = {
     endpoint: {
       endpoints: [
         {
-          conditions: { ready: true, serving: true, terminating: false }, hostname: 'h', nodeName: 'n', zone: 'z', hints: { forZones: [{ name: 'z' }], forNodes: [{ name: 'n' }] },
-          targetRef: { kind: 'Pod', name: 'p', namespace: '{ns}' }, deprecatedTopology: { a: 'b' },
+          conditions: { ready: true, serving: true, terminating: false },
+          hostname: 'h',
+          nodeName: 'n',
+          zone: 'z',
+          hints: { forZones: [{ name: 'z' }], forNodes: [{ name: 'n' }] },
+          targetRef: { kind: 'Pod', name: 'p', namespace: '{ns}' },
+          deprecatedTopology: { a: 'b' },
         },
       ],
     },
@@ -190,13 +307,20 @@ const endpointSlices: Subject = {
     'address-loopback': { endpoints: [{ addresses: ['127.0.0.1'] }] },
     'addresses-none': { endpoints: [{ addresses: [] }] },
     'addresses-101': { endpoints: [{ addresses: Array.from({ length: 101 }, (_, i) => `192.0.2.${i + 1}`) }] },
-    'ports-of-one-name': { ports: [{ name: 'a', port: 1 }, { name: 'a', port: 2 }] },
+    'ports-of-one-name': {
+      ports: [
+        { name: 'a', port: 1 },
+        { name: 'a', port: 2 },
+      ],
+    },
     'ports-nameless-two': { ports: [{ port: 1 }, { port: 2 }] },
     'port-name-of-64': { ports: [{ name: 'a'.repeat(64), port: 1 }] },
     'port-65536': { ports: [{ port: 65536 }] },
     'topology-reserved': { endpoints: [{ deprecatedTopology: { 'kubernetes.io/hostname': 'n' } }] },
     'topology-zone': { endpoints: [{ deprecatedTopology: { 'topology.kubernetes.io/zone': 'z' } }] },
-    'hints-nine-zones': { endpoints: [{ hints: { forZones: Array.from({ length: 9 }, (_, i) => ({ name: `z${i}` })) } }] },
+    'hints-nine-zones': {
+      endpoints: [{ hints: { forZones: Array.from({ length: 9 }, (_, i) => ({ name: `z${i}` })) } }],
+    },
     'hints-zone-twice': { endpoints: [{ hints: { forZones: [{ name: 'z' }, { name: 'z' }] } }] },
     'hints-zone-nameless': { endpoints: [{ hints: { forZones: [{ name: '' }] } }] },
   },
@@ -204,7 +328,10 @@ const endpointSlices: Subject = {
 };
 
 const BACKEND: Change = { service: { name: 's', port: { number: 80 } } };
-const rule = (path: Change): Change => spec({ rules: [{ host: 'a.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend: BACKEND, ...path }] } }] });
+const rule = (path: Change): Change =>
+  spec({
+    rules: [{ host: 'a.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend: BACKEND, ...path }] } }],
+  });
 const ingresses: Subject = {
   apiVersion: 'networking.k8s.io/v1',
   kind: 'Ingress',
@@ -214,7 +341,9 @@ const ingresses: Subject = {
     rule: rule({}),
     tls: spec({ tls: [{ hosts: ['a.example'], secretName: 's' }] }),
     'port-named': { spec: { defaultBackend: { service: { name: 's', port: { name: 'http', number: gone } } } } },
-    'resource-backend': { spec: { defaultBackend: { service: gone, resource: { apiGroup: 'example.com', kind: 'K', name: 'n' } } } },
+    'resource-backend': {
+      spec: { defaultBackend: { service: gone, resource: { apiGroup: 'example.com', kind: 'K', name: 'n' } } },
+    },
   },
   changing: ['rule', 'class'],
   crossed: {
@@ -236,17 +365,28 @@ const ingresses: Subject = {
     'path-implementation-specific-relative': rule({ path: 'x', pathType: 'ImplementationSpecific' }),
     'path-type-missing': rule({ pathType: gone }),
     'path-type-unknown': rule({ pathType: 'Regex' }),
-    ...Object.fromEntries(['/a//b', '/a/./b', '/a/../b', '/a%2fb', '/a%2Fb', '/a/..', '/a/.', '/a b', '/é'].map((path) => [`path-${path}`, rule({ path, pathType: 'Exact' })])),
+    ...Object.fromEntries(
+      ['/a//b', '/a/./b', '/a/../b', '/a%2fb', '/a%2Fb', '/a/..', '/a/.', '/a b', '/é'].map((path) => [
+        `path-${path}`,
+        rule({ path, pathType: 'Exact' }),
+      ]),
+    ),
     'paths-none': spec({ rules: [{ http: { paths: [] } }] }),
     'tls-wildcard': spec({ tls: [{ hosts: ['*.example'] }] }),
     'tls-host-bad': spec({ tls: [{ hosts: ['Bad_'] }] }),
     'tls-secret-bad': spec({ tls: [{ secretName: 'Bad_' }] }),
     'class-annotation': { metadata: { annotations: { 'kubernetes.io/ingress.class': 'x' } } },
-    'class-annotation-and-field': { metadata: { annotations: { 'kubernetes.io/ingress.class': 'x' } }, spec: { ingressClassName: 'y' } },
+    'class-annotation-and-field': {
+      metadata: { annotations: { 'kubernetes.io/ingress.class': 'x' } },
+      spec: { ingressClassName: 'y' },
+    },
     'resource-kind-missing': { spec: { defaultBackend: { service: gone, resource: { name: 'n' } } } },
   },
   updates: {
-    'class-annotation-later': update({ metadata: { annotations: { 'kubernetes.io/ingress.class': 'x' } } }, spec({ ingressClassName: 'y' })),
+    'class-annotation-later': update(
+      { metadata: { annotations: { 'kubernetes.io/ingress.class': 'x' } } },
+      spec({ ingressClassName: 'y' }),
+    ),
     'status-ip': status({ loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }),
     'status-ip-bad': status({ loadBalancer: { ingress: [{ ip: 'nope' }] } }),
     'status-hostname-bad': status({ loadBalancer: { ingress: [{ hostname: 'Bad_' }] } }),
@@ -259,14 +399,18 @@ const ingressClasses: Subject = {
   kind: 'IngressClass',
   minimal: { spec: { controller: 'example.com/c' } },
   shapes: {
-    parameters: spec({ parameters: { apiGroup: 'example.com', kind: 'K', name: 'n', scope: 'Namespace', namespace: 'ns' } }),
+    parameters: spec({
+      parameters: { apiGroup: 'example.com', kind: 'K', name: 'n', scope: 'Namespace', namespace: 'ns' },
+    }),
     'parameters-cluster': spec({ parameters: { kind: 'K', name: 'n' } }),
   },
   changing: ['parameters'],
   crossed: {
     'controller-without-slash': spec({ controller: 'c' }),
     'controller-long': spec({ controller: `example.com/${'a'.repeat(250)}` }),
-    'parameters-cluster-with-namespace': spec({ parameters: { kind: 'K', name: 'n', scope: 'Cluster', namespace: 'x' } }),
+    'parameters-cluster-with-namespace': spec({
+      parameters: { kind: 'K', name: 'n', scope: 'Cluster', namespace: 'x' },
+    }),
     'parameters-namespace-without': spec({ parameters: { kind: 'K', name: 'n', scope: 'Namespace' } }),
     'default-annotation': { metadata: { annotations: { 'ingressclass.kubernetes.io/is-default-class': 'maybe' } } },
   },
@@ -278,11 +422,21 @@ const networkPolicies: Subject = {
   kind: 'NetworkPolicy',
   minimal: { spec: { podSelector: {} } },
   shapes: {
-    selector: spec({ podSelector: { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'k', operator: 'In', values: ['v'] }] }, policyTypes: ['Ingress'] }),
-    ingress: spec({
-      ingress: [{ ports: [{ protocol: 'TCP', port: 80, endPort: 90 }], from: [{ podSelector: { matchLabels: { a: 'b' } }, namespaceSelector: { matchLabels: { c: 'd' } } }] }],
+    selector: spec({
+      podSelector: { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'k', operator: 'In', values: ['v'] }] },
+      policyTypes: ['Ingress'],
     }),
-    egress: spec({ egress: [{ ports: [{ port: 'http' }], to: [{ ipBlock: { cidr: '192.0.2.0/24', except: ['192.0.2.0/28'] } }] }] }),
+    ingress: spec({
+      ingress: [
+        {
+          ports: [{ protocol: 'TCP', port: 80, endPort: 90 }],
+          from: [{ podSelector: { matchLabels: { a: 'b' } }, namespaceSelector: { matchLabels: { c: 'd' } } }],
+        },
+      ],
+    }),
+    egress: spec({
+      egress: [{ ports: [{ port: 'http' }], to: [{ ipBlock: { cidr: '192.0.2.0/24', except: ['192.0.2.0/28'] } }] }],
+    }),
   },
   changing: ['selector', 'ingress'],
   crossed: {
@@ -335,10 +489,17 @@ const serviceCidrs: Subject = {
 const ipAddresses: Subject = {
   apiVersion: 'networking.k8s.io/v1',
   kind: 'IPAddress',
-  minimal: { metadata: { name: '10.96.250.9' }, spec: { parentRef: { group: '', resource: 'services', namespace: 'default', name: 's' } } },
+  minimal: {
+    metadata: { name: '10.96.250.9' },
+    spec: { parentRef: { group: '', resource: 'services', namespace: 'default', name: 's' } },
+  },
   shapes: {},
-  changing: [''],
   hasFixedName: true,
+  updates: {
+    'parent-changed': update(spec({ parentRef: { name: 'other' } }), { metadata: { name: '10.96.250.10' } }),
+    'parent-gone': update({ spec: { parentRef: gone } }, { metadata: { name: '10.96.250.11' } }),
+    labels: update({ metadata: { labels: { a: 'b' } } }, { metadata: { name: '10.96.250.12' } }),
+  },
   crossed: {
     'spec-gone': { spec: gone },
     'parent-gone': { spec: { parentRef: gone } },
@@ -355,5 +516,12 @@ const ipAddresses: Subject = {
 };
 
 export const network: readonly Subject[] = [
-  services, endpoints, endpointSlices, ingresses, ingressClasses, networkPolicies, serviceCidrs, ipAddresses,
+  services,
+  endpoints,
+  endpointSlices,
+  ingresses,
+  ingressClasses,
+  networkPolicies,
+  serviceCidrs,
+  ipAddresses,
 ];

@@ -111,7 +111,7 @@ const specShapes: Readonly<Record<string, Change>> = {
   }),
   'security-context-selinux': security({
     seLinuxOptions: { user: 'u', role: 'r', type: 't', level: 's0' },
-    seLinuxChangePolicy: 'MountOption',
+    seLinuxChangePolicy: 'Recursive',
   }),
   'security-context-seccomp': security({ seccompProfile: { type: 'Localhost', localhostProfile: 'p' } }),
   'security-context-apparmor': security({ appArmorProfile: { type: 'RuntimeDefault' } }),

@@ -19,9 +19,8 @@ export interface Update {
   /** On top of what was created. */
   readonly to: Change;
   readonly subresource?: string;
+  /** A PATCH merges the whole object, and names no version. */
   readonly method?: 'PUT' | 'PATCH';
-  /** Of a PATCH. */
-  readonly contentType?: string;
 }
 
 export interface Subject {
@@ -40,6 +39,10 @@ export interface Subject {
   readonly setUp?: readonly DiffRequest[];
   /** Reviews are answered, not stored: no names, no updates. */
   readonly isReview?: boolean;
+  /** Cases that are left out, since the original does not answer them the same way twice. */
+  readonly unsteady?: readonly string[];
+  /** False: the minimal object is asked for elsewhere. */
+  readonly hasMinimal?: boolean;
   /** Names are not tried: the object's name follows from its content, or a case of that name would be another object. */
   readonly hasFixedName?: boolean;
 }
