@@ -7,9 +7,11 @@ import { buildImage } from '#imagebuild/build.ts';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BenchCluster, clock, row, until } from './cluster.ts';
+import { referenceRuntime } from './original-node.ts';
 
 export async function measureClusterStart(cluster: BenchCluster): Promise<void> {
   await cluster.choosePort();
+  const runtime = referenceRuntime();
   const from = clock.monotonic();
   const since = () => `${((clock.monotonic() - from) / 1000).toFixed(2)} s`;
   cluster.coracle(
@@ -22,6 +24,8 @@ export async function measureClusterStart(cluster: BenchCluster): Promise<void> 
     String(cluster.port),
     '--no-examples',
     '--no-wait',
+    // The same containerd as the original node has, when there is one.
+    ...(runtime === undefined ? [] : ['--runtime-dir', runtime]),
   );
   await until('the keys', async () => existsSync(join(cluster.paths.pki, 'admin.crt')));
   await until('the API server', async () => (await cluster.client.raw('GET', '/readyz')).status === 200);

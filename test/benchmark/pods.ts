@@ -1,13 +1,13 @@
-// Pod create → Running seen by watch, one by one and twenty at once, and delete → gone, beside the bare CRI calls on the same node
-// in the same run.
-import type { Pod } from '#generated/api/core-v1.ts';
-import { pods } from '#generated/resources.ts';
+// Pod create → Running seen by watch, one by one and twenty at once, and delete → gone, beside the bare CRI calls on the same node and, where
+// the reference is built, the original kubelet under its own control plane with a containerd of the same build, in the same run.
 import { cgroupRoot } from '#cluster/teardown.ts';
 import { containerdSocket } from '#cluster/local-node.ts';
 import { GrpcRuntime } from '#node/cri/grpc.ts';
 import type { PodSandboxConfig } from '#node/cri/messages.ts';
 import { type BenchCluster, clock, ms, row } from './cluster.ts';
 import { median } from './figures.ts';
+import { canStartOriginalNode, OriginalNode } from './original-node.ts';
+import { PodTiming } from './pod-timing.ts';
 
 const ONE_BY_ONE = 10;
 const AT_ONCE = 20;
@@ -16,108 +16,73 @@ const NODE = 'node-1';
 
 export async function measurePods(cluster: BenchCluster): Promise<void> {
   const bare = new BareCri(cluster);
-  const seen = new PodWatch(cluster);
-  await seen.start();
-  const bareTimes: number[] = [];
-  const ours: number[] = [];
-  const gone: number[] = [];
+  const ours = new PodTiming(cluster.client, { node: NODE, image: IMAGE });
+  await ours.start();
+  const original = canStartOriginalNode() ? await OriginalNode.start() : undefined;
+  try {
+    await oneByOne(bare, ours, original);
+    await atOnce(bare, ours, original);
+  } finally {
+    await original?.stop();
+    ours.stop();
+    bare.close();
+  }
+}
+
+/** In turn, so that a slow moment of the machine hits all. */
+async function oneByOne(bare: BareCri, ours: PodTiming, original: OriginalNode | undefined): Promise<void> {
+  const started = { bare: [] as number[], ours: [] as number[], original: [] as number[] };
+  const gone = { ours: [] as number[], original: [] as number[] };
   for (let i = 0; i < ONE_BY_ONE; i++) {
-    // In turn, so that a slow moment of the machine hits both.
-    bareTimes.push(await bare.start(`one-${i}`));
+    started.bare.push(await bare.start(`one-${i}`));
     await bare.remove();
     const name = `bench-one-${i}`;
-    ours.push(await createAndWait(cluster, seen, name));
-    const from = clock.monotonic();
-    await cluster.client.resource(pods).delete('default', name, { gracePeriodSeconds: 1 });
-    await seen.when(name, (pod) => pod === undefined);
-    gone.push(clock.monotonic() - from);
+    started.ours.push(await ours.create(name));
+    gone.ours.push(await ours.remove(name));
+    if (original === undefined) continue;
+    started.original.push(await original.step({ do: 'create', name }));
+    gone.original.push(await original.step({ do: 'remove', name }));
   }
-  row('one by one: bare CRI, median', ms(median(bareTimes)));
-  row(
-    'one by one: create → Running, median',
-    ms(median(ours)),
-    `ratio ${(median(ours) / median(bareTimes)).toFixed(2)}`,
-  );
-  row('one by one: delete with 1 s grace → gone', ms(median(gone)));
-
-  let from = clock.monotonic();
-  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => bare.start(`many-${i}`)));
-  const bareAll = clock.monotonic() - from;
-  await bare.remove();
-  from = clock.monotonic();
-  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => createAndWait(cluster, seen, `bench-many-${i}`)));
-  const all = clock.monotonic() - from;
-  row(`${AT_ONCE} at once: bare CRI, last`, ms(bareAll));
-  row(`${AT_ONCE} at once: create → Running, last`, ms(all), `ratio ${(all / bareAll).toFixed(2)}`);
-  from = clock.monotonic();
-  await cluster.client
-    .resource(pods)
-    .deleteCollection({ namespace: 'default', labelSelector: 'bench=pods' }, { gracePeriodSeconds: 1 });
-  await Promise.all(
-    Array.from({ length: AT_ONCE }, (_, i) => seen.when(`bench-many-${i}`, (pod) => pod === undefined)),
-  );
-  row(`${AT_ONCE} at once: delete → gone, last`, ms(clock.monotonic() - from));
-  seen.stop();
-  bare.close();
+  const floor = median(started.bare);
+  row('one by one: bare CRI, median', ms(floor));
+  row('one by one: create → Running, median', ms(median(started.ours)), times(median(started.ours) / floor));
+  if (original !== undefined) {
+    const theirs = median(started.original);
+    row(
+      'one by one: create → Running, original',
+      ms(theirs),
+      times(theirs / floor),
+      better(theirs / median(started.ours)),
+    );
+  }
+  row('one by one: delete with 1 s grace → gone', ms(median(gone.ours)));
+  if (original !== undefined) {
+    const theirs = median(gone.original);
+    row('one by one: delete → gone, original', ms(theirs), better(theirs / median(gone.ours)));
+  }
 }
 
-async function createAndWait(cluster: BenchCluster, seen: PodWatch, name: string): Promise<number> {
+async function atOnce(bare: BareCri, ours: PodTiming, original: OriginalNode | undefined): Promise<void> {
   const from = clock.monotonic();
-  await cluster.client.resource(pods).create({
-    metadata: { name, namespace: 'default', labels: { bench: 'pods' } },
-    spec: {
-      nodeSelector: { 'kubernetes.io/hostname': NODE },
-      automountServiceAccountToken: false,
-      containers: [{ name: 'main', image: IMAGE, command: ['sleep', '3600'] }],
-    },
-  });
-  await seen.when(name, (pod) => pod?.status?.phase === 'Running');
-  return clock.monotonic() - from;
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => bare.start(`many-${i}`)));
+  const floor = clock.monotonic() - from;
+  await bare.remove();
+  const last = await ours.createMany(AT_ONCE);
+  const gone = await ours.removeMany(AT_ONCE);
+  const many = `${AT_ONCE} at once`;
+  row(`${many}: bare CRI, last`, ms(floor));
+  row(`${many}: create → Running, last`, ms(last), times(last / floor));
+  const theirs = await original?.step({ do: 'createMany', count: AT_ONCE });
+  const theirsGone = await original?.step({ do: 'removeMany', count: AT_ONCE });
+  if (theirs !== undefined)
+    row(`${many}: create → Running, last, original`, ms(theirs), times(theirs / floor), better(theirs / last));
+  row(`${many}: delete → gone, last`, ms(gone));
+  if (theirsGone !== undefined)
+    row(`${many}: delete → gone, last, original`, ms(theirsGone), better(theirsGone / gone));
 }
 
-/** Pods of the namespace as a watch tells them. */
-class PodWatch {
-  readonly #cluster: BenchCluster;
-  readonly #stop = new AbortController();
-  readonly #pods = new Map<string, Pod>();
-  readonly #waiting = new Set<() => void>();
-
-  constructor(cluster: BenchCluster) {
-    this.#cluster = cluster;
-  }
-
-  async start(): Promise<void> {
-    const list = await this.#cluster.client.resource(pods).list({ namespace: 'default' });
-    void (async () => {
-      for await (const event of this.#cluster.client
-        .resource(pods)
-        .watch({ namespace: 'default', resourceVersion: list.metadata.resourceVersion! }, this.#stop.signal)) {
-        if (event.type === 'BOOKMARK') continue;
-        if (event.type === 'DELETED') this.#pods.delete(event.object.metadata.name!);
-        else this.#pods.set(event.object.metadata.name!, event.object);
-        for (const wake of this.#waiting) wake();
-      }
-    })().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) throw error;
-    });
-  }
-
-  stop(): void {
-    this.#stop.abort();
-  }
-
-  when(name: string, holds: (pod: Pod | undefined) => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const look = () => {
-        if (!holds(this.#pods.get(name))) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-      look();
-    });
-  }
-}
+const times = (ratio: number): string => `${ratio.toFixed(2)} × bare CRI`;
+const better = (ratio: number): string => `Coracle ${ratio.toFixed(2)} × as fast`;
 
 /** The CRI calls that any kubelet must make for such a pod, and nothing else. */
 class BareCri {

@@ -32,9 +32,9 @@ export function findRuntimeDir(): string | undefined {
 /** Starts one; `prefix` names the namespace and the cgroup. */
 export async function startContainerd(
   prefix: string,
-  options: { readonly subnet?: string } = {},
+  options: { readonly subnet?: string; readonly runtimeDir?: string } = {},
 ): Promise<ContainerdHarness> {
-  const runtimeDir = findRuntimeDir();
+  const runtimeDir = options.runtimeDir ?? findRuntimeDir();
   if (runtimeDir === undefined) throw new Error('no containerd: set CORACLE_RUNTIME_DIR');
   const subnet = options.subnet ?? '10.244.77.0/24';
   const dir = mkdtempSync(join(tmpdir(), `${prefix}-`));
@@ -141,7 +141,10 @@ oom_score = 0
   };
   try {
     await harness.start();
-    const busybox = readFileSync(join(runtimeDir, 'bin/busybox'));
+    const busybox = readFileSync(
+      [join(runtimeDir, 'bin/busybox'), '/bin/busybox'].find(existsSync) ??
+        join(findRuntimeDir() ?? '/', 'bin/busybox'),
+    );
     const archive = join(dir, 'image.tar');
     writeFileSync(archive, await makeImage('docker.io/library/busybox:1.36', busybox, ['sh']));
     execFileSync(join(bin, 'ctr'), ['--address', socket, '-n', 'k8s.io', 'images', 'import', archive], {

@@ -96,12 +96,12 @@ export class Children {
     await Promise.all(children.toReversed().map(kill));
     process.off('exit', this.#onExit);
     for (const signal of Object.keys(SIGNALS)) process.off(signal, exitBySignal);
-    rmSync(this.dir, { recursive: true, force: true });
+    remove(this.dir);
   }
 
   #endNow(): void {
     for (const child of this.#children.values()) if (child.exit === undefined) child.process.kill('SIGKILL');
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+    remove(this.dir);
   }
 }
 
@@ -122,8 +122,17 @@ function exitBySignal(signal: NodeJS.Signals): void {
 function sweep(prefix: string): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = name.startsWith(`${prefix}-`) ? /^(\d+)-/.exec(name.slice(prefix.length + 1))?.[1] : undefined;
-    if (pid !== undefined && !isProcess(Number(pid))) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    if (pid !== undefined && !isProcess(Number(pid))) remove(join(tmpdir(), name));
   }
+}
+
+/** With what was mounted below it: a kubelet mounts its own folder, and the volumes of pods. */
+function remove(dir: string): void {
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n').toReversed()) {
+    const target = line.split(' ')[1];
+    if (target?.startsWith(`${dir}/`)) spawnSync('umount', ['-l', target], { stdio: 'ignore' });
+  }
+  rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
 }
 
 function isProcess(pid: number): boolean {
