@@ -35,13 +35,25 @@ export const RULES: readonly Rule[] = [
     pattern: /(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/g,
     with: '<time>',
   },
-  { why: 'times of helm', pattern: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4} \w+/g, with: '<time>' },
+  {
+    why: 'times of helm, diff and describe',
+    pattern: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4}( UTC)?/g,
+    with: '<time>',
+  },
+  {
+    why: 'files of diff and edit',
+    pattern: /\/tmp\/(LIVE|MERGED|kubectl-edit)-\d+(\.\w+)?/g,
+    with: '/tmp/$1',
+  },
   { why: 'uids', pattern: /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, with: '<uid>' },
   {
     why: 'resource versions',
     pattern: /((?:resourceVersion"?|Resource Version|metadata\.resourceVersion): *"?)\d+/g,
     with: '$1<rv>',
   },
+  { why: 'resource versions in a refusal', pattern: /(?<=resource version to be 1, was )\d+/g, with: '<rv>' },
+  { why: 'names of events', pattern: /(?<=\w\.)1[0-9a-f]{15}\b/g, with: '<suffix>' },
+  { why: 'how long an image took', pattern: /in \S+ \(\S+ including waiting\)/g, with: 'in <age>' },
   { why: 'tokens', pattern: /\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, with: '<token>' },
   { why: 'certificates', pattern: /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g, with: '<certificate>' },
   { why: 'certificates in base64', pattern: /\bLS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t[\w+/=]+/g, with: '<certificate>' },
@@ -60,11 +72,16 @@ export const RULES: readonly Rule[] = [
   },
 ];
 
-export function normalise(text: string, world: World, folder: string): string {
-  let out = text.replaceAll(folder, '<folder>').replaceAll(world.url.replace('https://', ''), '<server>');
+export function normalise(text: string, world: World, folders: readonly string[]): string {
+  let out = text.replaceAll(world.url.replace('https://', ''), '<server>');
+  for (const folder of folders) out = out.replaceAll(folder, '<folder>');
   for (const ip of world.nodeIPs)
     out = out.replace(new RegExp(`(?<![\\d.])${ip.replaceAll('.', '\\.')}(?![\\d.])`, 'g'), '<node-ip>');
   for (const rule of RULES) out = out.replace(rule.pattern, rule.with);
+  // Events of one second have no order.
+  out = out.replace(/(?<=^Events:\n(?: .*\n){2})(?: .*\n)+/gm, (lines) =>
+    lines.split('\n').toSorted().join('\n').trimStart(),
+  );
   // Columns are as wide as their widest cell, so a block in which something was replaced says nothing by its blanks.
   return out
     .split('\n\n')

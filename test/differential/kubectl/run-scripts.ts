@@ -1,12 +1,12 @@
 // Types scripts into shells of their own, several at once, and hands back what each step printed, normalised.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { load } from 'js-yaml';
 import { normalise, withoutDescriptions } from './normalise.ts';
-import { casesOf, namespaceOf, type Script, type ScriptCase, type Step, wordsOf } from './script.ts';
+import { casesOf, namespaceOf, type Script, type Step, wordsOf } from './script.ts';
 
 /** What a step came to. */
 export interface StepAnswer {
@@ -15,59 +15,72 @@ export interface StepAnswer {
   readonly stderr: string;
 }
 
-export interface Shell {
+export interface WorkshopOptions {
+  /** Paths of the programs. */
   readonly kubectl: string;
   readonly helm: string;
   /** Text of a kubeconfig with one cluster. */
   readonly kubeconfig: string;
-  readonly nodeIPs: readonly string[];
-}
-
-export interface RunOptions {
   /** Scripts at once. */
   readonly atOnce: number;
-  /** Told when a step is done. */
-  readonly done?: (id: string, answer: StepAnswer, tookMs: number) => void;
 }
 
 /** A step's patience with controllers, and a program's with the server. */
-const UNTIL_MS = 20_000;
+const UNTIL_MS = 10_000;
 const LIMIT_MS = 60_000;
 const PAUSE_MS = 150;
+const NODE_IPS = '{.items[*].status.addresses[?(@.type=="InternalIP")].address}';
 
 interface Kubeconfig {
   readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
-  readonly contexts: readonly { readonly name: string; readonly context: object }[];
+  readonly users: readonly { readonly user: object }[];
 }
 
-/** Answers by id. Throws when a preparing step fails. */
-export async function runScripts(
-  scripts: readonly Script[],
-  shell: Shell,
-  options: RunOptions,
-): Promise<ReadonlyMap<string, StepAnswer>> {
-  const folder = mkdtempSync(join(tmpdir(), 'kubectl-scripts-'));
-  const answers = new Map<string, StepAnswer>();
-  try {
-    const waiting = [...scripts];
-    const worker = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        await runScript(next, shell, folder, options, answers);
-    };
-    await Promise.all(Array.from({ length: options.atOnce }, worker));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+/** With names that both clusters have in common, since they are shown. */
+const kubeconfigFor = (cluster: object, user: object, namespace: string) => ({
+  apiVersion: 'v1',
+  kind: 'Config',
+  clusters: [{ name: 'cluster', cluster }],
+  users: [{ name: 'admin', user }],
+  contexts: [{ name: 'context', context: { cluster: 'cluster', user: 'admin', namespace } }],
+  'current-context': 'context',
+});
+
+export class KubectlWorkshop {
+  readonly #options: WorkshopOptions;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'kubectl-scripts-'));
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(options: WorkshopOptions) {
+    this.#options = options;
+    this.#free = options.atOnce;
   }
-  return answers;
+
+  /** Answers by id, when it is this script's turn. Throws when a preparing step fails. */
+  async type(script: Script): Promise<ReadonlyMap<string, StepAnswer>> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free--;
+    try {
+      return await typeScript(script, this.#options, this.#folder);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
 }
 
-async function runScript(
+async function typeScript(
   script: Script,
-  shell: Shell,
+  options: WorkshopOptions,
   parent: string,
-  options: RunOptions,
-  answers: Map<string, StepAnswer>,
-): Promise<void> {
+): Promise<ReadonlyMap<string, StepAnswer>> {
+  const answers = new Map<string, StepAnswer>();
   const folder = join(parent, script.name);
   const home = join(folder, 'home');
   mkdirSync(home, { recursive: true });
@@ -75,11 +88,10 @@ async function runScript(
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
   }
-  const config = load(shell.kubeconfig) as Kubeconfig;
   const namespace = namespaceOf(script);
-  const own = { ...config, contexts: config.contexts.map((c) => ({ ...c, context: { ...c.context, namespace } })) };
-  writeFileSync(join(home, 'config'), JSON.stringify(own));
-  const world = { url: config.clusters[0]!.cluster.server, nodeIPs: shell.nodeIPs };
+  const config = load(options.kubeconfig) as Kubeconfig;
+  const { cluster } = config.clusters[0]!;
+  writeFileSync(join(home, 'config'), JSON.stringify(kubeconfigFor(cluster, config.users[0]!.user, namespace)));
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     HOME: home,
@@ -90,20 +102,24 @@ async function runScript(
     // These programs live too short to collect garbage.
     GOGC: 'off',
   };
-  const type = (step: Step): Promise<StepAnswer> => typeStep(step, shell, folder, environment);
+  const type = (step: Step): Promise<StepAnswer> => typeStep(step, options, folder, environment);
   await prepare(namespace, type);
+  const nodeIPs = (await type({ run: `get nodes -o 'jsonpath=${NODE_IPS}'` })).stdout.split(' ');
+  const world = { url: cluster.server, nodeIPs };
   for (const { id, step } of casesOf(script)) {
     const from = performance.now();
     const raw = await typeUntil(step, type);
     const answer = {
       code: raw.code,
-      stdout: compared(normalise(raw.stdout, world, folder), step),
-      stderr: compared(normalise(raw.stderr, world, folder), step),
+      stdout: compared(normalise(raw.stdout, world, [folder, parent]), step),
+      stderr: compared(normalise(raw.stderr, world, [folder, parent]), step),
     };
     if (step.isSetUp && raw.code !== 0) throw new Error(`${id}: prepares and failed: ${raw.stderr}`);
     if (!step.isSetUp) answers.set(id, answer);
-    options.done?.(id, answer, performance.now() - from);
+    if (process.env['DIFFERENTIAL_TIMES'] !== undefined)
+      process.stderr.write(`${(performance.now() - from).toFixed(0)} ms ${id}\n`);
   }
+  return answers;
 }
 
 /** A namespace with what controllers put into every one. */
@@ -116,6 +132,7 @@ async function prepare(namespace: string, type: (step: Step) => Promise<StepAnsw
 
 function compared(text: string, step: Step): string {
   const told = step.withoutDescriptions ? withoutDescriptions(text) : text;
+  if (step.lastLine) return told.trimEnd().split('\n').at(-1)!;
   return step.sorted ? told.split('\n').toSorted().join('\n') : told;
 }
 
@@ -129,7 +146,12 @@ async function typeUntil(step: Step, type: (step: Step) => Promise<StepAnswer>):
   }
 }
 
-function typeStep(step: Step, shell: Shell, folder: string, environment: NodeJS.ProcessEnv): Promise<StepAnswer> {
+function typeStep(
+  step: Step,
+  shell: WorkshopOptions,
+  folder: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<StepAnswer> {
   const words = wordsOf(step.run);
   const isHelm = words[0] === 'helm';
   const [program, args] = isHelm ? [shell.helm, words.slice(1)] : [shell.kubectl, words];
@@ -153,6 +175,3 @@ function typeStep(step: Step, shell: Shell, folder: string, environment: NodeJS.
     });
   });
 }
-
-export const readKubeconfig = (path: string): string => readFileSync(path, 'utf8');
-export type { ScriptCase };

@@ -12,6 +12,8 @@ export interface Step {
   readonly untilDone?: true;
   /** The order of lines is left to chance; they are compared sorted. */
   readonly sorted?: true;
+  /** What is printed on the way depends on who is quicker; only the last line is compared. */
+  readonly lastLine?: true;
   /** `kubectl explain`: upstream's descriptions are not ours; DESCRIPTION blocks and the texts below fields are left out. */
   readonly withoutDescriptions?: true;
   /** Ended after this time with SIGINT, as people end a watch. */

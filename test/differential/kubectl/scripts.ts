@@ -1,5 +1,19 @@
 // All scripts, in the order in which they are started: the long ones first, so that none is waited for at the end.
 import type { Script } from './script.ts';
+import { changing } from './scripts/changing.ts';
 import { creating } from './scripts/creating.ts';
+import { looking } from './scripts/looking.ts';
+import { mistakes } from './scripts/mistakes.ts';
+import { nodes } from './scripts/nodes.ts';
+import { permissions } from './scripts/permissions.ts';
+import { workloads } from './scripts/workloads.ts';
 
-export const SCRIPTS: readonly Script[] = [...creating];
+export const SCRIPTS: readonly Script[] = [
+  ...workloads,
+  ...changing,
+  ...creating,
+  ...nodes,
+  ...looking,
+  ...permissions,
+  ...mistakes,
+];

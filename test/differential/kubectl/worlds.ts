@@ -11,12 +11,11 @@ import type { Transport } from '#client/transports/transport.ts';
 import { TestCluster } from '#test/e2e/cluster.ts';
 import { type Reference, startReference } from '#test/reference/control-plane.ts';
 import { hollowNode } from '#test/simulation/node.ts';
+import type { DiffServer } from '../engine/server.ts';
 
-export interface RunningWorld {
+export interface World extends DiffServer {
   /** Text of a kubeconfig of kubernetes-admin. */
   readonly kubeconfig: string;
-  readonly nodeIPs: readonly string[];
-  stop(): Promise<void>;
 }
 
 const NODES = ['node-1', 'node-2', 'node-3'];
@@ -24,7 +23,7 @@ const NODES = ['node-1', 'node-2', 'node-3'];
 const NODE_IP = '127.0.0.1';
 const SHAPE = { cpus: '4', memory: '8Gi' };
 
-export async function startCoracleWorld(): Promise<RunningWorld> {
+export async function startCoracleWorld(): Promise<World> {
   const { cluster } = await TestCluster.up([
     '--hollow',
     `--nodes=${NODES.length}`,
@@ -34,15 +33,17 @@ export async function startCoracleWorld(): Promise<RunningWorld> {
     // Parts that the original's control plane does not have.
     '--disable=ingress,metrics,loadbalancer',
   ]);
-  const addresses = await cluster.nodeAddresses();
   return {
+    name: 'coracle',
+    url: `https://127.0.0.1:${cluster.port}`,
+    ca: '',
+    token: '',
     kubeconfig: readFileSync(cluster.kubeconfig, 'utf8'),
-    nodeIPs: [...addresses.values()],
     stop: () => cluster.down(),
   };
 }
 
-export async function startReferenceWorld(log?: (line: string) => void): Promise<RunningWorld> {
+export async function startReferenceWorld(log?: (line: string) => void): Promise<World> {
   const reference = await startReference({
     controllers: true,
     scheduler: true,
@@ -55,8 +56,11 @@ export async function startReferenceWorld(log?: (line: string) => void): Promise
   });
   const stopNodes = await startNodes(reference);
   return {
+    name: 'reference',
+    url: reference.url,
+    ca: reference.ca,
+    token: reference.token,
     kubeconfig: readFileSync(reference.kubeconfig, 'utf8'),
-    nodeIPs: [NODE_IP],
     stop: async () => {
       await stopNodes();
       await reference.stop();
