@@ -1,0 +1,91 @@
+// What a call costs when it runs, by upstream's rules (cel-go's cost tracker and Kubernetes' cost estimator): 1 for what
+// takes constant time, a tenth of the characters for what walks a string, the number of elements for what walks a list.
+
+import { sizeOf } from './typed-values.ts';
+import { isOpaque, type Value } from './values.ts';
+
+export const STRING_FACTOR = 0.1;
+export const REGEX_FACTOR = 0.25;
+/** An authorization check, in units of this cost model. */
+export const AUTHORIZER_CHECK_COST = 350_000;
+
+export type RuntimeCost = (args: readonly Value[], result: Value) => number;
+
+const tenth = (size: number): number => Math.ceil(size * STRING_FACTOR);
+const first: RuntimeCost = ([a]) => tenth(sizeOf(a));
+const firstTwice: RuntimeCost = ([a]) => Math.ceil(sizeOf(a) * 2 * STRING_FACTOR);
+const shorter: RuntimeCost = ([a, b]) => tenth(Math.min(sizeOf(a), sizeOf(b)));
+const both: RuntimeCost = ([a, b]) => tenth(sizeOf(a) + sizeOf(b));
+const pattern: RuntimeCost = ([text, regex]) => tenth(1 + sizeOf(text)) * Math.ceil(sizeOf(regex) * REGEX_FACTOR);
+const traversal: RuntimeCost = ([a]) => sizeOf(a);
+const equality: RuntimeCost = ([a, b]) => (isOpaque(a) && a.size === undefined ? 1 : tenth(Math.min(sizeOf(a), sizeOf(b))));
+/** Kubernetes' list functions leave a list as long as their argument. */
+const LIST_BASE = 10;
+
+const BY_OVERLOAD: Readonly<Record<string, RuntimeCost>> = {
+  starts_with_string: ([, prefix]) => tenth(sizeOf(prefix)),
+  ends_with_string: ([, suffix]) => tenth(sizeOf(suffix)),
+  string_to_bytes: first,
+  bytes_to_string: first,
+  strings_quote: first,
+  string_format: first,
+  in_list: ([, list]) => sizeOf(list),
+  equals: equality,
+  not_equals: equality,
+  less_string: shorter,
+  less_equals_string: shorter,
+  greater_string: shorter,
+  greater_equals_string: shorter,
+  less_bytes: shorter,
+  less_equals_bytes: shorter,
+  greater_bytes: shorter,
+  greater_equals_bytes: shorter,
+  add_string: both,
+  add_bytes: both,
+  matches: pattern,
+  matches_string: pattern,
+  contains_string: ([a, b]) => tenth(sizeOf(a)) * tenth(sizeOf(b)),
+  cidr_ip: () => 1,
+};
+
+const BY_FUNCTION: Readonly<Record<string, RuntimeCost>> = {
+  check: () => AUTHORIZER_CHECK_COST,
+  fieldSelector: ([, selector]) => tenth(sizeOf(selector)),
+  labelSelector: ([, selector]) => tenth(sizeOf(selector)),
+  isSorted: traversal,
+  sum: traversal,
+  max: traversal,
+  min: traversal,
+  indexOf: traversal,
+  lastIndexOf: traversal,
+  url: first,
+  lowerAscii: first,
+  upperAscii: first,
+  substring: first,
+  trim: first,
+  'jsonpatch.escapeKey': first,
+  replace: firstTwice,
+  split: firstTwice,
+  join: (_args, result) => Math.ceil(sizeOf(result) * 2 * STRING_FACTOR),
+  find: pattern,
+  findAll: pattern,
+  cidr: first,
+  isIP: first,
+  isCIDR: first,
+  ip: first,
+  'ip.isCanonical': firstTwice,
+  containsIP: ([cidr, other]) => Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + (typeof other === 'string' ? tenth(other.length) : 0),
+  containsCIDR: ([cidr, other]) =>
+    Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + tenth(sizeOf(cidr)) + (typeof other === 'string' ? tenth(other.length) : 0),
+  quantity: first,
+  isQuantity: first,
+  semver: first,
+  isSemver: first,
+  range: (_args, result) => LIST_BASE + sizeOf(result) + 1,
+};
+
+const one: RuntimeCost = () => 1;
+
+export function runtimeCostOf(functionName: string, overload: string): RuntimeCost {
+  return BY_OVERLOAD[overload] ?? BY_FUNCTION[functionName] ?? one;
+}
