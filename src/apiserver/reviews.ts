@@ -8,6 +8,7 @@ import type {
 } from '#generated/api/authorization-v1.ts';
 import type { ExchangeResponse } from '#machinery/exchange.ts';
 import type { KubeObject } from '#machinery/object.ts';
+import { StatusError } from '#machinery/status.ts';
 import { reviewSelf, reviewToken } from './authentication/reviews.ts';
 import type { TokenAuthenticator } from './authentication/token-authenticator.ts';
 import {
@@ -63,6 +64,12 @@ export async function review(
   deps: ReviewDeps,
 ): Promise<ExchangeResponse | undefined> {
   const accepted = negotiate(context.request.headers.accept);
+  if (accepted.as === 'Table')
+    throw new StatusError(
+      406,
+      'NotAcceptable',
+      `the resource ${served.definition.resource}.${served.definition.group} does not support being converted to a Table`,
+    );
   const options = writeOptions(context, 'CreateOptions');
   const object = codec.decode(served, context, options.fieldValidation);
   const answer = (await answers[`${served.definition.group}/${served.definition.resource}`]!(object, context, deps)) as

@@ -35,6 +35,7 @@ import { serviceLoadBalancerController } from './service-lb.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { statefulSetController } from './statefulset/statefulset.ts';
 import { ttlAfterFinishedController } from './ttl-after-finished.ts';
+import { vacProtectionController } from './vac-protection.ts';
 
 /** What each row waits for stands above it. Level-triggered controllers need no order; it only makes a fresh cluster settle sooner. */
 export const controllers: readonly ControllerDefinition[] = [
@@ -71,6 +72,7 @@ export const controllers: readonly ControllerDefinition[] = [
   attachDetachController,
   pvcProtectionController,
   pvProtectionController,
+  vacProtectionController,
   // Clearing up last: it needs to know most.
   ttlAfterFinishedController,
   podGarbageCollector,

@@ -97,6 +97,10 @@ class MemoryStore implements Store {
     this.#hub.progress(prefix);
   }
 
+  get compacted(): number {
+    return this.#compacted;
+  }
+
   async compact(revision: number): Promise<void> {
     this.#open();
     if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);

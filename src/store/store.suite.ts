@@ -371,6 +371,7 @@ export function storeSuite(name: string, open: (clock: Clock) => Promise<StoreUn
       const third = await put(store, '/a', '3');
       const fourth = await put(store, '/a', '4');
       await store.compact(third);
+      assert.equal(store.compacted, third);
       const compacted = (error: unknown) => {
         assert.ok(error instanceof CompactedError);
         assert.equal(error.revision, third);

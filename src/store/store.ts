@@ -74,6 +74,8 @@ export interface Store {
   progress(prefix?: string): void;
   /** Drops history below `revision`: reads and watches below it then throw CompactedError. */
   compact(revision: number): Promise<void>;
+  /** The oldest revision that can still be read, as far as is known here. */
+  readonly compacted: number;
   close(): Promise<void>;
 }
 

@@ -245,11 +245,10 @@ describe('ResourceCache', () => {
       assert.deepEqual([keys(second.entries), second.revision], [['b/3'], first.revision]);
     });
 
-    it('answers a token whose revision is compacted with 410 and a fresh token that goes on', async () => {
+    it('answers a token whose revision is compacted with 410 and a fresh token that goes on, pinned or not', async () => {
       const first = await cache.list({ limit: 2 });
       await put('b/9');
       await store.compact(await store.revision());
-      await clock.step(61_000);
       let fresh = '';
       await assert.rejects(cache.list({ limit: 2, continue: first.continue }), (error) => {
         assert.ok(error instanceof ExpiredContinueError);

@@ -318,6 +318,9 @@ export class ResourceCache implements Component {
     expired: () => StatusError,
   ): Promise<CacheListResult> {
     if (revision > this.#revision) await this.#freshness.waitFor(revision, options.signal);
+    // However well this state is known here: clients count on it that a list which takes too long ends and begins anew, and a
+    // client that comes again and again would keep its state for ever.
+    if (revision < this.#deps.store.compacted) throw expired();
     const pinned = this.#pinned.get(revision);
     if (pinned !== undefined && pinned.untilMs > this.#deps.clock.monotonic())
       return this.#page(pinned.view, revision, from, options);

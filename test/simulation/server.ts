@@ -153,6 +153,9 @@ function mortal(store: Store, dead: AbortSignal): Store {
     commit: alive((commit) => store.commit(commit)),
     revision: alive(() => store.revision()),
     compact: alive((revision) => store.compact(revision)),
+    get compacted() {
+      return store.compacted;
+    },
     watch: (prefix, from, signal) => store.watch(prefix, from, AbortSignal.any([signal, dead])),
     progress: (prefix) => store.progress(prefix),
     close: async () => {},

@@ -1,6 +1,6 @@
 // Every subresource that is answered by the API server itself. Looked up by name and resource; the order means nothing.
 // Connect subresources (exec, attach, portforward, log, proxy) are handed to the server as ConnectHandlers.
-import { approval } from './approval.ts';
+import { approval, signingStatus } from './approval.ts';
 import { binding } from './binding.ts';
 import { ephemeralContainers } from './ephemeralcontainers.ts';
 import { eviction } from './eviction.ts';
@@ -19,4 +19,5 @@ export const subresources: readonly Subresource[] = [
   ephemeralContainers,
   resize,
   approval,
+  signingStatus,
 ];

@@ -179,6 +179,10 @@ class EmbeddedStore implements Store {
     this.#hub.progress(prefix);
   }
 
+  get compacted(): number {
+    return this.#compacted;
+  }
+
   async compact(revision: number): Promise<void> {
     this.#usable();
     if (revision > this.#hub.revision) throw new FutureRevisionError(revision, this.#hub.revision);
