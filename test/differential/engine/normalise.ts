@@ -38,6 +38,9 @@ export const RULES: readonly Rule[] = [
   { path: 'metadata.managedFields.*.time', as: 'now' },
   { path: 'metadata.continue', as: 'continue' },
   { path: 'metadata.name', as: 'generatedName' },
+  { kind: 'Status', path: 'details.name', as: 'generatedName' },
+  // Nameless ones get a uid for a name.
+  { kind: 'LimitRange', path: 'metadata.name', as: 'uid' },
   { kind: 'Status', path: 'details.uid', as: 'uid' },
   { path: 'status.conditions.*.lastTransitionTime', as: 'now' },
   { path: 'status.conditions.*.lastUpdateTime', as: 'now' },
@@ -67,6 +70,9 @@ const SUFFIX = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 const GENERATED_BASE = 58;
 const NOW_MS = 15 * 60_000;
 const SOON_MS = 26 * 3_600_000;
+/** From here on a text may have ids within it; a uid is as long. */
+const LONG = 36;
+const ADDRESS_WITHIN = /\b10\.(9[6-9]|10\d|11[01])\.\d{1,3}\.\d{1,3}\b/g;
 const TIME_WITHIN = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 /** Lists that the original makes in no order. */
 const ORDERLESS: Readonly<Record<string, readonly string[]>> = {
@@ -93,11 +99,16 @@ export class Normaliser {
   /** What the case itself sent: addresses and ports found there were asked for, not allocated. */
   readonly #sent: string;
   #columns: readonly string[] = [];
+  /** Generated names of this case → what stands for them; labels and messages repeat them. */
+  readonly #generated = new Map<string, string>();
+  /** What the case wants names generated from. */
+  readonly #bases: readonly string[];
 
   constructor(options: { readonly nowMs: () => number; readonly host: string; readonly sent: string }) {
     this.#nowMs = options.nowMs;
     this.#host = options.host;
     this.#sent = options.sent;
+    this.#bases = [...options.sent.matchAll(/"generateName":"([^"]+)"/g)].map((m) => m[1]!);
   }
 
   /** An answer's body, or an event of a watch. */
@@ -128,7 +139,12 @@ export class Normaliser {
     const shown = cells.map((cell, i) => {
       if (typeof cell !== 'string') return cell;
       const column = this.#columns[i];
-      if ((column === 'Age' || column === 'Last Seen' || column === 'First Seen') && AGE.test(cell)) return '<age>';
+      // Some kinds of the original have more cells than columns.
+      if (
+        (column === undefined || column === 'Age' || column === 'Last Seen' || column === 'First Seen') &&
+        AGE.test(cell)
+      )
+        return '<age>';
       if (column === 'Created At') return this.#time(cell, NOW_MS, '<now>', '<now.micros>');
       if (column === 'Cluster-IP' && isAllocated(cell, this.#sent)) return '<clusterIP>';
       if (column === 'Port(s)')
@@ -179,11 +195,14 @@ export class Normaliser {
       case 'continue':
         return value === '' ? value : '<continue>';
       case 'generatedName': {
-        const metadata = object['metadata'] as JsonObject;
-        const base = metadata['generateName'];
-        if (typeof base !== 'string' || base === '') return value;
-        const start = base.slice(0, GENERATED_BASE);
-        return value.startsWith(start) && SUFFIX.test(value.slice(start.length)) ? `${start}<suffix>` : value;
+        const asked = (object['metadata'] as JsonObject)['generateName'];
+        for (const base of typeof asked === 'string' && asked !== '' ? [asked] : this.#bases) {
+          const start = base.slice(0, GENERATED_BASE);
+          if (!value.startsWith(start) || !SUFFIX.test(value.slice(start.length))) continue;
+          this.#generated.set(value, `${start}<suffix>`);
+          return `${start}<suffix>`;
+        }
+        return value;
       }
       case 'clusterIP':
         return isAllocated(value, this.#sent) ? '<clusterIP>' : value;
@@ -209,8 +228,11 @@ export class Normaliser {
   /** Uids that the case has seen stand in messages and references as well, as do times of now in messages with whole objects. */
   #uidsWithin(value: Json): Json {
     if (typeof value === 'string') {
-      if (value.length < 24) return value;
-      let out = value.replace(UID_WITHIN, (uid) => {
+      let out = value;
+      for (const [name, shown] of this.#generated) out = out.replaceAll(name, shown);
+      if (value.length < LONG) return out;
+      out = out.replace(ADDRESS_WITHIN, (ip) => (this.#sent.includes(`"${ip}"`) ? ip : '<clusterIP>'));
+      out = out.replace(UID_WITHIN, (uid) => {
         const n = this.#uids.get(uid);
         return n === undefined ? uid : `<uid ${n}>`;
       });

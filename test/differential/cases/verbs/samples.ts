@@ -16,7 +16,7 @@ const BY_NAME: Readonly<Record<string, unknown>> = {
   ip: '192.0.2.7',
   hostIP: '192.0.2.8',
   podIP: '192.0.2.9',
-  clusterIP: '10.96.0.77',
+  clusterIP: 'None',
   hostname: 'host',
   subdomain: 'sub',
   nodeName: 'node-1',
