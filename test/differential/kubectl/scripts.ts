@@ -2,6 +2,7 @@
 import type { Script } from './script.ts';
 import { changing } from './scripts/changing.ts';
 import { creating } from './scripts/creating.ts';
+import { helm } from './scripts/helm.ts';
 import { looking } from './scripts/looking.ts';
 import { mistakes } from './scripts/mistakes.ts';
 import { nodes } from './scripts/nodes.ts';
@@ -10,6 +11,7 @@ import { workloads } from './scripts/workloads.ts';
 
 export const SCRIPTS: readonly Script[] = [
   ...workloads,
+  ...helm,
   ...changing,
   ...creating,
   ...nodes,
