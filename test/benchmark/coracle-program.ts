@@ -1,7 +1,7 @@
 // The real server program of Coracle, from the bundle, with the embedded store on disk and a data directory of its own: started as the
 // supervisor starts it, without nodes.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,8 +29,16 @@ export interface CoracleProgram {
   stop(): Promise<void>;
 }
 
-/** The newest bundle; made now when sources are newer. */
+let bundled: string | undefined;
+
+/** The bundle of this run: sources that change in the meantime are not measured. Made anew only when it was cleared away. */
 export function bundledProgram(): string {
+  if (bundled === undefined || !existsSync(bundled)) bundled = makeBundle();
+  return bundled;
+}
+
+/** The newest; made now when sources are newer. */
+function makeBundle(): string {
   execFileSync(join(ROOT, 'coracle'), ['version'], { stdio: ['ignore', 'ignore', 'inherit'] });
   const builds = join(ROOT, '.build');
   return join(builds, readlinkSync(join(builds, 'current')), 'coracle.mjs');

@@ -6,19 +6,21 @@ import { join } from 'node:path';
 import { REFERENCE_DIR, havePrograms } from '#test/reference/folder.ts';
 import { startContainerd, type ContainerdHarness } from '../e2e/containerd-harness.ts';
 
+/** Which program of a node is measured. */
+export type NodePart = 'kubelet' | 'kube-proxy';
+
 export interface OriginalNodeSetup {
+  readonly part: NodePart;
   readonly socket: string;
   readonly cgroupRoot: string;
   readonly nodeIP: string;
   readonly dir: string;
 }
 
-/** One step of a measurement; the answer is milliseconds. */
-export interface Step {
-  readonly do: 'create' | 'remove' | 'createMany' | 'removeMany';
-  readonly name?: string;
-  readonly count?: number;
-}
+/** One step of a measurement; the answer is milliseconds, of each change for `changeService`. */
+export type Step =
+  | { readonly do: 'create' | 'remove'; readonly name: string }
+  | { readonly do: 'createMany' | 'removeMany' | 'fillServices' | 'changeService'; readonly count: number };
 
 /** For documentation (RFC 5737): routed nowhere, and only inside the namespace. */
 const NODE_IP = '192.0.2.1';
@@ -31,7 +33,7 @@ export function referenceRuntime(): string | undefined {
 
 export const canStartOriginalNode = (): boolean =>
   referenceRuntime() !== undefined &&
-  havePrograms(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet']);
+  havePrograms(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy']);
 
 export class OriginalNode {
   readonly #containerd: ContainerdHarness;
@@ -45,7 +47,7 @@ export class OriginalNode {
     this.#hadKubeletFolder = hadKubeletFolder;
   }
 
-  static async start(): Promise<OriginalNode> {
+  static async start(part: NodePart): Promise<OriginalNode> {
     const hadKubeletFolder = existsSync(KUBELET_FOLDER);
     const containerd = await startContainerd('refn', { runtimeDir: referenceRuntime()! });
     const { netns } = containerd;
@@ -64,13 +66,14 @@ export class OriginalNode {
     }
     const node = new OriginalNode(containerd, program, hadKubeletFolder);
     try {
-      const setup = {
+      const setup: OriginalNodeSetup = {
+        part,
         socket: containerd.socket,
         cgroupRoot: containerd.cgroupRoot,
         nodeIP: NODE_IP,
         dir: containerd.dir,
       };
-      await node.#ask({ setup });
+      await node.#send({ setup });
       return node;
     } catch (error) {
       await node.stop();
@@ -78,8 +81,12 @@ export class OriginalNode {
     }
   }
 
-  step(step: Step): Promise<number> {
-    return this.#ask({ step });
+  async step(step: Step): Promise<number> {
+    return (await this.ask(step))[0]!;
+  }
+
+  ask(step: Step): Promise<readonly number[]> {
+    return this.#send({ step });
   }
 
   async stop(): Promise<void> {
@@ -92,11 +99,11 @@ export class OriginalNode {
     if (!this.#hadKubeletFolder) rmSync(KUBELET_FOLDER, { recursive: true, force: true });
   }
 
-  #ask(message: object): Promise<number> {
+  #send(message: object): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       const onExit = (code: number | null): void => reject(new Error(`the original node ended with code ${code}`));
       this.#program.once('exit', onExit);
-      this.#program.once('message', (answer: { readonly ms?: number; readonly failed?: string }) => {
+      this.#program.once('message', (answer: { readonly ms?: readonly number[]; readonly failed?: string }) => {
         this.#program.off('exit', onExit);
         if (answer.failed === undefined) resolve(answer.ms!);
         else reject(new Error(answer.failed));

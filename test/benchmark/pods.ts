@@ -18,7 +18,7 @@ export async function measurePods(cluster: BenchCluster): Promise<void> {
   const bare = new BareCri(cluster);
   const ours = new PodTiming(cluster.client, { node: NODE, image: IMAGE });
   await ours.start();
-  const original = canStartOriginalNode() ? await OriginalNode.start() : undefined;
+  const original = canStartOriginalNode() ? await OriginalNode.start('kubelet') : undefined;
   try {
     await oneByOne(bare, ours, original);
     await atOnce(bare, ours, original);
