@@ -2,6 +2,7 @@
 // types (sigs.k8s.io/json), duplicates from the exact parser. Slow, and only run when something IS wrong.
 import { QuantityError, parseQuantity } from '#machinery/quantity.ts';
 import { parseTime } from '#machinery/time.ts';
+import { embeddingOf, goTypeOfField } from './go-names.ts';
 import type { Schema } from './types.ts';
 
 export interface Diagnosis {
@@ -16,14 +17,13 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
   let wrongType: string | undefined;
 
   const mismatch = (given: unknown, wanted: Schema, struct: string, path: string): void => {
-    const where =
-      struct === ''
-        ? `Go value of type ${goType(wanted)}`
-        : `Go struct field ${struct}.${path} of type ${goType(wanted)}`;
+    const [definition = '', group = ''] = struct.split(' ');
+    const type = goTypeAt(wanted, definition, path.slice(path.lastIndexOf('.') + 1), group);
+    const where = struct === '' ? `Go value of type ${type}` : `Go struct field ${definition}.${path} of type ${type}`;
     wrongType ??= `json: cannot unmarshal ${jsonWord(given, wanted)} into ${where}`;
   };
 
-  /** `path` has indices (for unknown fields), `fieldPath` only names (for wrong types). */
+  /** `struct` is the definition and its group; `path` has indices (for unknown fields), `fieldPath` only names (for wrong types). */
   const visit = (given: unknown, wanted: Schema, struct: string, path: string, fieldPath: string): void => {
     if (given === null || given === undefined) return;
     switch (wanted.type) {
@@ -31,12 +31,22 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
         return;
       case 'object': {
         if (typeof given !== 'object' || Array.isArray(given)) return mismatch(given, wanted, struct, fieldPath);
-        const name = wanted.name?.split('.').at(-1) ?? '';
+        const parts = wanted.name?.split('.') ?? [];
+        const name = parts.at(-1) ?? '';
         for (const [key, member] of Object.entries(given)) {
           const field = wanted.byName.get(key);
           const at = path === '' ? key : `${path}.${key}`;
           if (field === undefined) unknown.push(`unknown field ${JSON.stringify(at)}`);
-          else visit(member, field.schema, name, at, fieldPath === '' ? key : `${fieldPath}.${key}`);
+          else {
+            const own = `${embeddingOf(name, key)}${key}`;
+            visit(
+              member,
+              field.schema,
+              `${name} ${parts.at(-3) ?? ''}`,
+              at,
+              fieldPath === '' ? own : `${fieldPath}.${own}`,
+            );
+          }
         }
         return;
       }
@@ -72,7 +82,7 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
           typeof given !== 'string' &&
           (typeof given !== 'number' || !Number.isInteger(given) || Math.abs(given) >= 2 ** 31)
         ) {
-          wrongType ??= `json: cannot unmarshal ${jsonWord(given, { type: 'integer' })} into Go value of type ${typeof given === 'number' ? 'int32' : 'string'}`;
+          mismatch(given, { type: 'integer', format: 'int32' }, struct, fieldPath);
         }
         return;
       case 'quantity':
@@ -88,8 +98,7 @@ export function diagnose(value: unknown, schema: Schema): Diagnosis {
         return;
       case 'time':
       case 'microTime': {
-        if (typeof given !== 'string')
-          wrongType ??= `json: cannot unmarshal ${jsonWord(given, wanted)} into Go value of type string`;
+        if (typeof given !== 'string') mismatch(given, { type: 'string' }, struct, fieldPath);
         else if (parseTime(given) === undefined) {
           const layout = wanted.type === 'time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
           wrongType ??= `parsing time ${JSON.stringify(given)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(given)} as "2006"`;
@@ -119,6 +128,20 @@ function jsonWord(value: unknown, wanted: Schema): string {
     default:
       return Array.isArray(value) ? 'array' : 'object';
   }
+}
+
+/** The type of a struct's field, or of the items of its list. */
+function goTypeAt(schema: Schema, definition: string, field: string, group: string): string {
+  if (schema.type === 'map' && schema.values.type === 'quantity')
+    return group === 'resource' ? 'map[v1.QualifiedName]resource.Quantity' : 'v1.ResourceList';
+  if (schema.type === 'map' && definition === 'Device' && schema.values.type === 'object')
+    return `map[v1.QualifiedName]${goType(schema.values)}`;
+  if (definition === 'JSONSchemaProps' && field === 'x-kubernetes-validations') return 'v1.ValidationRules';
+  if (field === 'extra' && schema.type !== 'string')
+    return schema.type === 'map' ? 'map[string]v1.ExtraValue' : 'v1.ExtraValue';
+  const named = goTypeOfField(definition, field);
+  if (named !== undefined && schema.type === 'list' && schema.items.type === 'string') return `[]${named}`;
+  return named !== undefined && schema.type === 'string' ? named : goType(schema);
 }
 
 function goType(schema: Schema): string {

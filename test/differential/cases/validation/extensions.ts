@@ -285,7 +285,6 @@ const definitions: Subject = {
   },
   updates: {
     // By patch: the original itself writes the status meanwhile.
-    'scope-changed': { method: 'PATCH', to: spec({ scope: 'Cluster' }) },
     'group-changed': { method: 'PATCH', to: spec({ group: 'other.example.com' }) },
     'plural-changed': { method: 'PATCH', to: spec({ names: { plural: 'gadgets' } }) },
     'schema-bad': { method: 'PATCH', to: property({ type: 'text' }) },
