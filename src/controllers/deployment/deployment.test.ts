@@ -93,6 +93,19 @@ describe('DeploymentReconciler', () => {
     await cluster.stop();
   });
 
+  it('counts on from a revision that is beyond what doubles can tell apart', async () => {
+    const cluster = await start();
+    const [set] = cluster.list(replicasets);
+    cluster.edit(replicasets, `default/${set!.metadata.name}`, (s) => ({
+      ...s,
+      metadata: { ...s.metadata, annotations: { ...s.metadata.annotations, [REVISION]: '3546343826724305832' } },
+    }));
+    await setImage(cluster, 'web:2');
+    await playToRest(cluster);
+    assert.equal(web(cluster).metadata.annotations![REVISION], '3546343826724305833');
+    await cluster.stop();
+  });
+
   it('starts no new pod under Recreate before the last old one is gone', async () => {
     const cluster = await start(makeDeployment({ strategy: { type: 'Recreate' } }));
     await setImage(cluster, 'web:2');

@@ -27,6 +27,7 @@ import {
   makeNewSet,
   newSetAnnotations,
   REVISION,
+  revisionAfter,
   revisionOf,
   sameTemplate,
   sizeAnnotations,
@@ -174,7 +175,7 @@ export class DeploymentReconciler {
   async #revisions(d: Deployment, owned: readonly ReplicaSet[], createMissing: boolean): Promise<Revisions> {
     const found = findNewSet(d, owned);
     const old = owned.filter((s) => s !== found);
-    const revision = Math.max(0, ...old.map(revisionOf)) + 1;
+    const revision = revisionAfter(old);
     if (found === undefined)
       return createMissing ? this.#createNewSet(d, old, revision) : { d, newSet: undefined, old };
 
@@ -198,7 +199,7 @@ export class DeploymentReconciler {
     return { d: await this.#setProgressing(numbered, 'True', 'FoundNewReplicaSet', message), newSet, old };
   }
 
-  async #createNewSet(d: Deployment, old: readonly ReplicaSet[], revision: number): Promise<Revisions> {
+  async #createNewSet(d: Deployment, old: readonly ReplicaSet[], revision: bigint): Promise<Revisions> {
     const replicas = newSetSize(d, old, 0);
     const wanted = makeNewSet(d, replicas, revision, this.#sizeNote(d));
     const name = wanted.metadata.name!;
@@ -276,7 +277,7 @@ export class DeploymentReconciler {
       : this.#deployments.updateStatus({ ...d, status: { ...d.status, conditions } });
   }
 
-  async #noteRevision(d: Deployment, revision: number): Promise<Deployment> {
+  async #noteRevision(d: Deployment, revision: bigint): Promise<Deployment> {
     if (d.metadata.annotations?.[REVISION] === String(revision)) return d;
     return this.#deployments.update({
       ...d,

@@ -35,8 +35,21 @@ export function byCreation(a: ReplicaSet, b: ReplicaSet): number {
   return a.metadata.name! < b.metadata.name! ? -1 : 1;
 }
 
-export const revisionOf = (object: { readonly metadata: { readonly annotations?: Annotations } }): number =>
-  numberAt(object, REVISION) ?? 0;
+/** An int64: adopted sets may come with numbers that a double has no room for. */
+export function revisionOf(object: { readonly metadata: { readonly annotations?: Annotations } }): bigint {
+  const text = object.metadata.annotations?.[REVISION];
+  return text !== undefined && /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+}
+
+/** The number after all of these. */
+export const revisionAfter = (sets: readonly ReplicaSet[]): bigint =>
+  sets.map(revisionOf).reduce((a, b) => (a > b ? a : b), 0n) + 1n;
+
+const compareRevisions = (a: ReplicaSet, b: ReplicaSet): number => {
+  const [x, y] = [revisionOf(a), revisionOf(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
+};
+
 export const desiredReplicasOf = (set: ReplicaSet): number | undefined => numberAt(set, DESIRED_REPLICAS);
 export const maxReplicasOf = (set: ReplicaSet): number | undefined => numberAt(set, MAX_REPLICAS);
 
@@ -64,7 +77,7 @@ export function findNewSet(d: Deployment, sets: readonly ReplicaSet[]): ReplicaS
 }
 
 /** A ReplicaSet for the Deployment's present template, without its size. */
-export function makeNewSet(d: Deployment, replicas: number, revision: number, size: SizeNote): ReplicaSet {
+export function makeNewSet(d: Deployment, replicas: number, revision: bigint, size: SizeNote): ReplicaSet {
   const hash = revisionHash(d.spec!.template, d.status?.collisionCount);
   const labels = { ...d.spec!.template.metadata?.labels, [HASH_LABEL]: hash };
   const { selector, template, minReadySeconds } = d.spec!;
@@ -100,10 +113,10 @@ export function sizeAnnotations({ desired, max }: SizeNote): Annotations {
 }
 
 /** The annotations the new set should have when it is (again) the newest revision. */
-export function newSetAnnotations(d: Deployment, set: ReplicaSet, newRevision: number): Annotations {
+export function newSetAnnotations(d: Deployment, set: ReplicaSet, newRevision: bigint): Annotations {
   const present = set.metadata.annotations ?? {};
   const merged = { ...present, ...copiedAnnotations(d) };
-  const before = numberAt(set, REVISION) ?? 0;
+  const before = revisionOf(set);
   if (before >= newRevision) return merged;
   if (present[REVISION] === undefined) return { ...merged, [REVISION]: String(newRevision) };
   // A roll-back: the set remembers the numbers it once had.
@@ -121,7 +134,7 @@ export function forgettableSets(d: Deployment, old: readonly ReplicaSet[]): read
   const surplus = alive.length - limit;
   if (surplus <= 0) return [];
   return alive
-    .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b))
+    .toSorted((a, b) => compareRevisions(a, b) || byCreation(a, b))
     .slice(0, surplus)
     .filter(
       (s) =>
