@@ -1,6 +1,6 @@
 // The kubelet against the API double and the runtime that exists in memory, with real files and stepped time.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -212,6 +212,22 @@ describe('Kubelet', () => {
     assert.equal(mounts.get('/sub')!.readonly, true);
     assert.equal(mounts.get('/expr')!.hostPath, `${whole}/of-p`);
     assert.equal(realFileSystem.stat(`${whole}/a/b`)?.type, 'directory');
+    await stop();
+  });
+
+  it('tells a pod at once of labels that it has got, in files', async () => {
+    const { api, clock, runtime, run, pod, stop } = await startKubelet();
+    await run({
+      volumes: [
+        { name: 'v', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+      ],
+      containers: [container('c', { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+    });
+    const file = `${runtime.configs.get('c')!.mounts.find((m) => m.containerPath === '/v')!.hostPath}/labels`;
+    assert.equal(readFileSync(file, 'utf8'), '');
+    api.put(pods, { ...pod(), metadata: { ...pod().metadata, labels: { key: 'value' } } });
+    await clock.step(100);
+    assert.equal(readFileSync(file, 'utf8'), 'key="value"');
     await stop();
   });
 

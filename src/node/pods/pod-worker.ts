@@ -69,6 +69,16 @@ const VOLUME_REFRESH_MS = 60_000;
 const TERMINATION_MESSAGE_MAX = 4096;
 const TERMINATION_LOG_TAIL_BYTES = 2048;
 
+/** Whether files in the pod hold what the pod says of itself. */
+const tellsOfItself = (pod: Pod): boolean =>
+  (pod.spec?.volumes ?? []).some(
+    (v) => v.downwardAPI !== undefined || v.projected?.sources?.some((s) => s.downwardAPI !== undefined) === true,
+  );
+
+/** What such files may hold and an update may change: labels, annotations, and with the generation the resources. */
+const ownFacts = ({ metadata: { labels, annotations, generation } }: Pod): string =>
+  JSON.stringify([labels, annotations, generation]);
+
 export interface PodWorkerDeps extends PodDeps {
   /** The pod is gone from API and node; the worker is done. */
   readonly onGone: (uid: string) => void;
@@ -128,6 +138,8 @@ export class PodWorker {
   }
 
   update(pod: Pod | undefined): void {
+    if (pod !== undefined && this.#last !== undefined && tellsOfItself(pod) && ownFacts(pod) !== ownFacts(this.#last))
+      this.#volumesStale = true;
     this.#pod = pod;
     if (pod !== undefined) this.#last = pod;
     if (this.#isEnding()) {
