@@ -201,16 +201,16 @@ class Checker {
     return settled;
   }
 
-  #join(expr: Expr, previous: CelType | undefined, type: CelType): CelType {
+  #join(previous: CelType | undefined, type: CelType): CelType {
     if (previous === undefined) return type;
     if (this.#bindings.assign(previous, type)) return mostGeneral(previous, type);
-    return this.#env.homogeneousLiterals ? this.#mismatch(expr.offset, previous, type) : DYN;
+    return DYN;
   }
 
   #list(expr: Extract<Expr, { kind: 'list' }>): CelType {
     let joined: CelType | undefined;
     expr.elements.forEach((element, i) => {
-      joined = this.#join(element, joined, this.#element(element, expr.optional.has(i)));
+      joined = this.#join(joined, this.#element(element, expr.optional.has(i)));
     });
     return listOf(joined ?? this.#bindings.newVariable());
   }
@@ -219,8 +219,8 @@ class Checker {
     let keys: CelType | undefined;
     let values: CelType | undefined;
     for (const { key, value, optional } of expr.entries) {
-      keys = this.#join(key, keys, this.check(key));
-      values = this.#join(value, values, this.#element(value, optional));
+      keys = this.#join(keys, this.check(key));
+      values = this.#join(values, this.#element(value, optional));
     }
     return mapOf(keys ?? this.#bindings.newVariable(), values ?? this.#bindings.newVariable());
   }

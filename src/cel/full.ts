@@ -10,10 +10,11 @@ import { OPTIONAL_LIBRARY, OPTIONAL_LIST_LIBRARY } from './libraries/optionals.t
 import { SETS_LIBRARY } from './libraries/sets.ts';
 import { stringFormatLibrary, STRING_REVERSE_LIBRARY, STRINGS_LIBRARY } from './libraries/strings.ts';
 import { BIND_MACROS, type MacroSet, OPTIONAL_MACROS, STANDARD_MACROS, TWO_VARIABLE_MACROS } from './macros.ts';
-import { OPERATOR_LIBRARY, STANDARD_LIBRARY } from './standard.ts';
+import { CROSS_TYPE_LIBRARY, OPERATOR_LIBRARY, STANDARD_LIBRARY } from './standard.ts';
 
 export const FULL_LIBRARIES: readonly Library[] = [
   OPERATOR_LIBRARY,
+  CROSS_TYPE_LIBRARY,
   STANDARD_LIBRARY,
   CONVERSIONS,
   OPTIONAL_LIBRARY,

@@ -1,8 +1,9 @@
 // What a call costs when it runs, by upstream's rules (cel-go's cost tracker and Kubernetes' cost estimator): 1 for what
 // takes constant time, a tenth of the characters for what walks a string, the number of elements for what walks a list.
 
+import type { Format } from './libraries/formats.ts';
 import { sizeOf } from './typed-values.ts';
-import { isOpaque, type Value } from './values.ts';
+import { isMap, isOpaque, mapEntries, type Value } from './values.ts';
 
 export const STRING_FACTOR = 0.1;
 export const REGEX_FACTOR = 0.25;
@@ -17,10 +18,20 @@ const firstTwice: RuntimeCost = ([a]) => Math.ceil(sizeOf(a) * 2 * STRING_FACTOR
 const shorter: RuntimeCost = ([a, b]) => tenth(Math.min(sizeOf(a), sizeOf(b)));
 const both: RuntimeCost = ([a, b]) => tenth(sizeOf(a) + sizeOf(b));
 const pattern: RuntimeCost = ([text, regex]) => tenth(1 + sizeOf(text)) * Math.ceil(sizeOf(regex) * REGEX_FACTOR);
-const traversal: RuntimeCost = ([a]) => sizeOf(a);
+/** Elements of lists and maps; strings in them by their length. */
+function walked(value: Value): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return Math.floor(value.length * STRING_FACTOR);
+  if (Array.isArray(value)) return value.reduce<number>((total, element) => total + walked(element), 0);
+  if (isMap(value)) return mapEntries(value).reduce((total, [key, element]) => total + walked(key) + walked(element), 0);
+  return 1;
+}
+const traversal: RuntimeCost = ([a]) => walked(a);
 const equality: RuntimeCost = ([a, b]) => (isOpaque(a) && a.size === undefined ? 1 : tenth(Math.min(sizeOf(a), sizeOf(b))));
 /** Kubernetes' list functions leave a list as long as their argument. */
 const LIST_BASE = 10;
+const madeList: RuntimeCost = (_args, result) => LIST_BASE + 1 + sizeOf(result);
+/** Each element is compared with each. */
+const pairs: RuntimeCost = ([list]) => LIST_BASE + 1 + 2 * sizeOf(list) ** 2;
 
 const BY_OVERLOAD: Readonly<Record<string, RuntimeCost>> = {
   starts_with_string: ([, prefix]) => tenth(sizeOf(prefix)),
@@ -76,12 +87,22 @@ const BY_FUNCTION: Readonly<Record<string, RuntimeCost>> = {
   'ip.isCanonical': firstTwice,
   containsIP: ([cidr, other]) => Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + (typeof other === 'string' ? tenth(other.length) : 0),
   containsCIDR: ([cidr, other]) =>
-    Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + tenth(sizeOf(cidr)) + (typeof other === 'string' ? tenth(other.length) : 0),
+    Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + tenth(sizeOf(cidr)) + 1 + (typeof other === 'string' ? tenth(other.length) : 0),
   quantity: first,
   isQuantity: first,
   semver: first,
   isSemver: first,
-  range: (_args, result) => LIST_BASE + sizeOf(result) + 1,
+  validate: ([format, text]) => tenth(1 + sizeOf(text)) * Math.ceil((format as Format).patternLength * REGEX_FACTOR),
+  'lists.range': madeList,
+  slice: madeList,
+  reverse: madeList,
+  flatten: ([list, depth]) => LIST_BASE + 1 + sizeOf(list) * Number(depth ?? 1),
+  sort: pairs,
+  '@sortByAssociatedKeys': pairs,
+  distinct: pairs,
+  'sets.contains': ([a, b]) => sizeOf(a) * sizeOf(b) + 1,
+  'sets.intersects': ([a, b]) => sizeOf(a) * sizeOf(b) + 1,
+  'sets.equivalent': ([a, b]) => 2 * sizeOf(a) * sizeOf(b) + 1,
 };
 
 const one: RuntimeCost = () => 1;

@@ -54,19 +54,25 @@ const NUMBERS = [
   ['double', DOUBLE],
 ] as const;
 
-/** `less_int64_double` and all the others; numbers compare across types. */
-function ordering(name: string, id: string, holds: (order: number) => boolean): ReturnType<typeof fn> {
-  const run = (a: Value, b: Value): boolean => {
+const ORDERINGS: readonly (readonly [string, string, (order: number) => boolean])[] = [
+  [OPERATORS.less, 'less', (order) => order < 0],
+  [OPERATORS.lessEquals, 'less_equals', (order) => order <= 0],
+  [OPERATORS.greater, 'greater', (order) => order > 0],
+  [OPERATORS.greaterEquals, 'greater_equals', (order) => order >= 0],
+];
+
+const ordered =
+  (holds: (order: number) => boolean) =>
+  (a: Value, b: Value): boolean => {
     const order = compare(a, b);
     return order !== undefined && holds(order);
   };
+
+function ordering([name, id, holds]: (typeof ORDERINGS)[number]): ReturnType<typeof fn> {
+  const run = ordered(holds);
   const overloads = [binary(`${id}_bool`, BOOL, BOOL, BOOL, run)];
-  for (const [left, leftType] of NUMBERS)
-    for (const [right, rightType] of NUMBERS)
-      overloads.push(
-        binary(left === right ? `${id}_${left}` : `${id}_${left}_${right}`, leftType, rightType, BOOL, run),
-      );
   for (const [kind, type] of [
+    ...NUMBERS,
     ['string', STRING],
     ['bytes', BYTES],
     ['timestamp', TIMESTAMP],
@@ -75,6 +81,20 @@ function ordering(name: string, id: string, holds: (order: number) => boolean): 
     overloads.push(binary(`${id}_${kind}`, type, type, BOOL, run));
   return fn(name, ...overloads);
 }
+
+/** `1 < 1.5`: numbers compare across types. */
+export const CROSS_TYPE_LIBRARY: Library = {
+  functions: ORDERINGS.map(([name, id, holds]) =>
+    fn(
+      name,
+      ...NUMBERS.flatMap(([left, leftType]) =>
+        NUMBERS.filter(([right]) => right !== left).map(([right, rightType]) =>
+          binary(`${id}_${left}_${right}`, leftType, rightType, BOOL, ordered(holds)),
+        ),
+      ),
+    ),
+  ),
+};
 
 const concatBytes = (a: Uint8Array, b: Uint8Array): Uint8Array => Buffer.concat([a, b]);
 
@@ -145,10 +165,7 @@ export const OPERATOR_LIBRARY: Library = {
       ),
       binary('subtract_uint64', UINT, UINT, UINT, uint((a, b) => a - b)),
     ),
-    ordering(OPERATORS.less, 'less', (order) => order < 0),
-    ordering(OPERATORS.lessEquals, 'less_equals', (order) => order <= 0),
-    ordering(OPERATORS.greater, 'greater', (order) => order > 0),
-    ordering(OPERATORS.greaterEquals, 'greater_equals', (order) => order >= 0),
+    ...ORDERINGS.map(ordering),
     fn(
       OPERATORS.in,
       binary('in_list', A, listOf(A), BOOL, (element: Value, list: Value[]) => list.some((e) => equals(e, element))),

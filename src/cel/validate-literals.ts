@@ -10,17 +10,16 @@ import { type CelType, formatType, isOptional, sameType } from './types.ts';
 import { CelError } from './values.ts';
 
 export function validateLiterals(expr: Expr, env: CelEnvironment): Issue[] {
-  if (!env.checkedLiterals) return [];
   const issues: Issue[] = [];
   // Upstream looks for one kind of mistake after another.
-  for (const { name, valid } of ARGUMENTS)
+  for (const { name, valid } of env.checkedLiterals ? ARGUMENTS : [])
     for (const node of walk(expr)) {
       if (node.kind !== 'call' || node.name !== name) continue;
       const arg = node.args.at(-1);
       if (arg?.kind !== 'const' || arg.constType.kind !== 'string' || valid(String(arg.value))) continue;
       issues.push({ offset: arg.offset, message: `invalid ${name} argument` });
     }
-  collectMixedLiterals(expr, false, issues);
+  if (env.homogeneousLiterals) collectMixedLiterals(expr, false, issues);
   return issues;
 }
 
