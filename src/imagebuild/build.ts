@@ -27,7 +27,7 @@ export interface ImageDefinition {
   /** Excluded by default, wanted here. */
   readonly keep?: readonly string[];
   readonly remove?: readonly string[];
-  /** A busybox binary: every applet gets a link, but for those that `links` has. */
+  /** A busybox binary: every applet gets a link, but for those that `links` or `files` have. */
   readonly applets?: string;
   /** The running Node as /usr/bin/node, in a layer that images share. */
   readonly node?: boolean;
@@ -212,7 +212,8 @@ async function filesLayer(
   if (definition.applets !== undefined) {
     const binary = join(scratch, 'root', definition.applets);
     for (const applet of (await mustRun(deps.run, binary, ['--list'])).split('\n'))
-      if (applet !== '' && applet !== 'busybox') links[`bin/${applet}`] ??= 'busybox';
+      if (applet !== '' && applet !== 'busybox' && files[`bin/${applet}`] === undefined)
+        links[`bin/${applet}`] ??= 'busybox';
   }
   return writeLayer(join(scratch, 'files.tar'), { files, links });
 }

@@ -15,6 +15,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const MADE: Readonly<Record<string, (path: string) => void>> = {
   agnhost: (path) => copyFileSync(findPrograms(['agnhost']).agnhost, path),
   nnp: (path) => compile('nonewprivs/nnp.go', path),
+  sh: (path) => compile('busybox/sh.go', path),
 };
 
 export interface WantedImage {
