@@ -63,7 +63,7 @@ async function main(names: readonly string[]): Promise<number> {
 
 /** Programs of other people are brought only when a chosen suite uses them. */
 async function prepare(chosen: readonly Suite[]): Promise<TestPrograms> {
-  const users = new Set(['integration', 'store', 'kernel', 'e2e']);
+  const users = new Set(['integration', 'differential', 'store', 'kernel', 'e2e']);
   if (!chosen.some((s) => users.has(s.name))) return { env: {} };
   const at = performance.now();
   const programs = await bringTestPrograms(root, process.env['PATH'] ?? '', (line) => say(`prepare      ${line}`));

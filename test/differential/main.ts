@@ -99,11 +99,11 @@ const original: Start = (area) => (area.servers?.reference ?? startReference)((l
 const coracle: Start = (area) => (area.servers?.coracle ?? startCoracle)();
 const seconds = (fromMs: number) => `${((performance.now() - fromMs) / 1000).toFixed(1)} s`;
 
-/** Each area on a server of its own, so that one cannot fill the other's. */
+/** Each area on a server of its own, so that one cannot fill the other's; those that bring a whole cluster mostly wait, so they run beside. */
 async function ask(areas: readonly AreaDefinition[], start: Start, choose: Choose) {
   const out = new Map<AreaDefinition, Answers>();
-  for (const area of areas) {
-    if (!(await area.ids()).some((c) => choose(c.id))) continue;
+  const askOne = async (area: AreaDefinition) => {
+    if (!(await area.ids()).some((c) => choose(c.id))) return;
     const at = performance.now();
     const answers = await withServer(
       () => start(area),
@@ -111,8 +111,12 @@ async function ask(areas: readonly AreaDefinition[], start: Start, choose: Choos
     );
     say(`  ${area.name}: ${answers.size} cases in ${seconds(at)}`);
     out.set(area, answers);
-  }
-  return out;
+  };
+  const inTurn = async () => {
+    for (const area of areas.filter((a) => a.servers === undefined)) await askOne(area);
+  };
+  await Promise.all([inTurn(), ...areas.filter((a) => a.servers !== undefined).map(askOne)]);
+  return new Map(areas.flatMap((area) => (out.has(area) ? [[area, out.get(area)!]] : [])));
 }
 
 async function replay(areas: readonly AreaDefinition[], choose: Choose): Promise<Judged[]> {

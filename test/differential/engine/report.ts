@@ -3,8 +3,8 @@ import { causeOf, describeDifference } from './compare.ts';
 import { isFailure, type Judged, type Verdict } from './run.ts';
 
 const COLUMNS: readonly Verdict[] = ['equal', 'todo', 'by design', 'new', 'now equal', 'stale'];
-/** Cases named below a cause. */
-const EXAMPLES = 2;
+/** Sorts of cases named below a cause. */
+const SORTS = 4;
 
 export function table(judged: readonly Judged[]): string[] {
   const areas = [...new Set(judged.map((j) => j.area))];
@@ -43,8 +43,21 @@ export function causes(judged: readonly Judged[]): string[] {
     .toSorted(([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1))
     .flatMap(([cause, ids]) => [
       `${String(ids.length).padStart(5)}  ${cause}`,
-      ...ids.slice(0, EXAMPLES).map((id) => `         ${id}`),
+      ...sorts(ids).map((line) => `         ${line}`),
     ]);
+}
+
+/** The last parts of these ids, with how many have it, and one whole id of each to ask for. */
+function sorts(ids: readonly string[]): string[] {
+  const of = new Map<string, string[]>();
+  for (const id of ids) {
+    const sort = id.slice(id.indexOf('/', id.indexOf('/') + 1) + 1);
+    of.set(sort, [...(of.get(sort) ?? []), id]);
+  }
+  const lines = [...of]
+    .toSorted(([, a], [, b]) => b.length - a.length)
+    .map(([, same]) => `${same.length} × ${same[0]!}`);
+  return lines.length <= SORTS ? lines : [...lines.slice(0, SORTS), `and ${lines.length - SORTS} sorts more`];
 }
 
 /** How messages name the kind of a case: `Deployment`, `deployments`, `deployment`. */
