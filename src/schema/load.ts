@@ -1,8 +1,9 @@
 // Schemas of the built-in types, made from generated/schema.ts on first use: the text is parsed once (about 2 ms), an
 // object's fields are made when somebody looks at them.
 import { schemaText } from '#generated/schema.ts';
+import { enumOf } from './enums.ts';
 import { defaultOf } from './static-defaults.ts';
-import type { Field, ListSchema, ObjectSchema, ScalarSchema, Schema } from './types.ts';
+import type { AnySchema, Field, ListSchema, ObjectSchema, ScalarSchema, Schema } from './types.ts';
 
 /** Codes: l list type, k map keys, m patch merge key, p patch strategy, a atomic map. */
 interface Extras {
@@ -20,7 +21,9 @@ type DefinitionRow = readonly [
   gvks?: readonly [string, string, string][],
 ];
 
-const SCALARS: Readonly<Record<string, ScalarSchema | { readonly type: 'any' }>> = {
+const CRD = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+
+const SCALARS: Readonly<Record<string, ScalarSchema | AnySchema>> = {
   s: { type: 'string' },
   i: { type: 'integer', format: 'int32' },
   l: { type: 'integer', format: 'int64' },
@@ -33,6 +36,12 @@ const SCALARS: Readonly<Record<string, ScalarSchema | { readonly type: 'any' }>>
   d: { type: 'duration' },
   y: { type: 'bytes' },
   a: { type: 'any' },
+  F: { type: 'any', name: 'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1' },
+  R: { type: 'any', name: 'io.k8s.apimachinery.pkg.runtime.RawExtension' },
+  J: { type: 'any', name: `${CRD}.JSON` },
+  B: { type: 'any', name: `${CRD}.JSONSchemaPropsOrBool` },
+  A: { type: 'any', name: `${CRD}.JSONSchemaPropsOrArray` },
+  S: { type: 'any', name: `${CRD}.JSONSchemaPropsOrStringArray` },
 };
 
 class Definition implements ObjectSchema {
@@ -62,6 +71,7 @@ class Definition implements ObjectSchema {
         emitEmpty: mode.startsWith('a') || mode.startsWith('s'),
         pointer: mode.startsWith('k'),
         default: defaultOf(this.name, name),
+        enum: enumOf(this.name, name),
         ...(extras?.p === undefined ? {} : { patchStrategy: extras.p }),
       }),
     );

@@ -25,6 +25,12 @@ const VALUE_COMPONENTS: Readonly<Record<string, Json>> = {
   [PATCH]: { type: 'object' },
 };
 
+/** Definitions of anything that are objects in any case. */
+const ANY_COMPONENTS: ReadonlySet<string> = new Set([
+  `${META}.FieldsV1`,
+  'io.k8s.apimachinery.pkg.runtime.RawExtension',
+]);
+
 const refTo = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 
 /** Collects the components that a document's paths reach. */
@@ -74,7 +80,7 @@ class Components {
   }
 
   #property(field: Field): Json {
-    const made = this.#any(field.schema);
+    const made = withEnum(this.#any(field.schema), field);
     const fallback = field.default ?? (field.required || field.emitEmpty === true ? emptyOf(field.schema) : undefined);
     return { ...made, ...(fallback === undefined ? {} : { default: fallback }) };
   }
@@ -96,7 +102,9 @@ class Components {
           ...(schema.atomic === true ? { 'x-kubernetes-map-type': 'atomic' } : {}),
         };
       case 'any':
-        return { type: 'object' };
+        return schema.name === undefined
+          ? { type: 'object' }
+          : { allOf: [this.add(schema.name, ANY_COMPONENTS.has(schema.name) ? { type: 'object' } : {})] };
       default:
         return this.#scalar(schema);
     }
@@ -123,6 +131,14 @@ class Components {
         return { type: schema.type, ...(schema.format === undefined ? {} : { format: schema.format }) };
     }
   }
+}
+
+function withEnum(made: Json, { schema, enum: words }: Field): Json {
+  if (words === undefined) return made;
+  const inside = schema.type === 'list' ? 'items' : schema.type === 'map' ? 'additionalProperties' : undefined;
+  return inside === undefined
+    ? { ...made, enum: words }
+    : { ...made, [inside]: { ...(made[inside] as Json), enum: words } };
 }
 
 function listExtensions(schema: ListSchema): Json {

@@ -1,13 +1,14 @@
 // Types as data: the shape of one API type, as the generator writes it and as CRD schemas are turned into. Field order
 // is upstream's emission order.
 
-export type Schema =
-  | ObjectSchema
-  | MapSchema
-  | ListSchema
-  | ScalarSchema
-  /** Anything goes, kept as it is (RawExtension, JSON, FieldsV1, preserve-unknown-fields). */
-  | { readonly type: 'any' };
+export type Schema = ObjectSchema | MapSchema | ListSchema | ScalarSchema | AnySchema;
+
+/** Anything goes, kept as it is (RawExtension, JSON, FieldsV1, preserve-unknown-fields). */
+export interface AnySchema {
+  readonly type: 'any';
+  /** Upstream's definition name where it has one. */
+  readonly name?: string;
+}
 
 export interface ScalarSchema {
   readonly type:
@@ -65,5 +66,7 @@ export interface Field {
   readonly pointer?: boolean;
   /** Value used when the field is absent on write. */
   readonly default?: unknown;
+  /** The words that the value, or an item of the list or map, is one of, as the API description tells. */
+  readonly enum?: readonly string[];
   readonly patchStrategy?: readonly string[];
 }

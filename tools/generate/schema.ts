@@ -12,12 +12,12 @@ const SCALARS: Readonly<Record<string, string>> = {
   'io.k8s.apimachinery.pkg.apis.meta.v1.Time': 't',
   'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': 'm',
   'io.k8s.apimachinery.pkg.apis.meta.v1.Duration': 'd',
-  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': 'a',
-  'io.k8s.apimachinery.pkg.runtime.RawExtension': 'a',
-  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON': 'a',
-  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool': 'a',
-  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray': 'a',
-  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray': 'a',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': 'F',
+  'io.k8s.apimachinery.pkg.runtime.RawExtension': 'R',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON': 'J',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool': 'B',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray': 'A',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray': 'S',
 };
 
 const typeCode = (schema: SwaggerSchema, index: ReadonlyMap<string, number>): string => {
