@@ -71,7 +71,8 @@ export async function review(
       `the resource ${served.definition.resource}.${served.definition.group} does not support being converted to a Table`,
     );
   const options = writeOptions(context, 'CreateOptions');
-  const object = codec.decode(served, context, options.fieldValidation);
+  const decoded = codec.decode(served, context, options.fieldValidation);
+  const object = codec.manage(served, decoded, undefined, options.fieldManager, '', context.nowText);
   const answer = (await answers[`${served.definition.group}/${served.definition.resource}`]!(object, context, deps)) as
     | KubeObject
     | undefined;

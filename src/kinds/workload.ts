@@ -1,7 +1,7 @@
 // What the kinds with a pod template share: template and selector rules, template defaults, columns.
 import type { Container, PodTemplateSpec } from '#generated/api/core-v1.ts';
 import type { LabelSelector } from '#generated/api/meta-v1.ts';
-import { matcherOf, matchesLabels, SelectorError } from '#machinery/selectors.ts';
+import { matcherOf, matchesLabels } from '#machinery/selectors.ts';
 import { parsePercent } from '#machinery/intstr.ts';
 import { isValidPercent } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
@@ -21,30 +21,34 @@ export function validateTemplateAndSelector(
   always = true,
 ): void {
   const { selector, template } = spec;
-  if (selector === undefined) errors.push(fieldError.required('spec.selector'));
-  else {
+  const isGiven =
+    selector !== undefined && (selector.matchLabels !== undefined || selector.matchExpressions !== undefined);
+  const before = errors.length;
+  if (isGiven) {
     validateLabelSelector(selector, 'spec.selector', errors);
-    if (isEmptySelector(selector))
+    if (errors.length === before && isEmptySelector(selector))
       errors.push(fieldError.invalid('spec.selector', selector, `empty selector is invalid for ${kindName}`));
-  }
+    else if (errors.length > before && kindName !== 'daemonset')
+      errors.push(
+        fieldError.invalid('spec.selector', selector, kindName === 'deployment' ? 'invalid label selector' : ''),
+      );
+  } else if (kindName !== 'daemonset') errors.push(fieldError.required('spec.selector'));
+  const isMalformed = isGiven && errors.length > before;
+  if (isMalformed && kindName === 'deployment') return;
   if (template === undefined) {
     errors.push(fieldError.required('spec.template'));
     return;
   }
-  if (selector !== undefined && !isEmptySelector(selector)) {
-    try {
-      if (!matchesLabels(matcherOf(selector), template.metadata?.labels)) {
-        errors.push(
-          fieldError.invalid(
-            'spec.template.metadata.labels',
-            template.metadata?.labels ?? null,
-            '`selector` does not match template `labels`',
-          ),
-        );
-      }
-    } catch (error) {
-      if (!(error instanceof SelectorError)) throw error;
-    }
+  // A selector that is not there selects nothing.
+  const selects = isGiven ? !isMalformed && !isEmptySelector(selector) : true;
+  if (selects && !(isGiven && matchesLabels(matcherOf(selector), template.metadata?.labels))) {
+    errors.push(
+      fieldError.invalid(
+        'spec.template.metadata.labels',
+        template.metadata?.labels ?? null,
+        '`selector` does not match template `labels`',
+      ),
+    );
   }
   // As upstream, a StatefulSet's pod spec is judged only when pods are made: some of its volumes come from claim templates.
   if (kindName === 'statefulset') validateTemplateMetadata(template, 'spec.template', errors);

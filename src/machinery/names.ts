@@ -66,11 +66,12 @@ const LABEL_VALUE_ERROR = regexError(
 
 const byteLength = (text: string): number => Buffer.byteLength(text);
 
-function formatted(value: string, max: number, pattern: RegExp, error: string): Messages {
+/** Names are counted in characters and label values in bytes, where upstream says so. */
+function formatted(value: string, max: number, pattern: RegExp, error: string, unit = 'characters'): Messages {
   const tooLong = value.length > max || byteLength(value) > max;
   if (!tooLong && pattern.test(value)) return NONE;
   const messages: string[] = [];
-  if (tooLong) messages.push(maxLenError(max));
+  if (tooLong) messages.push(`must be no more than ${max} ${unit}`);
   if (!pattern.test(value)) messages.push(error);
   return messages;
 }
@@ -118,7 +119,7 @@ export function isQualifiedName(value: string, noun = 'a qualified name'): Messa
 export const isLabelKey = (value: string): Messages => isQualifiedName(value, 'a valid label key');
 
 const LABEL_VALUE = new RegExp(`^(${QUALIFIED_FMT})?$`);
-export const isLabelValue = (value: string): Messages => formatted(value, LABEL_MAX, LABEL_VALUE, LABEL_VALUE_ERROR);
+export const isLabelValue = (value: string): Messages => formatted(value, LABEL_MAX, LABEL_VALUE, LABEL_VALUE_ERROR, 'bytes');
 
 /** Names that become one segment of a URL path (RBAC objects and all others). */
 export function isPathSegment(value: string): Messages {

@@ -153,7 +153,7 @@ export class Writer {
       const errors = [...validateMetadata(served, object.metadata), ...(strategy.validateCreate?.(object) ?? [])];
       if (errors.length > 0)
         throw StatusError.invalid(
-          { group: served.definition.group, kind: served.definition.kind },
+          kindOf(served),
           object.metadata.name ?? '',
           errors,
         );
@@ -264,7 +264,7 @@ export class Writer {
           : strategy.validateUpdate?.(object, old)) ?? []),
     ];
     if (errors.length > 0)
-      throw StatusError.invalid({ group: served.definition.group, kind: served.definition.kind }, write.name, errors);
+      throw StatusError.invalid(kindOf(served), write.name, errors);
     for (const text of strategy.warnings?.(object, old) ?? []) context.warn(text);
     await admission.validate(attributes, object);
 
@@ -318,7 +318,7 @@ export class Writer {
         write.verb === 'update' &&
         write.subresource === ''
       ) {
-        throw StatusError.invalid({ group: served.definition.group, kind: served.definition.kind }, write.name, [
+        throw StatusError.invalid(kindOf(served), write.name, [
           {
             type: 'FieldValueInvalid',
             field: 'metadata.resourceVersion',
@@ -452,3 +452,9 @@ export function equalJson(a: unknown, b: unknown): boolean {
   for (const key in right) if (right[key] !== undefined) count--;
   return count === 0;
 }
+
+/** As messages name it: by the group it is stored in. */
+const kindOf = ({ definition }: Served): { readonly group: string; readonly kind: string } => ({
+  group: definition.storedAs?.apiVersion === 'v1' ? '' : definition.group,
+  kind: definition.kind,
+});

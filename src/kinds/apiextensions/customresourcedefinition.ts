@@ -15,5 +15,23 @@ export const customResourceDefinition: ResourceDefinition<CustomResourceDefiniti
       columns: [NAME, column('Created At')],
       cells: (c) => [nameOf(c), c.metadata.creationTimestamp ?? null],
     },
-    strategy: { prepareForUpdate: (c, old) => ({ ...c, status: old.status }) },
+    strategy: {
+      default: (c) => {
+        const names = c.spec?.names;
+        if (names === undefined || (names.kind ?? '') === '') return c;
+        const singular = (names.singular ?? '') === '' ? names.kind.toLowerCase() : names.singular;
+        const listKind = (names.listKind ?? '') === '' ? `${names.kind}List` : names.listKind;
+        return { ...c, spec: { ...c.spec, names: { ...names, singular, listKind } } } as CustomResourceDefinition;
+      },
+      prepareForCreate: (c) =>
+        ({
+          ...c,
+          status: {
+            conditions: null,
+            acceptedNames: { plural: '', kind: '' },
+            storedVersions: (c.spec?.versions ?? []).filter((v) => v.storage).map((v) => v.name),
+          },
+        }) as unknown as CustomResourceDefinition,
+      prepareForUpdate: (c, old) => ({ ...c, status: old.status }),
+    },
   });

@@ -61,11 +61,12 @@ export const daemonSet: ResourceDefinition<DaemonSet> = defineKind<DaemonSet>({
       const changed = !sameJson(ds.spec?.template, old.spec?.template);
       return withTemplateGeneration(keepStatus(ds, old), changed ? before + 1 : before);
     },
+    // The annotation is there from the first: who writes the object owns it.
     default: (ds) =>
       ds.spec === undefined
         ? ds
         : {
-            ...ds,
+            ...(ds.metadata.annotations?.[TEMPLATE_GENERATION] === undefined ? withTemplateGeneration(ds, 0) : ds),
             spec: {
               ...ds.spec,
               updateStrategy: defaultUpdateStrategy(ds.spec.updateStrategy),

@@ -56,6 +56,7 @@ export const statefulSet: ResourceDefinition<StatefulSet> = defineKind<StatefulS
   },
   strategy: {
     ...statusStrategy,
+    nameRule: 'label',
     default: (sts) => {
       if (sts.spec === undefined) return sts;
       return {

@@ -46,6 +46,7 @@ export const horizontalPodAutoscaler: ResourceDefinition<HorizontalPodAutoscaler
     },
     strategy: {
       ...statusStrategy,
+      generation: false,
       default: withDefaults,
       validateCreate: validateAutoscaler,
       validateUpdate: validateAutoscaler,

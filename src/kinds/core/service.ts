@@ -72,7 +72,7 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
   },
   strategy: {
     generation: false,
-    nameRule: 'label1035',
+    nameRule: 'label',
     default: (s) => (s.spec === undefined ? s : { ...s, spec: defaultSpec(s.spec), ...defaultStatus(s) }),
     prepareForCreate: (s) => ({ ...s, status: { loadBalancer: {} } }),
     prepareForUpdate: (s, old) => keepStatus({ ...s, spec: withAllocated(s, old) }, old),

@@ -38,6 +38,8 @@ export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<Endpo
   },
   strategy: {
     generation: true,
+    prepareForCreate: withoutTopology,
+    prepareForUpdate: withoutTopology,
     validateCreate: validate,
     validateUpdate: (s, old) => {
       const errors: Errors = [...validate(s)];
@@ -46,6 +48,12 @@ export const endpointSlice: ResourceDefinition<EndpointSlice> = defineKind<Endpo
     },
   },
 });
+
+/** Topology is of older versions: v1 has nodeName and zone. */
+function withoutTopology(s: EndpointSlice): EndpointSlice {
+  if (s.endpoints?.some((e) => e.deprecatedTopology !== undefined) !== true) return s;
+  return { ...s, endpoints: s.endpoints.map(({ deprecatedTopology: _, ...rest }) => rest) };
+}
 
 function shortened(values: readonly string[], none: string): string {
   if (values.length === 0) return none;

@@ -31,6 +31,7 @@ export const csiDriver: ResourceDefinition<CSIDriver> = defineKind<CSIDriver>({
     ],
   },
   strategy: {
+    generation: true,
     validateUpdate: (d, old) => {
       const errors: Errors = [];
       immutable(d.spec?.attachRequired, old.spec?.attachRequired, 'spec.attachedRequired', errors);
