@@ -32,11 +32,13 @@ export function nodeApi(
   const own = paths.node(node.name);
   const read = (path: string): string => readFileSync(path, 'utf8');
   const ca = read(join(paths.pki, 'ca.crt'));
+  const socket = `\0coracle-kubelet-${config.id}-${node.name}`;
   // Hollow nodes share the machine's addresses: each has a port of its own, on loopback.
   const api = new KubeletHttpServer(
     {
       host: config.hollow ? '127.0.0.1' : '0.0.0.0',
       port: config.hollow ? 0 : KUBELET_PORT,
+      socket,
       certificate: read(join(own.root, 'kubelet-server.crt')),
       privateKey: read(join(own.root, 'kubelet-server.key')),
       clientCa: ca,
@@ -50,7 +52,7 @@ export function nodeApi(
       ca,
       cert: read(join(own.root, 'agent-client.crt')),
       key: read(join(own.root, 'agent-client.key')),
-      nodePort: (port) => ({ host: '127.0.0.1', port: config.hollow && port === KUBELET_PORT ? api.port : port }),
+      nodePort: (port) => (port === KUBELET_PORT ? { path: socket } : { host: '127.0.0.1', port }),
     },
     deps,
   );

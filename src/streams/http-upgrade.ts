@@ -37,7 +37,7 @@ export function requestOver(stream: Duplex, request: HttpRequest): Promise<HttpA
   return new Promise((resolve, reject) => {
     const outgoing = send(stream, request);
     outgoing.on('error', (error) => {
-      stream.destroy();
+      destroyLater(stream);
       reject(error);
     });
     outgoing.once('response', (message) => resolve(answerOf(message, stream)));
@@ -50,7 +50,7 @@ export function upgradeOver(stream: Duplex, request: HttpRequest): Promise<Upgra
   return new Promise((resolve, reject) => {
     const outgoing = send(stream, request);
     outgoing.on('error', (error) => {
-      stream.destroy();
+      destroyLater(stream);
       reject(error);
     });
     outgoing.once('response', (message) => resolve({ upgraded: false, answer: answerOf(message, stream) }));
@@ -66,6 +66,12 @@ export function upgradeOver(stream: Duplex, request: HttpRequest): Promise<Upgra
     outgoing.end(request.body);
   });
 }
+
+/**
+ * Not at once: a TLS socket over a stream closes within destroy(), and Node's HTTP client, which is just telling of the error, would give its
+ * parser back twice. Two later requests would then share it.
+ */
+const destroyLater = (stream: Duplex): void => queueMicrotask(() => void stream.destroy());
 
 function send(stream: Duplex, request: HttpRequest): http.ClientRequest {
   return http.request({

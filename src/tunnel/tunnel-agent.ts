@@ -28,8 +28,8 @@ export interface TunnelAgentOptions {
   readonly ca: string | Uint8Array;
   readonly cert: string | Uint8Array;
   readonly key: string | Uint8Array;
-  /** Where a port of "the node itself" is found from here. */
-  readonly nodePort: (port: number) => { readonly host: string; readonly port: number };
+  /** Where a port of "the node itself" is found from here; `path` is a unix socket's. */
+  readonly nodePort: (port: number) => { readonly host: string; readonly port: number } | { readonly path: string };
 }
 
 export interface TunnelAgentDeps {
@@ -157,11 +157,15 @@ export class TunnelAgent implements Component {
       stream.respond({ ':status': 400, [REASON_HEADER]: 'not a CONNECT to host:port' }, { endStream: true });
       return;
     }
-    const { host, port } = parsed.host === NODE_HOST ? this.#options.nodePort(parsed.port) : parsed;
-    const socket = net.connect({ host, port, allowHalfOpen: true, noDelay: true });
+    const { host, port } = parsed;
+    const where = host === NODE_HOST ? this.#options.nodePort(port) : parsed;
+    const socket = net.connect({ ...where, allowHalfOpen: true, noDelay: true });
     const refused = (error: Error) => {
       if (stream.destroyed || stream.headersSent) return;
-      stream.respond({ ':status': 502, [REASON_HEADER]: reasonText(host, port, error) }, { endStream: true });
+      stream.respond(
+        { ':status': 502, [REASON_HEADER]: reasonText(host === NODE_HOST ? '127.0.0.1' : host, port, error) },
+        { endStream: true },
+      );
     };
     socket.once('error', refused);
     stream.once('close', () => socket.destroy());

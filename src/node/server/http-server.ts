@@ -2,7 +2,7 @@
 // proxies to, and what metric scrapers read.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#base/clock.ts';
 import type { Component } from '#base/lifecycle.ts';
@@ -22,6 +22,8 @@ export interface KubeletHttpOptions {
   readonly host: string;
   /** 10250; 0 picks a free one. */
   readonly port: number;
+  /** A unix socket (abstract: it begins with a zero byte) for the node's own tunnel: no connection of the kernel's network, which may be full. */
+  readonly socket?: string;
   /** PEM. */
   readonly certificate: string;
   readonly privateKey: string;
@@ -59,6 +61,7 @@ export class KubeletHttpServer implements Component {
   readonly #deps: KubeletHttpDeps;
   readonly #auth: NodeAuth;
   readonly #server: https.Server;
+  readonly #local: net.Server;
   /** Sockets that HTTP has handed over. */
   readonly #upgraded = new Set<Duplex>();
 
@@ -80,15 +83,22 @@ export class KubeletHttpServer implements Component {
     this.#server.on('request', (message, response) => void this.#request(message, response));
     this.#server.on('upgrade', (message, socket, head) => void this.#upgrade(message, socket, head));
     this.#server.on('clientError', (_error, socket) => void socket.destroy());
+    this.#local = net.createServer((socket) => void this.#server.emit('connection', socket));
     this.#server.on('tlsClientError', (error) => deps.log.debug('TLS handshake failed', { error }));
   }
 
   async start(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: this.#options.host, port: this.#options.port }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#deps.log.error('the kubelet API failed', { error }));
+    const { host, port, socket } = this.#options;
+    await this.#listen(this.#server, { host, port });
+    if (socket !== undefined) await this.#listen(this.#local, { path: socket });
+  }
+
+  #listen(server: net.Server, where: net.ListenOptions): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(where, () => {
+        server.off('error', reject);
+        server.on('error', (error) => this.#deps.log.error('the kubelet API failed', { error }));
         resolve();
       });
     });
@@ -101,6 +111,7 @@ export class KubeletHttpServer implements Component {
 
   async stop(): Promise<void> {
     for (const socket of this.#upgraded) socket.destroy();
+    this.#local.close();
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());

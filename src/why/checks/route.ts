@@ -112,10 +112,9 @@ function tracking(facts: Facts, node: string): Finding[] {
         ),
       ],
       cure: [
-        command(
-          `coracle node exec ${node} -- sysctl -w net.netfilter.nf_conntrack_max=${Math.max(conntrack.max * 4, 262_144)}`,
-        ),
-        note(`who holds them: conntrack -L on ${node}`),
+        command(`sysctl -w net.netfilter.nf_conntrack_max=${Math.max(conntrack.max * 4, 262_144)}`),
+        note(`on the machine that ${node} runs on: the limit is the kernel’s, for all network namespaces alike`),
+        note(`who holds them: coracle node exec ${node} -- conntrack -L`),
       ],
     }),
   ];

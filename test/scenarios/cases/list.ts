@@ -13,7 +13,9 @@ import { HEALTHY_SERVER_SCENARIOS } from './healthy-servers.ts';
 import { TWO_FAULT_SCENARIOS } from './two-faults.ts';
 import { FORWARD_SCENARIOS } from './forward.ts';
 import { NODE_SCENARIOS } from './node.ts';
+import { HEALTH_CHECK_SCENARIOS } from './health-check.ts';
 import { OUTSIDE_SCENARIOS } from './outside.ts';
+import { PACKET_SCENARIOS } from './packets.ts';
 import { STORAGE_SCENARIOS } from './storage.ts';
 import { TLS_SCENARIOS } from './tls.ts';
 import { HEALTHY_NETWORK_SCENARIOS } from './healthy-network.ts';
@@ -32,8 +34,10 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LOGIN_SCENARIOS,
   ...STORAGE_SCENARIOS,
   ...OUTSIDE_SCENARIOS,
+  ...HEALTH_CHECK_SCENARIOS,
   ...FORWARD_SCENARIOS,
   ...NODE_SCENARIOS,
+  ...PACKET_SCENARIOS,
   ...TWO_FAULT_SCENARIOS,
   ...HEALTHY_SERVER_SCENARIOS,
   ...HEALTHY_SCENARIOS,

@@ -4,7 +4,7 @@ import { curl, nginx, program, rolledOut } from '../servers.ts';
 import { readLine, service, type World } from '../world.ts';
 
 /** A client on the first node, a server on the second. */
-async function across(world: World, port: number, source?: string, spec: object = {}) {
+export async function across(world: World, port: number, source?: string, spec: object = {}) {
   const [server, svc] = [world.word(), world.word()];
   const [one, two] = (await world.cluster.nodeNames()) as [string, string];
   if (source === undefined) await nginx(world, server, 'listen 80;', { node: two });
@@ -29,7 +29,7 @@ async function nft(world: World, node: string, table: string, lines: readonly st
   return restore;
 }
 
-const http = (on: string, host: string, port = 80): Client =>
+export const http = (on: string, host: string, port = 80): Client =>
   on === 'laptop'
     ? { on, command: ['curl', '-sS', '-m', '4', `http://${host}:${port}/`], works: /hello/ }
     : { ...curl(on, `http://${host}:${port}/`), works: /hello/ };
@@ -143,6 +143,11 @@ export const NODE_SCENARIOS: readonly Scenario[] = [
   },
   vxlan('the client’s node’s device is down', 'ip link set DEVICE down', 'client'),
   vxlan('the server’s node’s device is down', 'ip link set DEVICE down', 'server'),
+  vxlan(
+    'the client’s node has forgotten behind which node the server is',
+    'bridge fdb show dev DEVICE | while read -r mac rest; do bridge fdb del "$mac" dev DEVICE dst "$(echo "$rest" | sed "s/.*dst \\([^ ]*\\).*/\\1/")" self; done',
+    'client',
+  ),
   ...[
     { title: 'a policy that lets nobody in, where nobody enforces it', spec: {} },
     {
