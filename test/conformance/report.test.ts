@@ -56,6 +56,11 @@ describe('firstErrorLine', () => {
       { Message: 'Unexpected error:\n\n    <*Status>: gone' },
       'Unexpected error: <*Status>: gone',
     ],
+    [
+      'has the whole of a comparison',
+      { Message: 'Expected\n    <int>: 440\nto be ==\n    <int>: 400' },
+      'Expected <int>: 440 to be == <int>: 400',
+    ],
     ['is cut', { Message: 'x'.repeat(400) }, `${'x'.repeat(299)}…`],
   ] as const)
     it(name, () => assert.equal(firstErrorLine(failure), expected));

@@ -68,6 +68,9 @@ export function parseReport(text: string): Report {
 /** Longest kept: a row of a table. */
 const MAX_ERROR = 300;
 
+/** Of a comparison: what is there, how it should be, what it is compared with. */
+const COMPARED_LINES = 4;
+
 /** Of a failure's message the first line that says something; a panic says it in its own field. */
 export function firstErrorLine(failure: SpecReport['Failure']): string | undefined {
   const panic = failure?.ForwardedPanic ?? '';
@@ -78,7 +81,8 @@ export function firstErrorLine(failure: SpecReport['Failure']): string | undefin
     .filter((l) => l !== '');
   const first = lines[0];
   if (first === undefined) return undefined;
-  // A heading: what it announces stands on the next line.
-  const whole = first.endsWith(':') && lines[1] !== undefined ? `${first} ${lines[1]}` : first;
+  // A heading: what it announces stands on the next line. A comparison: on the next few.
+  const further = /^(Expected|Timed out after .*)$/.test(first) ? COMPARED_LINES : first.endsWith(':') ? 1 : 0;
+  const whole = lines.slice(0, 1 + further).join(' ');
   return whole.length > MAX_ERROR ? `${whole.slice(0, MAX_ERROR - 1)}…` : whole;
 }
