@@ -29,8 +29,10 @@ type Counts = Readonly<Record<keyof typeof COUNTS, number>>;
 /** Objects that changes go round. */
 const CHANGED = 500;
 const PAGE = 500;
-/** Collections of garbage and compactions end, and counted time with them. */
-const SETTLE_MS = 150;
+/** What a load leaves to be done (garbage, logs, compactions) is counted as its own: until the server has used less than so much of a window. */
+const SETTLE_MS = 200;
+const SETTLED_CPU_SECONDS = 0.02;
+const SETTLE_WINDOWS = 15;
 const QUIET_MS = 5_000;
 const BASE = `/api/v1/namespaces/${NAMESPACE}`;
 const DEPLOYMENTS = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`;
@@ -85,8 +87,15 @@ export class Figures {
     this.#say(`  ${what.padEnd(46)} ${side.name.padEnd(9)} ${sample.value.toFixed(2)} ${unit}${cpu}`);
   }
 
+  fail(what: string, side: Contender, error: Error): void {
+    this.#say(`  ${what.padEnd(46)} ${side.name.padEnd(9)} FAILED: ${error.message}`);
+  }
+
+  /** Those that both sides have. */
   all(): readonly Figure[] {
-    return [...this.#all].map(([what, { unit, coracle, reference }]) => ({ what, unit, coracle, reference }));
+    return [...this.#all]
+      .map(([what, { unit, coracle, reference }]) => ({ what, unit, coracle, reference }))
+      .filter((f) => f.coracle.length > 0 && f.reference.length > 0);
   }
 }
 
@@ -115,11 +124,16 @@ interface Phase {
 async function measurePhase(pair: Pair, generator: Generator, figures: Figures, phase: Phase): Promise<void> {
   await inTurn(pair, 1, async (side) => {
     await phase.prepare?.(side);
-    const { result, cpuMicros } = await measured(generator, side, phase.job);
+    const outcome = await measured(generator, side, phase.job).catch((error: Error) => error);
+    // Too busy a machine for one of them: the other phases are still worth having.
+    if (outcome instanceof Error) return figures.fail(phase.what, side, outcome);
+    const { result, cpuMicros } = outcome;
     const sample = { cpuMicros, p50Ms: result.p50Ms, p99Ms: result.p99Ms };
     if (phase.isTime === true) figures.add(phase.what, 'ms', side, { value: result.p50Ms, cpuMicros });
     else if (phase.job.kind === 'watch') {
-      figures.add(phase.what, '/s', side, { value: result.count / result.seconds, cpuMicros });
+      const ended = result.endedWatches ?? 0;
+      const note = ended === 0 ? {} : { note: `${ended} watches ended by the server` };
+      figures.add(phase.what, '/s', side, { value: result.count / result.seconds, cpuMicros, ...note });
     } else figures.add(phase.what, '/s', side, { value: result.count / result.seconds, ...sample });
   });
 }
@@ -133,7 +147,11 @@ export async function measured(
   const pids = Object.values(side.pids);
   const before = cpuSeconds(pids);
   const result = await generator.run(side.target, job);
-  await delay(SETTLE_MS);
+  for (let i = 0; i < SETTLE_WINDOWS; i++) {
+    const from = cpuSeconds(pids);
+    await delay(SETTLE_MS);
+    if (cpuSeconds(pids) - from <= SETTLED_CPU_SECONDS) break;
+  }
   return { result, cpuMicros: ((cpuSeconds(pids) - before) / result.count) * 1e6 };
 }
 

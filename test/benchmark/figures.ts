@@ -7,6 +7,8 @@ export interface Sample {
   readonly cpuMicros?: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  /** What the number alone would hide; the last one is shown. */
+  readonly note?: string;
 }
 
 export type Unit = '/s' | 'ms' | 's' | 'MiB';
@@ -67,7 +69,8 @@ function medianOf(samples: readonly Sample[], field: 'cpuMicros' | 'p50Ms' | 'p9
 function withLatency(value: number, unit: Unit, samples: readonly Sample[]): string {
   const [p50, p99] = [medianOf(samples, 'p50Ms'), medianOf(samples, 'p99Ms')];
   const latency = p50 === undefined || p99 === undefined ? '' : ` (${digits(p50)} / ${digits(p99)} ms)`;
-  return `${digits(value)}${unit === '/s' ? '' : ' '}${unit}${latency}`;
+  const note = samples.findLast((s) => s.note !== undefined)?.note;
+  return `${digits(value)}${unit === '/s' ? '' : ' '}${unit}${latency}${note === undefined ? '' : `, ${note}`}`;
 }
 
 /** Three digits that matter, thousands with a comma. */

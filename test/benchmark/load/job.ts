@@ -50,6 +50,8 @@ export interface LoadResult {
   readonly bytes: number;
   /** Processor time of the load generator itself. */
   readonly ownCpuSeconds: number;
+  /** Watches that the server ended before all their events came; what they missed is not counted. */
+  readonly endedWatches?: number;
 }
 
 /** Connections that share all clients. */
