@@ -24,6 +24,7 @@ const { values } = parseArgs({
     against: { type: 'string', default: 'coracle' },
     name: { type: 'string', default: 'conformance' },
     minutes: { type: 'string' },
+    containers: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
     failed: { type: 'boolean', default: false },
     with: { type: 'string', multiple: true, default: [] },
@@ -95,7 +96,7 @@ async function run(): Promise<void> {
     const target = await startTarget({
       against: values.against,
       name: values.name,
-      needsContainers: left.some((t) => t.class === 'run'),
+      needsContainers: values.containers || left.some((t) => t.class === 'run'),
       nodes: Number(values.nodes),
       say,
     });
