@@ -52,7 +52,12 @@ const left = wanted.filter((t) => {
 
 if (values.list)
   for (const test of left) say(`${test.class}\t${have.get(test.name)?.outcome ?? 'not run'}\t${test.name}`);
-else if (left.length > 0) await run();
+else if (left.length > 0)
+  await run().catch((error: unknown) => {
+    // What was done until then is kept, and counted below.
+    say(`conformance: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  });
 if (values.write)
   writeFileSync(
     join(root, 'docs', 'conformance.md'),
@@ -73,7 +78,7 @@ async function run(): Promise<void> {
     join(coracleHome(process.env, process.getuid?.() === 0), 'tools'),
     layerArchive(root),
   );
-  const unlock = lock();
+  const unlock = values.against === 'coracle' ? lock() : () => {};
   const stopping = new AbortController();
   const stopBySignal = (signal: NodeJS.Signals): void => {
     say(`${signal}: ending what runs, keeping what is done`);
@@ -98,6 +103,7 @@ async function run(): Promise<void> {
       name: values.name,
       needsContainers: values.containers || left.some((t) => t.class === 'run'),
       nodes: Number(values.nodes),
+      kubectl,
       say,
     });
     try {

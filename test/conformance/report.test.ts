@@ -61,6 +61,7 @@ describe('firstErrorLine', () => {
       { Message: 'Expected\n    <int>: 440\nto be ==\n    <int>: 400' },
       'Expected <int>: 440 to be == <int>: 400',
     ],
+    ['has no colours', { Message: '\u001b[1mfailed\u001b[0m' }, 'failed'],
     ['is cut', { Message: 'x'.repeat(400) }, `${'x'.repeat(299)}…`],
   ] as const)
     it(name, () => assert.equal(firstErrorLine(failure), expected));

@@ -1,4 +1,5 @@
 // What ginkgo reports, as results by test: its JSON report at the end of a run, and its verbose output while it runs.
+import { stripVTControlCharacters } from 'node:util';
 import { TAG } from './list.ts';
 
 /** `failed` also covers panics and time limits; a test that was interrupted, or left itself out, was not run. */
@@ -75,7 +76,7 @@ const COMPARED_LINES = 4;
 export function firstErrorLine(failure: SpecReport['Failure']): string | undefined {
   const panic = failure?.ForwardedPanic ?? '';
   const said = panic === '' ? (failure?.Message ?? '') : `panic: ${panic}`;
-  const lines = said
+  const lines = stripVTControlCharacters(said)
     .split('\n')
     .map((l) => l.trim())
     .filter((l) => l !== '');

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Node } from '#generated/api/core-v1.ts';
 import { clusterPaths, coracleHome, defaultDataDir } from '#cluster/paths.ts';
 import { call } from '../e2e/cluster.ts';
 import { freePorts } from '../reference/children.ts';
@@ -23,6 +24,8 @@ export interface TargetOptions {
   readonly name: string;
   readonly needsContainers: boolean;
   readonly nodes: number;
+  /** The program. */
+  readonly kubectl: string;
   readonly say: (line: string) => void;
 }
 
@@ -83,10 +86,26 @@ async function startCoracle({ name, needsContainers, nodes, say }: TargetOptions
   return { kubeconfig: paths.kubeconfig, flags: IMPATIENT, keepLogs, stop };
 }
 
-async function startOriginals({ needsContainers, say }: TargetOptions): Promise<Target> {
-  if (needsContainers) throw new Error('--against reference has no nodes: choose --class api, ctrl or api,ctrl');
+/** The suite refuses a cluster without nodes. These are objects alone; so nothing is scheduled, and no pod ever waits for a kubelet. */
+async function startOriginals({ needsContainers, nodes, kubectl, say }: TargetOptions): Promise<Target> {
+  if (needsContainers) throw new Error('--against reference has no kubelets: choose --class api, ctrl or api,ctrl');
   const logs = mkdtempSync(join(tmpdir(), 'coracle-conformance-'));
-  const reference = await startReference({ controllers: true, scheduler: true, logDir: logs, log: say });
+  const controllerArgs = ['--controllers=*,-node-lifecycle-controller'];
+  const reference = await startReference({ controllers: true, controllerArgs, logDir: logs, log: say });
+  const stop = async (): Promise<void> => {
+    await reference.stop();
+    rmSync(logs, { recursive: true, force: true });
+  };
+  try {
+    for (let i = 1; i <= nodes; i++) {
+      await mustCall(kubectl, reference.kubeconfig, ['create', '-f', '-'], JSON.stringify(readyNode(`node-${i}`)));
+      // Every new node is born with it; a kubelet's first heartbeat would take it away.
+      await mustCall(kubectl, reference.kubeconfig, ['taint', 'node', `node-${i}`, 'node.kubernetes.io/not-ready-']);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     kubeconfig: reference.kubeconfig,
     flags: [...IMPATIENT, '--allowed-not-ready-nodes=-1', '--minStartupPods=0'],
@@ -94,9 +113,22 @@ async function startOriginals({ needsContainers, say }: TargetOptions): Promise<
       cpSync(logs, to, { recursive: true });
       return to;
     },
-    stop: async () => {
-      await reference.stop();
-      rmSync(logs, { recursive: true, force: true });
-    },
+    stop,
   };
+}
+
+const readyNode = (name: string): Node => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name, labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux' } },
+  status: {
+    capacity: { cpu: '4', memory: '8Gi', pods: '110' },
+    allocatable: { cpu: '4', memory: '8Gi', pods: '110' },
+    conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
+  },
+});
+
+async function mustCall(kubectl: string, kubeconfig: string, args: readonly string[], input = ''): Promise<void> {
+  const { code, stderr } = await call(kubectl, ['--kubeconfig', kubeconfig, ...args], { input });
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with code ${code}: ${stderr}`);
 }
