@@ -5,8 +5,7 @@ import { StatusError } from '#machinery/status.ts';
 import type { RequestContext } from './context.ts';
 import type { Discovery } from './discovery.ts';
 import type { Health } from './health.ts';
-import { negotiate } from './negotiation.ts';
-import { jsonValue, text } from './responses.ts';
+import { jsonBytes, text } from './responses.ts';
 import { pathNotFound, type ServedResources } from './served.ts';
 
 /** A prefix of paths served elsewhere (OpenAPI, the key set of service account tokens, …). */
@@ -53,10 +52,10 @@ export class PathHandler {
     }
     switch (path) {
       case '/':
-        return jsonValue(200, { paths: this.#paths() }, negotiate(request.headers.accept));
+        return indented({ paths: this.#paths() });
       case '/version':
       case '/version/':
-        return jsonValue(200, this.#deps.version);
+        return indented(this.#deps.version);
       case '/metrics':
         return {
           status: 200,
@@ -88,6 +87,9 @@ export class PathHandler {
     return out.toSorted();
   }
 }
+
+/** What upstream writes for people, whoever asks. */
+const indented = (value: unknown): ExchangeResponse => jsonBytes(200, Buffer.from(JSON.stringify(value, undefined, 2)));
 
 const matches = (route: PathRoute, path: string): boolean =>
   route.path.endsWith('/') ? path.startsWith(route.path) || `${path}/` === route.path : path === route.path;

@@ -81,7 +81,7 @@ describe('Lists that may be null', () => {
       const { schema } = kind.versions.find((v) => v.version === kind.storageVersion)!;
       const bare = rebuild({ metadata: { name: 'a', namespace: 'b', uid: 'u' } }, kind.storedAs?.schema ?? schema);
       const { strategy } = kind;
-      const context = { now: '2026-01-01T00:00:00Z', uid: () => 'u', userName: 'tester' };
+      const context = { now: '2026-01-01T00:00:00Z', uid: () => 'u', user: { name: 'tester', groups: [] } };
       const object = strategy.default?.(bare as never) ?? (bare as never);
       const prepared = strategy.prepareForCreate?.(object, context) ?? object;
       // Nothing of this may throw; what the answers are is for the kinds' own tests.

@@ -8,11 +8,13 @@ export const MAX_JSON_PATCH_OPERATIONS = 10_000;
 /** Upstream's bound on what `copy` operations may add together: ten times the largest body. A few of them double a document each. */
 const MAX_COPIED_BYTES = 10 * 3 * 1024 * 1024;
 
+const goWord = (value: unknown): string => (typeof value === 'boolean' ? 'bool' : typeof value);
+
 /** The patched document; `document` stays as it is. `patch` is the parsed body. Throws StatusError 400, 413 or 422. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) {
     throw StatusError.badRequest(
-      'error decoding patch: json: cannot unmarshal the patch into Go value of type jsonpatch.Patch: it must be a list of operations',
+      `error decoding patch: json: cannot unmarshal ${goWord(patch)} into Go value of type []handlers.jsonPatchOp`,
     );
   }
   if (patch.length > MAX_JSON_PATCH_OPERATIONS) {

@@ -1,5 +1,6 @@
 // The one structure in which a built-in kind and a CustomResourceDefinition end. Verbs, discovery, OpenAPI, tables,
 // apply, quota and garbage collection read it and know no kind by name.
+import type { UserInfo } from '#machinery/exchange.ts';
 import type { FieldError } from '#machinery/status.ts';
 import type { KubeObject } from '#machinery/object.ts';
 import type { Schema } from './types.ts';
@@ -9,7 +10,8 @@ export interface StrategyContext {
   /** RFC 3339 seconds, UTC: the request's time. */
   readonly now: string;
   readonly uid: () => string;
-  readonly userName: string;
+  /** Who asks. */
+  readonly user: UserInfo;
 }
 
 /**

@@ -49,6 +49,8 @@ export class ClusterIPs {
 
   async take(text: string, owner: Owner, dryRun: boolean): Promise<AddressOutcome> {
     const ip = parseIP(text);
+    if (ip !== undefined && !cidrContains(this.cidr, ip))
+      return { ok: false, why: 'the provided network does not match the current range' };
     if (ip === undefined || !this.#usable(ip)) {
       return {
         ok: false,

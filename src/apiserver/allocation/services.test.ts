@@ -37,7 +37,7 @@ describe('ServiceAllocator', () => {
     [
       'an address outside the range',
       { clusterIP: '10.97.0.1' },
-      'spec.clusterIPs: Invalid value: ["10.97.0.1"]: failed to allocate IP 10.97.0.1: the provided IP (10.97.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/24',
+      'spec.clusterIPs: Invalid value: ["10.97.0.1"]: failed to allocate IP 10.97.0.1: the provided network does not match the current range',
     ],
     [
       'a node port outside the range',

@@ -40,6 +40,9 @@ export async function get(served: Served, context: RequestContext): Promise<Exch
   return showEntry(200, served, entry, accepted, context);
 }
 
+/** Upstream ends its JSON with one, which `kubectl get --raw` shows. */
+const NEWLINE = Buffer.from('\n');
+
 /** An entry as the answer of a read or a write. */
 export function showEntry(
   status: number,
@@ -50,7 +53,7 @@ export function showEntry(
 ): ExchangeResponse {
   switch (accepted.as) {
     case 'object':
-      return encoded(status, entryBytes(served, entry), accepted);
+      return encoded(status, Buffer.concat([entryBytes(served, entry), NEWLINE]), accepted);
     case 'Table': {
       const row = tableRow(
         served,

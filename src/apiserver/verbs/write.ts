@@ -335,7 +335,7 @@ export class Writer {
   // --- shared
 
   #strategyContext(context: RequestContext): StrategyContext {
-    return { now: context.nowText, uid: () => uuid(this.#deps.random), userName: context.user.name };
+    return { now: context.nowText, uid: () => uuid(this.#deps.random), user: context.user };
   }
 
   #attributes(

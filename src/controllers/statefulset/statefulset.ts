@@ -182,11 +182,11 @@ export class StatefulSetReconciler {
           set,
           'Warning',
           'FailedCreate',
-          `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`,
+          `Create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`,
         );
       throw error;
     }
-    this.#event(set, 'Normal', 'SuccessfulCreate', `create Pod ${name} in StatefulSet ${set.metadata.name} successful`);
+    this.#event(set, 'Normal', 'SuccessfulCreate', `Create Pod ${name} in StatefulSet ${set.metadata.name} successful`);
   }
 
   async #createClaim(set: StatefulSet, wanted: PersistentVolumeClaim, podName: string): Promise<void> {
@@ -227,11 +227,11 @@ export class StatefulSetReconciler {
         set,
         'Warning',
         'FailedDelete',
-        `delete Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`,
+        `Delete Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${(error as Error).message}`,
       );
       throw error;
     }
-    this.#event(set, 'Normal', 'SuccessfulDelete', `delete Pod ${name} in StatefulSet ${set.metadata.name} successful`);
+    this.#event(set, 'Normal', 'SuccessfulDelete', `Delete Pod ${name} in StatefulSet ${set.metadata.name} successful`);
   }
 
   async #forget(set: StatefulSet, { current, update, all }: Revisions, owned: readonly Pod[]): Promise<void> {

@@ -10,7 +10,7 @@ import { job } from './job.ts';
 import { validateJobStatusUpdate } from './job-status.ts';
 
 const UID = '7b1c3c5e-0000-4000-8000-000000000001';
-const context = { now: '2026-01-01T00:00:00Z', uid: () => UID, userName: 'test' };
+const context = { now: '2026-01-01T00:00:00Z', uid: () => UID, user: { name: 'test', groups: [] } };
 const template = (spec: Record<string, unknown> = {}): PodTemplateSpec =>
   ({ spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }], ...spec } }) as PodTemplateSpec;
 

@@ -31,7 +31,14 @@ export const certificateSigningRequest: ResourceDefinition<CertificateSigningReq
         c.spec === undefined || (c.spec.usages ?? []).length > 0
           ? c
           : { ...c, spec: { ...c.spec, usages: ['digital signature', 'key encipherment'] } },
-      prepareForCreate: resetStatusOnCreate,
+      // Who asks is what the signer certifies, so nobody says it for others.
+      prepareForCreate: (c, { user }) => {
+        const { username: _, uid: __, groups: ___, extra: ____, ...asked } = c.spec ?? {};
+        const extra = Object.keys(user.extra ?? {}).length === 0 ? {} : { extra: user.extra };
+        const { uid } = user;
+        const who = { username: user.name, ...(uid === undefined ? {} : { uid }), groups: user.groups, ...extra };
+        return resetStatusOnCreate({ ...c, spec: { ...asked, ...who } } as CertificateSigningRequest);
+      },
       prepareForUpdate: (c, old) => ({ ...c, spec: old.spec, status: old.status }),
       validateCreate: (c) => {
         const errors: Errors = [];

@@ -5,15 +5,10 @@ import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { type Errors, at } from '../rules.ts';
-import { AGE, NAME, ageOf, nameOf } from '../table.ts';
 
 export const limitRange: ResourceDefinition<LimitRange> = defineKind<LimitRange>({
   resource: 'limitranges',
   shortNames: ['limits'],
-  table: {
-    columns: [NAME, AGE],
-    cells: (l, nowMs) => [nameOf(l), ageOf(l, nowMs)],
-  },
   strategy: {
     default: (l) =>
       l.spec === undefined ? l : { ...l, spec: { ...l.spec, limits: (l.spec.limits ?? []).map(defaultItem) } },

@@ -54,6 +54,9 @@ export const node: ResourceDefinition<Node> = defineKind<Node>({
     generation: false,
     nameRule: 'subdomain',
     default: (n) => {
+      // The older field names the first of the ranges.
+      const first = n.spec?.podCIDR;
+      if (first !== undefined && n.spec?.podCIDRs?.[0] !== first) n = { ...n, spec: { ...n.spec, podCIDRs: [first] } };
       // What can be allocated is what there is, until the kubelet says otherwise.
       if (n.status?.capacity === undefined || n.status.allocatable !== undefined) return n;
       return { ...n, status: { ...n.status, allocatable: n.status.capacity } };

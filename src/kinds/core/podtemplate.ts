@@ -3,7 +3,7 @@ import type { PodTemplate } from '#generated/api/core-v1.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import type { Errors } from '../rules.ts';
-import { AGE, NAME, ageOf, column, labelsText, nameOf } from '../table.ts';
+import { NAME, column, labelsText, nameOf } from '../table.ts';
 import { containerImages, containerNames, defaultTemplate } from '../workload.ts';
 import { validatePodTemplateSpec } from './pod/validate-spec.ts';
 
@@ -16,13 +16,12 @@ const validate = (t: PodTemplate): Errors => {
 export const podTemplate: ResourceDefinition<PodTemplate> = defineKind<PodTemplate>({
   resource: 'podtemplates',
   table: {
-    columns: [NAME, column('Containers'), column('Images'), column('Pod Labels'), AGE],
-    cells: (t, nowMs) => [
+    columns: [NAME, column('Containers'), column('Images'), column('Pod Labels')],
+    cells: (t) => [
       nameOf(t),
       containerNames(t.template?.spec?.containers),
       containerImages(t.template?.spec?.containers),
       labelsText(t.template?.metadata?.labels),
-      ageOf(t, nowMs),
     ],
   },
   strategy: {

@@ -3,22 +3,22 @@ import type { IPAddress } from '#generated/api/networking-v1.ts';
 import { immutable, type Errors } from '../rules.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
-import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
+import { NAME, column, nameOf } from '../table.ts';
 
 export const ipAddress: ResourceDefinition<IPAddress> = defineKind<IPAddress>({
   group: 'networking.k8s.io',
   resource: 'ipaddresses',
   shortNames: ['ip'],
   table: {
-    columns: [NAME, column('ParentRef'), AGE],
-    cells: (i, nowMs) => {
+    columns: [NAME, column('ParentRef')],
+    cells: (i) => {
       const ref = i.spec?.parentRef;
       const text =
         ref === undefined
           ? '<none>'
           : [ref.resource, ref.group ?? ''].filter((p) => p !== '').join('.') +
             `/${(ref.namespace ?? '') === '' ? '' : `${ref.namespace}/`}${ref.name}`;
-      return [nameOf(i), text, ageOf(i, nowMs)];
+      return [nameOf(i), text];
     },
   },
   selectableFields: {},
