@@ -45,6 +45,12 @@ export const RULES: readonly Rule[] = [
     pattern: /\/tmp\/(LIVE|MERGED|kubectl-edit)-\d+(\.\w+)?/g,
     with: '/tmp/$1',
   },
+  {
+    why: 'whether a watch ended before its command did',
+    pattern: /^<log> "(Warning: watch ended with error|Failed to watch)".*\n/gm,
+    with: '',
+  },
+  { why: 'times of helm’s own', pattern: /(?<=modifiedAt=)\d+/g, with: '<time>' },
   { why: 'uids', pattern: /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, with: '<uid>' },
   {
     why: 'resource versions',
@@ -80,7 +86,10 @@ export function normalise(text: string, world: World, folders: readonly string[]
   for (const rule of RULES) out = out.replace(rule.pattern, rule.with);
   // Events of one second have no order.
   out = out.replace(/(?<=^Events:\n(?: .*\n){2})(?: .*\n)+/gm, (lines) =>
-    lines.split('\n').toSorted().join('\n').trimStart(),
+    lines
+      .split(/(?<=\n)/)
+      .toSorted()
+      .join(''),
   );
   // Columns are as wide as their widest cell, so a block in which something was replaced says nothing by its blanks.
   return out

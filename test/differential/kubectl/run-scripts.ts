@@ -159,16 +159,17 @@ function typeStep(
     const child = spawn(program, args, { cwd: folder, env: { ...environment, ...step.env } });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stdout.on('data', (chunk: Buffer) => {
+      out.push(chunk);
+      if (step.stopWhen?.test(chunk.toString('utf8'))) child.kill('SIGINT');
+    });
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.stdin.on('error', () => undefined); // it may end before it has read all
     child.stdin.end(step.stdin ?? '');
     const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-    const stop = step.stopAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), step.stopAfterMs);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(limit);
-      clearTimeout(stop);
       const text = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).toString('utf8');
       // As a shell counts what a signal ended.
       resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 137), stdout: text(out), stderr: text(err) });

@@ -16,8 +16,8 @@ export interface Step {
   readonly lastLine?: true;
   /** `kubectl explain`: upstream's descriptions are not ours; DESCRIPTION blocks and the texts below fields are left out. */
   readonly withoutDescriptions?: true;
-  /** Ended after this time with SIGINT, as people end a watch. */
-  readonly stopAfterMs?: number;
+  /** Ended with SIGINT when this is printed, as people end a watch. */
+  readonly stopWhen?: RegExp;
   /** Prepares what follows: must succeed, and is not compared. */
   readonly isSetUp?: true;
 }

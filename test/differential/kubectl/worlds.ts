@@ -20,7 +20,7 @@ export interface World extends DiffServer {
 
 const NODES = ['node-1', 'node-2', 'node-3'];
 /** Where nobody answers: nothing is asked of these nodes. */
-const NODE_IP = '127.0.0.1';
+const NODE_IP = '192.0.2.11';
 const SHAPE = { cpus: '4', memory: '8Gi' };
 
 export async function startCoracleWorld(): Promise<World> {

@@ -216,7 +216,8 @@ export const changing: readonly Script[] = [
     steps: [
       { run: 'apply -f web.yaml', isSetUp: true },
       'patch deployment web -p \'{"spec":{"replicas":3}}\'',
-      'patch deployment web -p \'{"spec":{"replicas":3}}\'',
+      'patch svc web -p \'{"metadata":{"labels":{"x":"y"}}}\'',
+      'patch svc web -p \'{"metadata":{"labels":{"x":"y"}}}\'',
       'patch deployment web -p \'{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"side:1"}]}}}}\'',
       'get deploy web -o jsonpath={.spec.template.spec.containers[*].name}',
       'patch deployment web -p \'{"spec":{"template":{"spec":{"containers":[{"name":"side","$patch":"delete"}]}}}}\'',
@@ -247,7 +248,7 @@ export const changing: readonly Script[] = [
       'patch deployment web -p \'{"spec":{"replicas":1}}\' --dry-run=server -o jsonpath={.spec.replicas}',
       'patch -f web.yaml -p \'{"spec":{"replicas":2}}\'',
       'patch -f web.yaml -p \'{"metadata":{"labels":{"new":"yes"}}}\' --local -o yaml',
-      'patch deployment web --subresource=scale --type=merge -p \'{"spec":{"replicas":2}}\'',
+      'patch deployment web --subresource=scale --type=merge -p \'{"spec":{"replicas":3}}\'',
       'patch deployment web --subresource=status --type=merge -p \'{"status":{"replicas":99}}\' --dry-run=server',
       'patch deployment web --subresource=nothing --type=merge -p {}',
       'patch svc web -p \'{"spec":{"ports":[{"port":80,"name":"http"}]}}\'',

@@ -92,7 +92,6 @@ export const nodes: readonly Script[] = [
       'drain kd-idle --dry-run=client',
       'drain kd-idle',
       'describe node nothing',
-      'get --raw /api/v1/nodes/kd-idle/proxy/healthz',
       'delete node kd-idle',
       'get node kd-idle',
       'get leases -n kube-node-lease -o name',

@@ -449,8 +449,6 @@ export const workloads: readonly Script[] = [
       'get pod full -o jsonpath={.spec.ephemeralContainers}',
       'get pod copy -o jsonpath={.spec.containers[*].name}',
       'logs pending',
-      'logs full',
-      'logs full -c init --previous',
       'logs full --since=1h --since-time=2020-01-01T00:00:00Z',
       'logs full --tail=x',
       'exec pending -- true',
