@@ -137,6 +137,7 @@ class Checker {
         this.#bindings.assign(DYN, type);
         return DYN;
       default:
+        if (type.kind === 'opaque') return this.#wrong(offset, `unexpected failed resolution of '${type.name}'`);
         if (!isDynamic(type) && type.kind !== 'error')
           this.#wrong(offset, `type '${formatType(type)}' does not support field selection`);
         return DYN;
@@ -173,6 +174,7 @@ class Checker {
   #resolve(expr: Call, declared: FunctionDeclaration, target: Expr | undefined): CelType {
     const args = target === undefined ? expr.args : [target, ...expr.args];
     const types = args.map((arg) => arg.type!);
+    if (expr.name === OPERATORS.and || expr.name === OPERATORS.or) return this.#logical(expr, declared);
     const fitting: Overload[] = [];
     let result: CelType | undefined;
     for (const overload of declared.overloads) {
@@ -189,6 +191,15 @@ class Checker {
     const found = types.map((type) => this.#bindings.substitute(type, true));
     const signature = formatSignature(found, target !== undefined);
     return this.#wrong(expr.offset, `found no matching overload for '${declared.name}' applied to '${signature}'`);
+  }
+
+  /** Each side for itself must be a bool. */
+  #logical(expr: Call, declared: FunctionDeclaration): CelType {
+    let type: CelType = BOOL;
+    for (const arg of expr.args)
+      if (!this.#bindings.assign(arg.type!, BOOL)) type = this.#mismatch(arg.offset, BOOL, arg.type!);
+    expr.overloads = declared.overloads;
+    return type;
   }
 
   /** An optional element or value is counted as what it holds. */
@@ -233,7 +244,9 @@ class Checker {
       for (const { value } of expr.entries) this.check(value);
       if (other === undefined) return this.#undeclared(expr.offset, name);
       const isType = other.type.kind === 'type';
-      return this.#wrong(expr.offset, isType ? `'${name}' is not a message type` : `'${name}' is not a type`);
+      for (const { offset } of expr.entries) this.#wrong(offset, `unexpected failed resolution of '${name}'`);
+      const problem = isType ? `'${name}' is not a message type` : `'${formatType(other.type)}' is not a type`;
+      return this.#wrong(expr.offset, problem);
     }
     for (const { offset, field, value, optional } of expr.entries) {
       const type = this.#element(value, optional);

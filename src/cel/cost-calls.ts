@@ -46,9 +46,9 @@ const ordering: Rule = ([a, b]) => {
 /** Some libraries' values compare in one step. */
 const equality: Rule = (args) => {
   const { type } = args[0]!;
-  return type.kind === 'opaque' && ONE_STEP.has(type.name) ? { cost: ONE } : ordering(args);
+  return type.kind === 'opaque' && !WALKED.has(type.name) ? { cost: ONE } : ordering(args);
 };
-const ONE_STEP: ReadonlySet<string> = new Set(['kubernetes.Quantity', 'net.IP', 'net.CIDR', 'kubernetes.Semver']);
+const WALKED: ReadonlySet<string> = new Set(['kubernetes.URL', 'optional_type']);
 
 const pattern: Rule = ([text, regex]) => ({
   cost: times(tenth(plus(text!.size, ONE)), scaled(regex!.size, REGEX_FACTOR)),
@@ -93,6 +93,7 @@ const BY_OVERLOAD: Readonly<Record<string, Rule>> = {
   matches_string: pattern,
   contains_string: ([a, b]) => ({ cost: times(tenth(a!.size), tenth(b!.size)) }),
   cidr_ip: fixed(1),
+  to_dyn: ([a]) => ({ cost: ONE, resultSize: a!.size }),
 };
 
 /** Strings and bytes in a list are walked too. */
@@ -154,7 +155,7 @@ const slice = newList(([list, from, to]) => {
 });
 
 const flatten = newList(([list, depth]) => {
-  const cost = times(list!.size, exactly(Math.abs(literalInt(depth) ?? 1)));
+  const cost = times(list!.size, exactly(Math.max(literalInt(depth) ?? 1, 0)));
   return { cost, size: { min: 0, max: UNBOUNDED } };
 });
 

@@ -2,7 +2,7 @@
 // accepts a rule. Sizes are looked up by where a value comes from (`self.items[0].name`), as upstream does.
 
 import type { Call, Comprehension, Expr, Select } from './ast.ts';
-import { OPERATORS } from './ast.ts';
+import { ACCUMULATOR, OPERATORS } from './ast.ts';
 import { type CallEstimate, estimateCall, type Sized, unionOf } from './cost-calls.ts';
 import { exactly, ONE, plus, type Range, times, union, UNKNOWN_SIZE, ZERO } from './cost-range.ts';
 import type { CelEnvironment } from './environment.ts';
@@ -177,7 +177,7 @@ class Estimator {
       local: {
         declared: this.#declared.get(expr.init),
         // What grows in the loop has no known size there.
-        size: expr.init.kind === 'list' || expr.init.kind === 'map' ? undefined : this.#sizes.get(expr.init),
+        size: expr.accumulator === ACCUMULATOR ? undefined : this.#size(expr.init),
         entries: this.#entries.get(expr.init),
       },
     });

@@ -14,7 +14,6 @@ import {
   MAP_OF_DYN,
   NULL,
   opaque,
-  param,
   STRING,
   TIMESTAMP,
   TYPE,
@@ -97,7 +96,7 @@ export function createEnvironment(options: EnvironmentOptions): CelEnvironment {
   for (const [name, type] of Object.entries(TYPE_NAMES))
     names.set(name, { name, type: typeOf(type), constant: new TypeValue(name) });
   if (functions.has('optional.of')) {
-    const type = typeOf(opaque('optional_type', param('T')));
+    const type = typeOf(opaque('optional_type'));
     names.set('optional_type', { name: 'optional_type', type, constant: new TypeValue('optional_type') });
   }
   for (const [name, { type, value }] of options.constants ?? []) names.set(name, { name, type, constant: value });

@@ -19,7 +19,7 @@ import {
 
 /** Numbers are equal across types by their value; values of different types are not equal. */
 export function equals(a: Value, b: Value): boolean {
-  if (a === b) return typeof a !== 'object' || a === null || !containsNaN(a);
+  if (a === b) return typeof a !== 'object' || a === null || (isOpaque(a) ? a.equals(a) : !containsNaN(a));
   if (typeof a === 'string' || typeof b === 'string' || typeof a === 'boolean' || typeof b === 'boolean') return false;
   if (a === null || b === null || a === undefined || b === undefined) return (a ?? null) === (b ?? null);
   if (typeof a !== 'object' || typeof b !== 'object' || isNumeric(a) || isNumeric(b)) {

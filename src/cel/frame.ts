@@ -5,11 +5,9 @@ import { adapt, type CelError, celError, type Value } from './values.ts';
 /** A node made runnable. */
 export type Evaluate = (frame: Frame) => Value;
 
-/** The cost limit was reached: not an error that `||` could forgive. */
-export class BudgetExceeded extends Error {
-  constructor() {
-    super('operation cancelled: actual cost limit exceeded');
-  }
+/** Thrown when the cost limit is reached: not an error that `||` could forgive. */
+export class BudgetExceeded {
+  readonly message = 'operation cancelled: actual cost limit exceeded';
 }
 
 /** What an accumulator holds after its step failed, when a later step may still decide (`[0, 1].exists(x, 1 / x > 0)`). */
@@ -36,13 +34,7 @@ export class Frame {
 
   charge(cost: number): void {
     this.cost += cost;
-    if (this.cost > this.#limit) {
-      const limit = Error.stackTraceLimit;
-      Error.stackTraceLimit = 0;
-      const exceeded = new BudgetExceeded();
-      Error.stackTraceLimit = limit;
-      throw exceeded;
-    }
+    if (this.cost > this.#limit) throw new BudgetExceeded();
   }
 
   variable(name: string): Value {

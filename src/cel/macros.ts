@@ -6,7 +6,7 @@
 // The one-variable macros are the language's; the two-variable ones, cel.bind, optMap and optFlatMap are cel-go's
 // extensions that Kubernetes switches on by release.
 
-import { ACCUMULATOR, type Expr, OPERATORS } from './ast.ts';
+import { ACCUMULATOR, children, type Expr, OPERATORS } from './ast.ts';
 import { BOOL, type CelType, INT } from './types.ts';
 
 export interface MacroCall {
@@ -16,7 +16,8 @@ export interface MacroCall {
   readonly args: readonly Expr[];
 }
 
-export type Expansion = { readonly expr: Expr } | { readonly wrong: string; readonly offset: number };
+/** fatal: parsing must not go on. */
+export type Expansion = { readonly expr: Expr } | { readonly wrong: string; readonly offset: number; readonly fatal?: true };
 
 /** Undefined: the call is none of this macro's after all. */
 type Macro = (call: MacroCall) => Expansion | undefined;
@@ -188,6 +189,7 @@ const optionalMap =
   ({ target, args: [variable, mapped], offset }) => {
     if (variable?.kind !== 'ident')
       return { wrong: `${macro}() variable name must be a simple identifier`, offset: variable!.offset };
+    if (isLarge(target!)) return { wrong: `${macro}() target is too large`, offset, fatal: true };
     const member = (name: string): Expr => ({ kind: 'call', offset, name, target: copyOf(target!), args: [] });
     const bound = bind(offset, variable.name, member('value'), mapped!);
     return {
@@ -200,6 +202,18 @@ const optionalMap =
       ),
     };
   };
+
+/** Nodes of a target; it is copied, so a chain of optMap() doubles with each link. */
+const TARGET_MAX = 10_000;
+
+function isLarge(expr: Expr): boolean {
+  const left: Expr[] = [expr];
+  for (let count = 0; left.length > 0; count += 1) {
+    if (count > TARGET_MAX) return true;
+    left.push(...children(left.pop()!));
+  }
+  return false;
+}
 
 /** The checker writes into nodes: an expression that stands in two places is two trees. */
 function copyOf(expr: Expr): Expr {

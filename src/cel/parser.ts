@@ -1,7 +1,7 @@
 // Text to tree, by the grammar of the language (cel-spec, doc/langdef.md), with macros expanded on the way. What stands in
 // a tree's `offset` is what upstream's messages point at.
 
-import { type Expr, type MapEntry, OPERATORS, type StructField } from './ast.ts';
+import { children, type Expr, type MapEntry, OPERATORS, type StructField } from './ast.ts';
 import { tokenize } from './lexer.ts';
 import { parseDoubleLiteral, parseIntLiteral, parseUintLiteral, unquote } from './literals.ts';
 import { expandMacro, type MacroSet } from './macros.ts';
@@ -11,6 +11,8 @@ import { BOOL, BYTES, DOUBLE, INT, NULL, STRING, UINT } from './types.ts';
 
 /** Upstream's limit, in code points. */
 const EXPRESSION_MAX = 100_000;
+/** Upstream's limit of expressions within expressions, and of operators within operators. */
+const RECURSION_MAX = 250;
 
 /** Words kept for languages that CEL is embedded in: no names of variables or functions. */
 const RESERVED: ReadonlySet<string> = new Set(
@@ -57,6 +59,7 @@ class Parser {
   readonly #stream: TokenStream;
   readonly #options: ParseOptions;
   readonly #own: Issue[] = [];
+  #depth = 0;
 
   constructor(stream: TokenStream, options: ParseOptions) {
     this.#stream = stream;
@@ -70,7 +73,8 @@ class Parser {
   parse(): Expr {
     try {
       const expr = this.#expression(['EOF']);
-      this.#stream.recovering(() => this.#stream.expect('EOF', []));
+      this.#stream.recovering('start', () => this.#stream.expect('EOF', []));
+      if (isTooDeep(expr)) return this.#wrong(-1, 'max recursion depth exceeded');
       return expr;
     } catch (error) {
       if (error instanceof ParseAbandoned) return nothing(0);
@@ -86,8 +90,13 @@ class Parser {
   /** expr = conditionalOr ["?" conditionalOr ":" expr] */
   #expression(awaited: readonly string[]): Expr {
     const stream = this.#stream;
+    this.#depth += 1;
+    if (this.#depth > RECURSION_MAX) {
+      this.#wrong(-1, `expression recursion limit exceeded: ${RECURSION_MAX}`);
+      throw new ParseAbandoned();
+    }
     const parsed = stream.rule(awaited, () =>
-      stream.recovering(() => {
+      stream.recovering('expression', () => {
         const condition = this.#logical('||');
         const question = stream.accept('?');
         if (question === undefined) return condition;
@@ -97,6 +106,7 @@ class Parser {
         return call(OPERATORS.conditional, question.offset, condition, yes, no);
       }),
     );
+    this.#depth -= 1;
     return parsed ?? nothing(stream.peek().offset);
   }
 
@@ -141,7 +151,7 @@ class Parser {
   #unary(): Expr {
     const stream = this.#stream;
     return (
-      stream.recovering(() => {
+      stream.recovering('unary', () => {
         stream.sync(EXPRESSION_START);
         if (stream.is('!')) return this.#repeated('!', OPERATORS.not);
         if (stream.is('-') && !isNumber(stream.peek(1).kind)) return this.#repeated('-', OPERATORS.negate);
@@ -168,7 +178,7 @@ class Parser {
 
   #member(): Expr {
     const stream = this.#stream;
-    const primary = stream.rule(['.', '['], () => stream.recovering(() => this.#primary()));
+    const primary = stream.rule(['.', '['], () => stream.recovering('primary', () => this.#primary()));
     let operand = primary ?? nothing(stream.peek().offset);
     for (;;) {
       if (stream.is('.')) operand = this.#selection(operand);
@@ -319,7 +329,7 @@ class Parser {
     const first = starts.filter((kind) => kind !== '}' && kind !== ',');
     if (!stream.is('}') && !stream.is(',')) {
       stream.rule(['}', ','], () =>
-        stream.recovering(() => {
+        stream.recovering('entries', () => {
           entry();
           while (stream.is(',') && first.includes(stream.peek(1).kind)) {
             stream.accept(',');
@@ -401,8 +411,24 @@ class Parser {
     const expansion = expandMacro(this.#options.macros, { name, offset, target, args });
     if (expansion === undefined)
       return target === undefined ? { kind: 'call', offset, name, args } : { kind: 'call', offset, name, target, args };
-    return 'wrong' in expansion ? this.#wrong(expansion.offset, expansion.wrong) : expansion.expr;
+    if ('expr' in expansion) return expansion.expr;
+    const expr = this.#wrong(expansion.offset, expansion.wrong);
+    if (expansion.fatal === true) throw new ParseAbandoned();
+    return expr;
   }
+}
+
+/** Chains like a.b.c or 1 + 2 + 3 nest as deeply as they are long; what follows walks the tree by recursion. */
+function isTooDeep(expr: Expr): boolean {
+  const left: (readonly [Expr, number])[] = [[expr, 0]];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const [node, depth] = next;
+    if (depth > RECURSION_MAX) return true;
+    // What macros expand to is not written by anybody.
+    const below = node.kind === 'comprehension' ? depth : depth + 1;
+    for (const child of children(node)) left.push([child, below]);
+  }
+  return false;
 }
 
 const isNumber = (kind: string): boolean => kind === 'NUM_INT' || kind === 'NUM_FLOAT';

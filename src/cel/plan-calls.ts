@@ -10,7 +10,8 @@ import { addSchemaList, equalSchemaLists, schemaListOf } from './schema-lists.ts
 import type { Planner } from './plan.ts';
 import { foldConstants } from './plan-constants.ts';
 import { optionalField, optionalIndex, planKey, readIndex } from './plan-fields.ts';
-import { type RuntimeCost, runtimeCostOf } from './runtime-costs.ts';
+import { COSTED_BY_RESULT, type RuntimeCost, runtimeCostOf } from './runtime-costs.ts';
+import { compilePattern } from './standard.ts';
 import { deepReaderOf, matcherOf, readerOf } from './typed-values.ts';
 import { isOptional, type CelType } from './types.ts';
 import { CelError, celError, isMap, mapGet, Optional, type Value } from './values.ts';
@@ -105,8 +106,13 @@ function planIndex(planner: Planner, expr: Call, base: number): Evaluate {
   return (frame) => {
     const value = operand(frame);
     const at = index(frame);
+    if (optional || value instanceof Optional) {
+      const found = optionalIndex(value, at, read);
+      if (found.present) frame.charge(cost);
+      return found;
+    }
     frame.charge(cost);
-    return optional || value instanceof Optional ? optionalIndex(value, at, read) : readIndex(value, at, read);
+    return readIndex(value, at, read);
   };
 }
 
@@ -115,7 +121,7 @@ function planOptionalSelect(planner: Planner, expr: Call, base: number): Evaluat
   const key = planKey(expr.args[0]!.type!, String((expr.args[1] as Extract<Expr, { kind: 'const' }>).value));
   const read = readerOf(isOptional(expr.type!) ? expr.type.parameters[0]! : expr.type!);
   return (frame) => {
-    const found = optionalField(operand(frame), key, read);
+    const found = optionalField(operand(frame), key, read, false);
     if (found.present) frame.charge(1);
     return found;
   };
@@ -129,8 +135,8 @@ function planEquality(planner: Planner, expr: Call): Evaluate {
   const list = schemaListOf(expr.args[0]!) ?? schemaListOf(expr.args[1]!);
   const same = list === undefined ? equals : (a: Value, b: Value): boolean => equalSchemaLists(list, a, b);
   return (frame) => {
-    const a = left(frame);
-    const b = right(frame);
+    const a = argument(frame, left, right);
+    const b = argument(frame, right);
     frame.charge(typeof a === 'object' || typeof a === 'string' ? cost([a, b], undefined) : 1);
     return same(a, b) === wanted;
   };
@@ -168,7 +174,7 @@ function planMembership(planner: Planner, expr: Call): Evaluate {
     const wanted = value(frame);
     const collection = within(frame);
     if (Array.isArray(collection)) {
-      frame.charge(collection.length);
+      frame.charge(expr.overloads?.length === 1 ? collection.length : 1);
       return collection.some((candidate) => equals(candidate, wanted));
     }
     if (!isMap(collection)) throw celError('no such overload');
@@ -190,14 +196,23 @@ function planOr(planner: Planner, expr: Call): Evaluate {
   };
 }
 
+/** A pattern that is a literal is found wrong before anything runs. */
+function compileLiteralPattern(name: string, expr: Call): void {
+  const pattern = expr.args[expr.target === undefined ? 1 : 0];
+  if (['find', 'findAll', 'matches'].includes(name) && pattern?.kind === 'const' && typeof pattern.value === 'string')
+    compilePattern(pattern.value);
+}
+
 interface Candidate {
   readonly run: (...args: Value[]) => Value;
   readonly matches: readonly ((value: Value) => boolean)[];
   readonly cost: RuntimeCost;
+  readonly costedByResult: boolean;
 }
 
 function planStrict(planner: Planner, expr: Call): Evaluate {
   const name = expr.qualified ?? expr.name;
+  compileLiteralPattern(name, expr);
   const args = expr.target === undefined || expr.qualified !== undefined ? expr.args : [expr.target, ...expr.args];
   const plans = args.map((arg) => planArgument(planner, arg));
   const candidates = candidatesOf(name, expr, planner);
@@ -207,22 +222,18 @@ function planStrict(planner: Planner, expr: Call): Evaluate {
   if (candidates.length === 1 && plans.length === 1) {
     const [matches] = only!.matches;
     return (frame) => {
-      const x = a!(frame);
-      if (!matches!(x)) throw fail([x]);
-      const result = only!.run(x);
-      frame.charge(only!.cost([x], result));
-      return result;
+      const x = argument(frame, a!);
+      if (!matches!(x)) return refuse(frame, fail([x]));
+      return apply(frame, only!, [x]);
     };
   }
   if (candidates.length === 1 && plans.length === 2) {
     const [matchesA, matchesB] = only!.matches;
     return (frame) => {
-      const x = a!(frame);
-      const y = b!(frame);
-      if (!matchesA!(x) || !matchesB!(y)) throw fail([x, y]);
-      const result = only!.run(x, y);
-      frame.charge(only!.cost([x, y], result));
-      return result;
+      const x = argument(frame, a!, b);
+      const y = argument(frame, b!);
+      if (!matchesA!(x) || !matchesB!(y)) return refuse(frame, fail([x, y]));
+      return apply(frame, only!, [x, y]);
     };
   }
   return (frame) => runAny(frame, plans, candidates, fail);
@@ -234,11 +245,50 @@ function runAny(
   candidates: readonly Candidate[],
   fail: (values: readonly Value[]) => CelError,
 ): Value {
-  const values = plans.map((plan) => plan(frame));
+  const values = plans.map((plan, i) => argument(frame, plan, ...plans.slice(i + 1)));
   const fitting = candidates.find(({ matches }) => matches.every((fits, i) => fits(values[i])));
-  if (fitting === undefined) throw fail(values);
-  const result = fitting.run(...values);
-  frame.charge(fitting.cost(values, result));
+  return fitting === undefined ? refuse(frame, fail(values)) : apply(frame, fitting, values);
+}
+
+/** A call whose argument fails has evaluated the others too, and has cost something. */
+function argument(frame: Frame, plan: Evaluate, ...others: readonly (Evaluate | undefined)[]): Value {
+  try {
+    return plan(frame);
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    for (const other of others) settle(frame, other);
+    frame.charge(1);
+    throw error;
+  }
+}
+
+function settle(frame: Frame, plan: Evaluate | undefined): void {
+  try {
+    plan?.(frame);
+  } catch (error) {
+    // The first error is the one that counts.
+    if (!(error instanceof CelError)) throw error;
+  }
+}
+
+function refuse(frame: Frame, error: CelError): never {
+  frame.charge(1);
+  throw error;
+}
+
+function apply(frame: Frame, candidate: Candidate, values: readonly Value[]): Value {
+  if (!candidate.costedByResult) {
+    frame.charge(candidate.cost(values, undefined));
+    return candidate.run(...values);
+  }
+  let result: Value;
+  try {
+    result = candidate.run(...values);
+  } catch (error) {
+    if (error instanceof CelError) frame.charge(candidate.cost(values, undefined));
+    throw error;
+  }
+  frame.charge(candidate.cost(values, result));
   return result;
 }
 
@@ -250,7 +300,9 @@ function candidatesOf(name: string, expr: Call, planner: Planner): Candidate[] {
   return overloads.map((overload: Overload) => ({
     run: overload.run as unknown as (...args: Value[]) => Value,
     matches: overload.args.map(matcherOf),
-    cost: runtimeCostOf(name, overload.id),
+    // Where the types leave several overloads open, upstream counts by the function alone.
+    costedByResult: COSTED_BY_RESULT.has(name),
+    cost: runtimeCostOf(name, overloads.length === 1 ? overload.id : ''),
   }));
 }
 

@@ -1,6 +1,6 @@
 // Fields, keys and indexes: reading them, asking for them, and reading them when they may be absent.
 
-import { celError, CelMap, CelObject, Double, isPlainObject, mapGet, Optional, Uint, type Value } from './values.ts';
+import { celError, CelMap, CelObject, Double, isMap, isPlainObject, mapGet, Optional, Uint, type Value } from './values.ts';
 import { formatDouble } from './conversions.ts';
 import type { CelType } from './types.ts';
 
@@ -16,7 +16,7 @@ export function readField(operand: Value, key: string, read: (value: Value) => V
   return read(found);
 }
 
-/** Undefined: absent. Throws when the operand has no fields. */
+/** Undefined: absent. */
 function fieldOf(operand: Value, key: string): Value | undefined {
   if (typeof operand === 'object' && operand !== null) {
     if (isPlainObject(operand)) {
@@ -29,8 +29,7 @@ function fieldOf(operand: Value, key: string): Value | undefined {
     if (operand instanceof CelMap) return mapGet(operand, key);
     if (operand instanceof CelObject) return Object.hasOwn(operand.fields, key) ? operand.fields[key] : undefined;
   }
-  if (typeof operand === 'string' || operand === null) return undefined;
-  throw celError('no such overload');
+  return undefined;
 }
 
 /** has(operand.field) */
@@ -39,10 +38,11 @@ export function hasField(operand: Value, key: string): boolean {
   return fieldOf(operand, key) !== undefined;
 }
 
-export function optionalField(operand: Value, key: string, read: (value: Value) => Value): Optional {
+/** operand.?field, and optional.field, where the value that is there must have fields. */
+export function optionalField(operand: Value, key: string, read: (value: Value) => Value, strict: boolean): Optional {
   const inner = operand instanceof Optional ? operand.value : operand;
   if (inner === undefined) return Optional.none;
-  if (inner === null) throw celError(`no such key: ${key}`);
+  if (inner === null || (strict && !isMap(inner) && !(inner instanceof CelObject))) throw celError(`no such key: ${key}`);
   const found = fieldOf(inner, key);
   return found === undefined ? Optional.none : new Optional(read(found));
 }
@@ -69,8 +69,7 @@ function elementOf(operand: Value, index: Value): Value | undefined {
     if (isPlainObject(operand)) return mapGet(operand, index);
     if (operand instanceof CelObject && typeof index === 'string') return fieldOf(operand, index);
   }
-  if (typeof operand === 'string' || operand === null) return undefined;
-  throw celError('no such overload');
+  return undefined;
 }
 
 function listIndex(index: Value): number {

@@ -125,7 +125,7 @@ export class Planner {
     return (frame) => {
       const value = operand(frame);
       frame.charge(1);
-      return value instanceof Optional ? optionalField(value, key, read) : readField(value, key, read);
+      return value instanceof Optional ? optionalField(value, key, read, true) : readField(value, key, read);
     };
   }
 
@@ -135,7 +135,7 @@ export class Planner {
     return (frame) => {
       const list: Value[] = [];
       for (let i = 0; i < elements.length; i += 1) {
-        const value = elements[i]!(frame);
+        const value = orCharge(elements[i]!, frame, LIST_COST);
         if (!optional.has(i)) list.push(value);
         else if (asOptional(value).present) list.push((value as Optional).value);
       }
@@ -153,8 +153,8 @@ export class Planner {
     return (frame) => {
       const map = new Map<string | number | bigint | boolean, readonly [Value, Value]>();
       for (const entry of entries) {
-        const key = entry.key(frame);
-        const value = entry.value(frame);
+        const key = orCharge(entry.key, frame, MAP_COST);
+        const value = orCharge(entry.value, frame, MAP_COST);
         if (!entry.optional) insert(map, key, value);
         else if (asOptional(value).present) insert(map, key, (value as Optional).value);
       }
@@ -220,10 +220,16 @@ export class Planner {
         for (let i = 0; i < over.length; i += 1) if (!once(frame, two ? i : over[i], over[i])) break;
       } else if (isMap(over)) {
         for (const [key, value] of mapEntries(over)) if (!once(frame, key, value)) break;
-      } else throw celError(`got '${typeNameOf(over)}', expected iterable type`);
+      } else throw celError(`got '${goTypeName(over)}', expected iterable type`);
       return result(frame);
     };
   }
+}
+
+/** Upstream's message shows the type of its implementation. */
+function goTypeName(value: Value): string {
+  const name = typeNameOf(value).replace(/^google\.protobuf\.|_type$/, '');
+  return `types.${name[0]!.toUpperCase()}${name.slice(1)}`;
 }
 
 const isIndex = (expr: Extract<Expr, { kind: 'call' }>): boolean =>
@@ -234,6 +240,16 @@ function iteratedTypes(range: CelType, two: boolean): [CelType, CelType] {
   const dyn: CelType = { kind: 'dyn' };
   if (range.kind === 'list') return two ? [int, range.element] : [range.element, dyn];
   return range.kind === 'map' ? [range.key, range.value] : [dyn, dyn];
+}
+
+/** A literal that fails in one of its parts costs what it costs. */
+function orCharge(part: Evaluate, frame: Frame, cost: number): Value {
+  try {
+    return part(frame);
+  } catch (error) {
+    if (error instanceof CelError) frame.charge(cost);
+    throw error;
+  }
 }
 
 /** An error of the step is kept: a later element may decide. */

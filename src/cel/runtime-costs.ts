@@ -93,6 +93,10 @@ const BY_FUNCTION: Readonly<Record<string, RuntimeCost>> = {
   semver: first,
   isSemver: first,
   validate: ([format, text]) => tenth(1 + sizeOf(text)) * Math.ceil((format as Format).patternLength * REGEX_FACTOR),
+};
+
+/** cel-go's own extensions count by overload: not where the types leave several open. */
+const OF_EXTENSIONS: Readonly<Record<string, RuntimeCost>> = {
   'lists.range': madeList,
   slice: madeList,
   reverse: madeList,
@@ -107,6 +111,10 @@ const BY_FUNCTION: Readonly<Record<string, RuntimeCost>> = {
 
 const one: RuntimeCost = () => 1;
 
+/** Functions whose cost is known only when they have run. All others are charged before they do any work. */
+export const COSTED_BY_RESULT: ReadonlySet<string> = new Set(['join', 'lists.range', 'slice', 'reverse']);
+
 export function runtimeCostOf(functionName: string, overload: string): RuntimeCost {
-  return BY_OVERLOAD[overload] ?? BY_FUNCTION[functionName] ?? one;
+  const known = BY_OVERLOAD[overload] ?? BY_FUNCTION[functionName];
+  return known ?? (overload === '' ? undefined : OF_EXTENSIONS[functionName]) ?? one;
 }

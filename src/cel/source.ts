@@ -29,6 +29,7 @@ export function locate(text: string, offset: number): { line: number; column: nu
 
 export function toCompileErrors(text: string, issues: readonly Issue[]): CompileError[] {
   return issues
+    .slice(0, ISSUES_MAX)
     .map((issue) => {
       const { line, column } = locate(text, issue.offset);
       return { line, column, message: issue.message };
@@ -36,11 +37,14 @@ export function toCompileErrors(text: string, issues: readonly Issue[]): Compile
     .sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-/** All issues in order of place, one under another. */
+/** Upstream's limit: what more is found is only counted. */
+const ISSUES_MAX = 100;
+
+/** The issues in order of place, one under another. */
 export function formatIssues(text: string, issues: readonly Issue[]): string {
-  return toCompileErrors(text, issues)
-    .map((error) => formatError(text, error))
-    .join('\n');
+  const shown = toCompileErrors(text, issues).map((error) => formatError(text, error));
+  if (issues.length > ISSUES_MAX) shown.push(`${issues.length - ISSUES_MAX} more errors were truncated`);
+  return shown.join('\n');
 }
 
 export function formatError(text: string, error: CompileError): string {

@@ -33,9 +33,6 @@ export class ParseAbandoned extends Error {}
 
 /** Upstream's limit of repairs in one expression. */
 const RECOVERY_MAX = 30;
-/** Upstream's limit of nested expressions. */
-export const RECURSION_MAX = 250;
-
 export class TokenStream {
   readonly issues: Issue[] = [];
   readonly #tokens: readonly Token[];
@@ -44,6 +41,8 @@ export class TokenStream {
   #repairing = false;
   #repairs = 0;
   #lastRepairAt = -1;
+  /** The rules that gave up at that token. */
+  #abandonedThere = new Set<string>();
   /** What each rule around waits for. */
   readonly #awaited: (readonly TokenKind[])[] = [];
 
@@ -77,7 +76,7 @@ export class TokenStream {
       this.#advance();
       return this.accept(kind)!;
     }
-    const follows = after ?? ['.', '[', ...OPERATORS, ...(this.#awaited.at(-1) ?? [])];
+    const follows = after ?? ['.', '[', ...OPERATORS, ...(this.#awaited.findLast((kinds) => !kinds.includes('.')) ?? [])];
     if (follows.includes(this.peek().kind)) {
       this.#report(`Syntax error: missing ${describe(kind)} at ${quoted(this.peek())}`);
       return { kind, text: `<missing ${kind}>`, offset: this.peek().offset };
@@ -120,10 +119,6 @@ export class TokenStream {
   /** Runs a rule whose caller waits for `awaited` behind it; undefined when it was abandoned. */
   rule<T>(awaited: readonly TokenKind[], body: () => T): T | undefined {
     this.#awaited.push(awaited);
-    if (this.#awaited.length > RECURSION_MAX) {
-      this.issues.push({ offset: -1, message: `expression recursion limit exceeded: ${RECURSION_MAX}` });
-      throw new ParseAbandoned();
-    }
     try {
       return body();
     } finally {
@@ -131,20 +126,20 @@ export class TokenStream {
     }
   }
 
-  /** Runs a part of a rule; when it is abandoned, skips to where the rules around can go on. `own`: further places to go on. */
-  recovering<T>(body: () => T, own: readonly TokenKind[] = []): T | undefined {
+  /** Runs a part of a rule; when it is abandoned, skips to where the rules around can go on. */
+  recovering<T>(name: string, body: () => T): T | undefined {
     const depth = this.#awaited.length;
     try {
       return body();
     } catch (error) {
       if (!(error instanceof RuleAbandoned)) throw error;
       this.#awaited.length = depth;
-      this.#recover(own);
+      this.#recover(name);
       return undefined;
     }
   }
 
-  #recover(own: readonly TokenKind[]): void {
+  #recover(name: string): void {
     this.#repairs += 1;
     if (this.#repairs > RECOVERY_MAX) {
       this.issues.push({
@@ -153,9 +148,12 @@ export class TokenStream {
       });
       throw new ParseAbandoned();
     }
-    if (this.#lastRepairAt === this.#at) this.#advance();
+    // A rule that gives up twice at one token would do so for ever.
+    if (this.#lastRepairAt === this.#at && this.#abandonedThere.has(name)) this.#advance();
+    if (this.#lastRepairAt !== this.#at) this.#abandonedThere = new Set();
+    this.#abandonedThere.add(name);
     this.#lastRepairAt = this.#at;
-    this.#skipUntil(new Set([...own, ...this.#recoverySet()]));
+    this.#skipUntil(new Set(this.#recoverySet()));
   }
 
   #recoverySet(): TokenKind[] {

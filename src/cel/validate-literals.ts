@@ -3,6 +3,7 @@
 
 import { children, type Expr, walk } from './ast.ts';
 import type { CelEnvironment } from './environment.ts';
+import { parseFormat, type Verb, verbAccepts } from './libraries/string-format.ts';
 import type { Issue } from './source.ts';
 import { compilePattern } from './standard.ts';
 import { parseDuration, parseTimestamp } from './times.ts';
@@ -19,6 +20,7 @@ export function validateLiterals(expr: Expr, env: CelEnvironment): Issue[] {
       if (arg?.kind !== 'const' || arg.constType.kind !== 'string' || valid(String(arg.value))) continue;
       issues.push({ offset: arg.offset, message: `invalid ${name} argument` });
     }
+  if (env.checkedLiterals) for (const node of walk(expr)) collectFormatProblems(node, issues);
   if (env.homogeneousLiterals) collectMixedLiterals(expr, false, issues);
   return issues;
 }
@@ -28,6 +30,35 @@ const ARGUMENTS: readonly { readonly name: string; readonly valid: (text: string
   { name: 'timestamp', valid: (text) => parseTimestamp(text) !== undefined },
   { name: 'matches', valid: isPattern },
 ];
+
+/** 'literal'.format([literal, …]): verbs that do not exist, arguments too many or too few or of types that a verb does not take. */
+function collectFormatProblems(node: Expr, issues: Issue[]): void {
+  if (node.kind !== 'call' || node.name !== 'format' || node.target?.kind !== 'const') return;
+  const list = node.args[0];
+  if (list?.kind !== 'list' || typeof node.target.value !== 'string') return;
+  let verbs: Verb[];
+  try {
+    verbs = parseFormat(node.target.value).filter((part) => typeof part !== 'string');
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    issues.push({ offset: node.offset, message: error.message });
+    return;
+  }
+  for (const [i, { verb }] of verbs.entries()) {
+    const element = list.elements[i];
+    if (element === undefined) {
+      issues.push({ offset: node.offset, message: `index ${i} out of range` });
+      return;
+    }
+    const problem = verbAccepts(verb, element.type!);
+    if (problem === undefined) continue;
+    issues.push({ offset: element.offset, message: `error during formatting: ${problem}` });
+    return;
+  }
+  if (list.elements.length <= verbs.length) return;
+  const counts = `expected ${verbs.length}, got ${list.elements.length}`;
+  issues.push({ offset: node.offset, message: `too many arguments supplied to string.format (${counts})` });
+}
 
 function isPattern(text: string): boolean {
   try {

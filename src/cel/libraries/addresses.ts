@@ -3,7 +3,7 @@
 import { cidrContains, type IP, formatIP, parseCIDR, parseIP } from '#base/ip.ts';
 import { fn, global, type Library, member } from '../functions.ts';
 import { BOOL, INT, opaque, STRING } from '../types.ts';
-import { type CelError, celError, type Opaque } from '../values.ts';
+import { CelError, celError, type Opaque } from '../values.ts';
 
 export const IP_TYPE = opaque('net.IP');
 export const CIDR_TYPE = opaque('net.CIDR');
@@ -122,7 +122,7 @@ function parseRange(text: string): Range | CelError {
 }
 
 function valid<T>(parsed: T | CelError): T {
-  if (parsed instanceof Error) throw parsed;
+  if (parsed instanceof CelError) throw parsed;
   return parsed;
 }
 

@@ -44,8 +44,8 @@ class Check implements Opaque {
     this.authorize = authorize;
     this.question = question;
   }
-  equals(other: Opaque): boolean {
-    return other === this;
+  equals(): boolean {
+    throw celError('no such overload');
   }
 }
 
@@ -55,8 +55,8 @@ class Decision implements Opaque {
   constructor(answer: AuthorizationAnswer) {
     this.answer = answer;
   }
-  equals(other: Opaque): boolean {
-    return other === this;
+  equals(): boolean {
+    throw celError('no such overload');
   }
 }
 

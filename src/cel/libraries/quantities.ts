@@ -21,8 +21,11 @@ export const QUANTITY_TYPE = opaque('kubernetes.Quantity');
 export class QuantityValue implements Opaque {
   readonly typeName = 'kubernetes.Quantity';
   readonly quantity: Quantity;
-  constructor(quantity: Quantity) {
+  /** Upstream reads some texts into a form that it does not turn into an integer, whatever their value (`1000m`, `1.5Gi`). */
+  readonly inexact: boolean;
+  constructor(quantity: Quantity, inexact = false) {
     this.quantity = quantity;
+    this.inexact = inexact;
   }
   equals(other: Opaque): boolean {
     return other instanceof QuantityValue && compareQuantity(this.quantity, other.quantity) === 0;
@@ -34,16 +37,19 @@ export class QuantityValue implements Opaque {
 
 function quantity(text: string): QuantityValue {
   try {
-    return new QuantityValue(parseQuantity(text));
+    return new QuantityValue(parseQuantity(text), isInexact(text));
   } catch (error) {
     if (error instanceof QuantityError) throw celError(error.message);
     throw error;
   }
 }
 
+/** With a fraction, or with a suffix below 1. */
+const isInexact = (text: string): boolean => /\.\d|[num]$/.test(text);
+
 /** Undefined: not whole, or beyond an int. */
-function integerOf({ quantity: { unscaled, scale } }: QuantityValue): Int | undefined {
-  if (scale < 0 || scale > 20) return undefined;
+function integerOf({ quantity: { unscaled, scale }, inexact }: QuantityValue): Int | undefined {
+  if (inexact || scale < 0 || scale > 20) return undefined;
   const value = unscaled * 10n ** BigInt(scale);
   return value < INT_MIN || value > INT_MAX ? undefined : canonicalInt(value);
 }

@@ -4,8 +4,10 @@
 import { isInt } from '../arithmetic.ts';
 import { formatDouble } from '../conversions.ts';
 import { Duration, formatDuration, formatTimestamp, Timestamp } from '../times.ts';
+import { type CelType, typeName } from '../types.ts';
 import {
   adapt,
+  type CelError,
   celError,
   CelMap,
   Double,
@@ -21,6 +23,8 @@ export interface Verb {
   readonly verb: string;
   readonly precision: number;
 }
+
+const PRECISION = 'could not parse formatting clause: error while parsing precision: ';
 
 /** The pieces of a format: literal text and verbs in turn. Throws on a verb that does not exist. */
 export function parseFormat(format: string): (string | Verb)[] {
@@ -41,8 +45,8 @@ export function parseFormat(format: string): (string | Verb)[] {
     if (format[i] === '.') {
       const digits = /^\d*/.exec(format.slice(i + 1))![0];
       i += 1 + digits.length;
-      if (i >= format.length) throw celError('could not parse formatting clause: unable to find end of precision specifier');
-      if (digits === '') throw celError(`could not parse formatting clause: error while parsing precision: could not convert precision specifier to integer: strconv.Atoi: parsing "": invalid syntax`);
+      if (i >= format.length) throw celError(`${PRECISION}could not find end of precision specifier`);
+      if (digits === '') throw celError(`${PRECISION}error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax`);
       precision = Number(digits);
     }
     const verb = format[i]!;
@@ -78,8 +82,6 @@ function formatWith(style: FormatStyle, format: string, args: readonly Value[]):
     result += formatVerb(part, adapt(args[next]), style);
     next += 1;
   }
-  if (next < args.length)
-    throw celError(`too many arguments supplied to string.format (expected ${next}, got ${args.length})`);
   return result;
 }
 
@@ -95,7 +97,7 @@ function formatVerb({ verb, precision }: Verb, value: Value, style: FormatStyle)
       return special(value) ?? scientific(number(value, 'scientific'), precision, style);
     case 'b':
       if (typeof value === 'boolean') return value ? '1' : '0';
-      return radix(value, 2, 'binary clause can only be used on integers and bools');
+      return radix(value, 2, 'only integers and bools can be formatted as binary');
     case 'o':
       return radix(value, 8, 'octal clause can only be used on integers');
     default: {
@@ -105,7 +107,7 @@ function formatVerb({ verb, precision }: Verb, value: Value, style: FormatStyle)
   }
 }
 
-const wrong = (rule: string, value: Value): Error => celError(`error during formatting: ${rule}, was given ${nameOf(value)}`);
+const wrong = (rule: string, value: Value): CelError => celError(`error during formatting: ${rule}, was given ${nameOf(value)}`);
 const nameOf = (value: Value): string => typeNameOf(value);
 
 function formatDecimal(value: Value): string {
@@ -128,7 +130,7 @@ function number(value: Value, clause: string): number {
   if (value instanceof Double) return value.value;
   if (isInt(value)) return Number(value);
   if (value instanceof Uint) return Number(value.value);
-  throw wrong(`${clause} clause can only be used on doubles, integers, or unsigned integers`, value);
+  throw wrong(`${clause} clause can only be used on doubles`, value);
 }
 
 /** Halves go to the even digit, where JavaScript rounds them up. */
@@ -189,18 +191,22 @@ function formatAny(value: Value, style: FormatStyle, inner: boolean): string {
   );
 }
 
+const STRINGABLE = 'string bool bytes int uint double map list type null duration timestamp'.split(' ');
+
 /** What a verb would say to an argument of this type; undefined: it takes it. */
-export function verbAccepts(verb: string, kind: string): string | undefined {
+export function verbAccepts(verb: string, type: CelType): string | undefined {
+  const { kind } = type;
   const accepted: Readonly<Record<string, readonly [readonly string[], string]>> = {
+    s: [STRINGABLE, 'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps'],
+    f: [['double', 'string'], 'fixed-point clause can only be used on doubles'],
+    e: [['double', 'string'], 'scientific clause can only be used on doubles'],
     d: [['int', 'uint'], 'decimal clause can only be used on integers'],
-    b: [['int', 'uint', 'bool'], 'binary clause can only be used on integers and bools'],
+    b: [['int', 'uint', 'bool'], 'only integers and bools can be formatted as binary'],
     o: [['int', 'uint'], 'octal clause can only be used on integers'],
     x: [['int', 'uint', 'bytes', 'string'], 'only integers, byte buffers, and strings can be formatted as hex'],
     X: [['int', 'uint', 'bytes', 'string'], 'only integers, byte buffers, and strings can be formatted as hex'],
-    f: [['double', 'int', 'uint'], 'fixed-point clause can only be used on doubles'],
-    e: [['double', 'int', 'uint'], 'scientific clause can only be used on doubles'],
   };
   const rule = accepted[verb];
   if (rule === undefined || kind === 'dyn' || kind === 'param' || rule[0].includes(kind)) return undefined;
-  return `${rule[1]}, was given ${kind}`;
+  return `${rule[1]}, was given ${typeName(type)}`;
 }

@@ -78,8 +78,9 @@ function split(text: string, separator: string, limit: Int = -1): string[] {
   return [...parts.slice(0, most - 1), parts.slice(most - 1).join(separator)];
 }
 
-function join(list: readonly Value[], separator = ''): string {
-  for (const element of list) if (typeof element !== 'string') throw celError('no such overload');
+function join(list: readonly Value[], given?: string): string {
+  const separator = given ?? '';
+  for (const element of list) if (typeof element !== 'string') throw celError(`no such overload: join(list${given === undefined ? '' : ', string'})`);
   return list.join(separator);
 }
 

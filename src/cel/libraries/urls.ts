@@ -54,6 +54,7 @@ function parseParts(text: string): Parts | string {
   if (text.startsWith(':')) return 'missing protocol scheme';
   const scheme = hasScheme ? text.slice(0, colon).toLowerCase() : '';
   let rest = hasScheme ? text.slice(colon + 1) : text;
+  rest = rest.replace(/#.*$/s, '');
   const mark = rest.indexOf('?');
   const query = mark < 0 ? '' : rest.slice(mark + 1);
   if (mark >= 0) rest = rest.slice(0, mark);
