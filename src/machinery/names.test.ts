@@ -47,7 +47,7 @@ const bad: readonly (readonly [string, (v: string) => Messages, string, string])
     'a_b',
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
   ],
-  ['isDns1123Label', isDns1123Label, 'a'.repeat(64), 'must be no more than 63 bytes'],
+  ['isDns1123Label', isDns1123Label, 'a'.repeat(64), 'must be no more than 63 characters'],
   ['isValidPortName', isValidPortName, '123', 'must contain at least one letter (a-z)'],
   ['isValidIP', isValidIP, '10.0.0.01', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
 ];

@@ -119,7 +119,8 @@ export function isQualifiedName(value: string, noun = 'a qualified name'): Messa
 export const isLabelKey = (value: string): Messages => isQualifiedName(value, 'a valid label key');
 
 const LABEL_VALUE = new RegExp(`^(${QUALIFIED_FMT})?$`);
-export const isLabelValue = (value: string): Messages => formatted(value, LABEL_MAX, LABEL_VALUE, LABEL_VALUE_ERROR, 'bytes');
+export const isLabelValue = (value: string): Messages =>
+  formatted(value, LABEL_MAX, LABEL_VALUE, LABEL_VALUE_ERROR, 'bytes');
 
 /** Names that become one segment of a URL path (RBAC objects and all others). */
 export function isPathSegment(value: string): Messages {

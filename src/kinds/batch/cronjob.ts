@@ -69,7 +69,9 @@ export const cronJob: ResourceDefinition<CronJob> = defineKind<CronJob>({
     validateCreate: (c) => {
       const errors: Errors = [...validate(c, undefined)];
       if ((c.metadata.name ?? '').length > NAME_MAX)
-        errors.push(fieldError.invalid('metadata.name', c.metadata.name, `must be no more than ${NAME_MAX} characters`));
+        errors.push(
+          fieldError.invalid('metadata.name', c.metadata.name, `must be no more than ${NAME_MAX} characters`),
+        );
       return errors;
     },
     validateUpdate: (c, old) => validate(c, old),

@@ -449,7 +449,7 @@ describe('cronJob', () => {
 
   it('leaves room in its name for that of its Jobs', () => {
     assert.deepEqual(created({}, 'x'.repeat(52)), []);
-    assert.match(created({}, 'x'.repeat(53))[0]!, /must be no more than 52 bytes$/);
+    assert.match(created({}, 'x'.repeat(53))[0]!, /must be no more than 52 characters$/);
   });
 
   it('has the defaults of upstream, and leaves those of its Jobs to them', () => {

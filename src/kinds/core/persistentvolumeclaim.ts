@@ -1,10 +1,11 @@
 // PersistentVolumeClaim.
 import type { PersistentVolumeClaim } from '#generated/api/core-v1.ts';
+import { isDns1123Subdomain } from '#machinery/names.ts';
 import { compareQuantity, tryParseQuantity } from '#machinery/quantity.ts';
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind, keepStatus } from '../define.ts';
-import { type Errors, child, sameJson } from '../rules.ts';
+import { type Errors, child, messages, sameJson } from '../rules.ts';
 import { validateLabelSelector } from '../selectors.ts';
 import { AGE, NAME, ageOf, column, nameOf, wide } from '../table.ts';
 
@@ -130,6 +131,13 @@ export function validateClaimSpec(
   if (storage === undefined) errors.push(fieldError.required(`${path}.resources[storage]`));
   else if (quantity !== undefined && quantity.unscaled <= 0n)
     errors.push(fieldError.invalid(`${path}.resources[storage]`, storage, 'must be greater than zero'));
+  if ((spec.storageClassName ?? '') !== '')
+    messages(
+      isDns1123Subdomain(spec.storageClassName!),
+      child(path, 'storageClassName'),
+      spec.storageClassName,
+      errors,
+    );
   if (spec.volumeMode !== undefined && !['Block', 'Filesystem'].includes(spec.volumeMode)) {
     errors.push(fieldError.notSupported(child(path, 'volumeMode'), spec.volumeMode, ['Block', 'Filesystem']));
   }

@@ -1,10 +1,17 @@
 // Defaults of pods and pod templates that depend on other fields; the fixed ones are schema data (schema/static-defaults.ts).
 import type { Container, Pod, PodSpec, Volume } from '#generated/api/core-v1.ts';
 
-/** Image without tag, or tagged latest, is pulled always. */
+const COMPONENT = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const REFERENCE = new RegExp(
+  `^(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/|\\[[a-fA-F0-9:]+\\](?::[0-9]+)?/)?${COMPONENT}(?:/${COMPONENT})*(?::\\w[\\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$`,
+);
+const REFERENCE_MAX = 255;
+
+/** Image without tag, or tagged latest, is pulled always; what is no image's name has no tag. */
 export function imagePullPolicyFor(image: string | undefined): 'Always' | 'IfNotPresent' {
   const text = image ?? '';
   if (text.includes('@')) return 'IfNotPresent';
+  if (text.length > REFERENCE_MAX || !REFERENCE.test(text)) return 'IfNotPresent';
   const name = text.slice(text.lastIndexOf('/') + 1);
   const colon = name.indexOf(':');
   return colon < 0 || name.slice(colon + 1) === 'latest' ? 'Always' : 'IfNotPresent';
@@ -13,6 +20,8 @@ export function imagePullPolicyFor(image: string | undefined): 'Always' | 'IfNot
 const SOURCELESS_KEYS = 1;
 
 function defaultVolume(volume: Volume): Volume {
+  if (volume.image !== undefined && (volume.image.pullPolicy ?? '') === '')
+    return { ...volume, image: { ...volume.image, pullPolicy: imagePullPolicyFor(volume.image.reference) } };
   return Object.keys(volume).length === SOURCELESS_KEYS && volume.name !== undefined
     ? { ...volume, emptyDir: {} }
     : volume;

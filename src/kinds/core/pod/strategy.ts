@@ -3,6 +3,7 @@ import type { Pod } from '#generated/api/core-v1.ts';
 import type { Strategy } from '#schema/resource.ts';
 import { defaultPod, defaultPodSpec } from './defaults.ts';
 import { computeQos } from './qos.ts';
+import { volumeWarnings } from './validate-volumes.ts';
 import { validatePod, validatePodStatusUpdate, validatePodUpdate } from './validation.ts';
 
 export const podStrategy: Strategy<Pod> = {
@@ -24,6 +25,7 @@ export const podStrategy: Strategy<Pod> = {
     };
   },
   prepareForUpdate: (pod, old) => ({ ...pod, status: old.status }),
+  warnings: (pod) => volumeWarnings(pod.spec?.volumes, 'spec.volumes'),
   validateCreate: validatePod,
   validateUpdate: validatePodUpdate,
   validateStatusUpdate: validatePodStatusUpdate,

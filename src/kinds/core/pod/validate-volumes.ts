@@ -7,10 +7,12 @@ import type {
   Volume,
   VolumeMount,
 } from '#generated/api/core-v1.ts';
-import { isDns1123Label } from '#machinery/names.ts';
+import { isDns1123Label, isQualifiedName } from '#machinery/names.ts';
 import { fieldError } from '#machinery/status.ts';
 import { tryParseQuantity } from '#machinery/quantity.ts';
 import { type Errors, at, child } from '../../rules.ts';
+import { validateClaimSpec } from '../persistentvolumeclaim.ts';
+import { sourceWarnings, validateSharedSource } from '../volume-sources.ts';
 
 const SOURCES = [
   'emptyDir',
@@ -55,6 +57,15 @@ const HOST_PATH_TYPES = [
   'FileOrCreate',
   'Socket',
 ];
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
+const INTERFACE_NAME_MAX = 64;
+const DOWNWARD_FILES = [
+  'metadata.annotations',
+  'metadata.labels',
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+];
 const MODE_MESSAGE = 'must be a number between 0 and 0777 (octal), both inclusive';
 
 export function validateVolumes(
@@ -77,11 +88,21 @@ export function validateVolumes(
   return byName;
 }
 
+/** Only the first source is judged when there are several. */
 function validateSource(volume: Volume, path: string, errors: Errors): void {
-  const set = SOURCES.filter((s) => volume[s] !== undefined);
-  if (set.length === 0) errors.push(fieldError.required(path, 'must specify a volume type'));
-  for (const extra of set.slice(1))
-    errors.push(fieldError.forbidden(child(path, extra), 'may not specify more than 1 volume type'));
+  const [first, ...extra] = SOURCES.filter((s) => volume[s] !== undefined);
+  if (first === undefined) {
+    errors.push(fieldError.required(path, 'must specify a volume type'));
+    return;
+  }
+  validateOwnSource({ name: volume.name, [first]: volume[first] }, path, errors);
+  validateSharedSource(first, volume[first], path, errors, false);
+  for (const other of extra)
+    errors.push(fieldError.forbidden(child(path, other), 'may not specify more than 1 volume type'));
+}
+
+/** Sources that only pods have. */
+function validateOwnSource(volume: Volume, path: string, errors: Errors): void {
   if (volume.emptyDir !== undefined) validateEmptyDir(volume.emptyDir, `${path}.emptyDir`, errors);
   if (volume.hostPath !== undefined) {
     if ((volume.hostPath.path ?? '') === '') errors.push(fieldError.required(`${path}.hostPath.path`));
@@ -89,6 +110,10 @@ function validateSource(volume: Volume, path: string, errors: Errors): void {
     if (volume.hostPath.type !== undefined && !HOST_PATH_TYPES.includes(volume.hostPath.type)) {
       errors.push(fieldError.notSupported(`${path}.hostPath.type`, volume.hostPath.type, HOST_PATH_TYPES.toSorted()));
     }
+  }
+  if (volume.gitRepo !== undefined) {
+    if ((volume.gitRepo.repository ?? '') === '') errors.push(fieldError.required(`${path}.gitRepo.repository`));
+    relativePath(volume.gitRepo.directory ?? '', `${path}.gitRepo.directory`, errors);
   }
   if (volume.secret !== undefined) {
     if ((volume.secret.secretName ?? '') === '') errors.push(fieldError.required(`${path}.secret.secretName`));
@@ -103,21 +128,37 @@ function validateSource(volume: Volume, path: string, errors: Errors): void {
   if (volume.persistentVolumeClaim !== undefined && (volume.persistentVolumeClaim.claimName ?? '') === '') {
     errors.push(fieldError.required(`${path}.persistentVolumeClaim.claimName`));
   }
-  if (volume.nfs !== undefined) {
-    if ((volume.nfs.server ?? '') === '') errors.push(fieldError.required(`${path}.nfs.server`));
-    if ((volume.nfs.path ?? '') === '') errors.push(fieldError.required(`${path}.nfs.path`));
-    else if (!volume.nfs.path.startsWith('/'))
-      errors.push(fieldError.invalid(`${path}.nfs.path`, volume.nfs.path, 'must be an absolute path'));
+  if (volume.iscsi?.initiatorName !== undefined) {
+    // Upstream makes an interface's name of both.
+    if (`${volume.name}:${volume.iscsi.targetPortal ?? ''}`.length > INTERFACE_NAME_MAX)
+      errors.push(
+        fieldError.invalid(
+          `${path}.name`,
+          volume.name,
+          'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.',
+        ),
+      );
   }
-  if (volume.csi !== undefined && (volume.csi.driver ?? '') === '')
-    errors.push(fieldError.required(`${path}.csi.driver`));
   if (volume.downwardAPI !== undefined) {
     validateMode(volume.downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`, errors);
     validateDownwardItems(volume.downwardAPI.items, `${path}.downwardAPI`, errors);
   }
   if (volume.projected !== undefined) validateProjected(volume, `${path}.projected`, errors);
-  if (volume.ephemeral !== undefined && volume.ephemeral.volumeClaimTemplate === undefined) {
-    errors.push(fieldError.required(`${path}.ephemeral.volumeClaimTemplate`));
+  if (volume.ephemeral !== undefined) {
+    const template = volume.ephemeral.volumeClaimTemplate;
+    const where = `${path}.ephemeral.volumeClaimTemplate`;
+    if (template === undefined) errors.push(fieldError.required(where));
+    else {
+      if ((template.metadata?.name ?? '') !== '')
+        errors.push(fieldError.forbidden(`${where}.metadata.name`, 'cannot be set'));
+      validateClaimSpec(template.spec ?? {}, `${where}.spec`, errors);
+    }
+  }
+  if (volume.image !== undefined) {
+    const { reference, pullPolicy } = volume.image;
+    if ((reference ?? '') === '') errors.push(fieldError.required(`${path}.image.reference`));
+    if (pullPolicy !== undefined && !PULL_POLICIES.includes(pullPolicy))
+      errors.push(fieldError.notSupported(`${path}.image.pullPolicy`, pullPolicy, PULL_POLICIES));
   }
 }
 
@@ -149,11 +190,44 @@ function validateDownwardItems(items: NonNullable<Volume['downwardAPI']>['items'
       errors.push(
         fieldError.invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'),
       );
-    } else if (item.fieldRef === undefined && item.resourceFieldRef === undefined) {
+    } else if (item.fieldRef !== undefined) {
+      validateDownwardField(item.fieldRef.fieldPath ?? '', `${path}.fieldRef`, errors);
+    } else if (item.resourceFieldRef === undefined) {
       errors.push(fieldError.required(path, 'one of fieldRef and resourceFieldRef is required'));
+    } else if ((item.resourceFieldRef.containerName ?? '') === '') {
+      errors.push(fieldError.required(`${path}.resourceFieldRef.containerName`));
     }
+    validateMode(item.mode, `${path}.mode`, errors);
   }
 }
+
+function validateDownwardField(field: string, path: string, errors: Errors): void {
+  const subscript = /^metadata\.(?:labels|annotations)\['(.*)'\]$/.exec(field);
+  if (field === '') errors.push(fieldError.required(`${path}.fieldPath`));
+  else if (subscript !== null)
+    for (const message of isQualifiedName(subscript[1]!)) errors.push(fieldError.invalid(path, subscript[1], message));
+  else if (!DOWNWARD_FILES.includes(field) && POD_FIELDS.has(field))
+    errors.push(fieldError.notSupported(`${path}.fieldPath`, field, DOWNWARD_FILES));
+  else if (!DOWNWARD_FILES.includes(field))
+    errors.push(
+      fieldError.invalid(`${path}.fieldPath`, field, `error converting fieldPath: field label not supported: ${field}`),
+    );
+}
+
+/** Fields of pods that there are, and that are not for files. */
+const POD_FIELDS = new Set([
+  'spec.nodeName',
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'spec.serviceAccountName',
+  'spec.hostNetwork',
+  'status.phase',
+  'status.podIP',
+  'status.podIPs',
+  'status.hostIP',
+  'status.hostIPs',
+  'status.nominatedNodeName',
+]);
 
 const PROJECTIONS = [
   'secret',
@@ -166,12 +240,11 @@ const PROJECTIONS = [
 
 function validateProjected(volume: Volume, path: string, errors: Errors): void {
   validateMode(volume.projected?.defaultMode, `${path}.defaultMode`, errors);
+  const files = new Set<string>();
   for (const [index, source] of (volume.projected?.sources ?? []).entries()) {
     const where = at(`${path}.sources`, index);
     const set = PROJECTIONS.filter((p) => source[p] !== undefined);
-    if (set.length === 0) errors.push(fieldError.required(where, 'must specify a projected volume type'));
-    for (const extra of set.slice(1))
-      errors.push(fieldError.forbidden(child(where, extra), 'may not specify more than 1 volume type'));
+    if (set.length > 1) errors.push(fieldError.forbidden(where, 'may not specify more than 1 volume type per source'));
     if (source.secret !== undefined) {
       if ((source.secret.name ?? '') === '') errors.push(fieldError.required(`${where}.secret.name`));
       validateItems(source.secret.items, `${where}.secret.items`, errors);
@@ -180,6 +253,8 @@ function validateProjected(volume: Volume, path: string, errors: Errors): void {
       if ((source.configMap.name ?? '') === '') errors.push(fieldError.required(`${where}.configMap.name`));
       validateItems(source.configMap.items, `${where}.configMap.items`, errors);
     }
+    if (source.downwardAPI !== undefined)
+      validateDownwardItems(source.downwardAPI.items, `${where}.downwardAPI`, errors);
     const token = source.serviceAccountToken;
     if (token !== undefined) {
       const seconds = token.expirationSeconds ?? 3600;
@@ -199,10 +274,36 @@ function validateProjected(volume: Volume, path: string, errors: Errors): void {
             'may not specify a duration larger than 2^32 seconds',
           ),
         );
-      if ((token.path ?? '') === '') errors.push(fieldError.required(`${where}.serviceAccountToken.path`));
-      else relativePath(token.path, `${where}.serviceAccountToken.path`, errors);
+      // The path is upstream's.
+      if ((token.path ?? '') === '') errors.push(fieldError.required(`${path}.path`));
+      else relativePath(token.path, `${path}.path`, errors);
+    }
+    for (const [name, file] of filesOf(source)) {
+      if (file !== '' && files.has(file)) errors.push(fieldError.invalid(path, name, 'conflicting duplicate paths'));
+      files.add(file);
     }
   }
+}
+
+/** [what a conflict is reported as, path] of what a projection says it puts into the volume. */
+function filesOf(source: NonNullable<NonNullable<Volume['projected']>['sources']>[number]): [string, string][] {
+  return [
+    ...(source.secret?.items ?? []).map((i): [string, string] => [source.secret?.name ?? '', i.path ?? '']),
+    ...(source.configMap?.items ?? []).map((i): [string, string] => [source.configMap?.name ?? '', i.path ?? '']),
+    ...(source.downwardAPI?.items ?? []).map((i): [string, string] => [i.path ?? '', i.path ?? '']),
+    ...(source.serviceAccountToken === undefined
+      ? []
+      : [[source.serviceAccountToken.path ?? '', source.serviceAccountToken.path ?? ''] as [string, string]]),
+  ];
+}
+
+export function volumeWarnings(volumes: readonly Volume[] | undefined, path: string): string[] {
+  return (volumes ?? []).flatMap((volume, index) => [
+    ...sourceWarnings(volume, at(path, index)),
+    ...(volume.projected?.sources ?? [])
+      .filter((s) => PROJECTIONS.every((p) => s[p] === undefined))
+      .map(() => `volume ${JSON.stringify(volume.name)} (Projected) has no sources provided`),
+  ]);
 }
 
 function relativePath(path: string, field: string, errors: Errors): void {
@@ -248,14 +349,14 @@ export function validateVolumeMounts(
       !['Bidirectional', 'HostToContainer', 'None'].includes(mount.mountPropagation)
     ) {
       errors.push(
-        fieldError.notSupported(`${where}.mountPropagation`, mount.mountPropagation, [
+        fieldError.notSupported(`${path}.volumeMounts.mountPropagation`, mount.mountPropagation, [
           'Bidirectional',
           'HostToContainer',
           'None',
         ]),
       );
     }
-    validateRecursiveReadOnly(mount, `${where}.recursiveReadOnly`, errors);
+    validateRecursiveReadOnly(mount, `${path}.volumeMounts.recursiveReadOnly`, errors);
   }
 }
 

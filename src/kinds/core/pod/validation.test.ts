@@ -137,7 +137,7 @@ describe('validatePod', () => {
         volumes: [{ name: 'v', emptyDir: {} }],
         ...container({ volumeMounts: [{ name: 'v', mountPath: '/v', recursiveReadOnly: 'Enabled' }] }),
       },
-      'spec.containers[0].volumeMounts[0].recursiveReadOnly: Forbidden: may only be specified when readOnly is true',
+      'spec.containers[0].volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true',
     ],
     [
       'an unknown policy for groups',
