@@ -44,6 +44,11 @@ describe('DaemonSetReconciler', () => {
       pod.metadata.labels!['controller-revision-hash'],
       revision!.metadata.labels!['controller-revision-hash'],
     );
+    // In the order of Go's maps: clients compare the bytes with what they make themselves.
+    assert.match(
+      JSON.stringify(revision!.data),
+      /^\{"spec":\{"template":\{"\$patch":"replace","metadata":.*"image":.*"name":/,
+    );
     assert.equal(revision!.metadata.name, `web-${pod.metadata.labels!['controller-revision-hash']}`);
     await playToRest(cluster);
     const { desiredNumberScheduled, currentNumberScheduled, numberReady, numberAvailable, updatedNumberScheduled } =

@@ -22,8 +22,16 @@ interface Owner extends KubeObject {
   readonly status?: { readonly collisionCount?: number };
 }
 
-/** A strategic merge patch that brings the owner back to this template. */
-const dataOf = (template: PodTemplateSpec) => ({ spec: { template: { ...template, $patch: 'replace' } } });
+/** A strategic merge patch that brings the owner back to this template, byte for byte as upstream writes it: clients compare bytes. */
+const dataOf = (template: PodTemplateSpec) =>
+  withSortedKeys({ spec: { template: { ...template, $patch: 'replace' } } });
+
+function withSortedKeys<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(withSortedKeys) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, v]) => [key, withSortedKeys(v)])) as T;
+}
 
 /** The template a revision holds. */
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {
