@@ -24,6 +24,8 @@ export interface Ident extends Node {
   readonly name: string;
   /** The declared name, set by the checker: a qualified name may be one variable. */
   reference?: string;
+  /** A variable of a comprehension around. */
+  local?: true;
   /** Set when the name is a constant of the environment (an enum value, a type). */
   constant?: Value;
 }
@@ -36,6 +38,7 @@ export interface Select extends Node {
   readonly testOnly: boolean;
   /** Set when the whole of it is one qualified name. */
   reference?: string;
+  local?: true;
   constant?: Value;
 }
 

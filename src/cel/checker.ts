@@ -101,6 +101,7 @@ class Checker {
         const local = scope.variables.get(name);
         if (local === undefined) continue;
         expr.reference = name;
+        expr.local = true;
         return local;
       }
     const found = this.#env.lookup(name);

@@ -47,7 +47,11 @@ interface Original {
   readonly typedResult?: { readonly result?: JsonValue };
   readonly disableCheck?: boolean;
   readonly checkOnly?: boolean;
-  readonly typeEnv?: readonly { readonly name: string; readonly ident?: { readonly type: JsonType }; readonly function?: unknown }[];
+  readonly typeEnv?: readonly {
+    readonly name: string;
+    readonly ident?: { readonly type: JsonType };
+    readonly function?: unknown;
+  }[];
   readonly bindings?: Readonly<Record<string, { readonly value?: JsonValue }>>;
 }
 
@@ -96,11 +100,16 @@ const EXPECTED_FAILURES: Readonly<Record<string, string>> = {
   'string_ext/value_errors/lastindexof_out_of_range': 'as in Kubernetes, nothing is found behind the end',
 };
 
-const MESSAGES = /TestAllTypes|NestedTestAllTypes|google\.protobuf\.(?!Timestamp|Duration)|google\.type|GlobalEnum|proto\.|\bcel\.expr\b/;
+const MESSAGES =
+  /TestAllTypes|NestedTestAllTypes|google\.protobuf\.(?!Timestamp|Duration)|google\.type|GlobalEnum|proto\.|\bcel\.expr\b/;
 
 function isElsewhere(test: Original): boolean {
   const text = JSON.stringify([test.expr, test.typeEnv, test.bindings, test.value, test.typedResult, test.container]);
-  return MESSAGES.test(text) || JSON.stringify(test.typeEnv ?? '').includes('"function"') || test.value?.enumValue !== undefined;
+  return (
+    MESSAGES.test(text) ||
+    JSON.stringify(test.typeEnv ?? '').includes('"function"') ||
+    test.value?.enumValue !== undefined
+  );
 }
 
 function toValue(json: JsonValue): Value {
@@ -172,7 +181,10 @@ function check(test: Original): void {
   if (!program.ok) {
     // Kubernetes evaluates nothing that was not checked; what the checker refuses counts where evaluation is to fail, or where
     // the case says that it is not to be checked.
-    assert.ok(test.disableCheck === true || (test.evalError !== undefined && program.stage === 'program'), program.text);
+    assert.ok(
+      test.disableCheck === true || (test.evalError !== undefined && program.stage === 'program'),
+      program.text,
+    );
     return;
   }
   if (test.checkOnly === true) return;
@@ -188,7 +200,9 @@ function check(test: Original): void {
 }
 
 const show = (value: Value): string =>
-  JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : inner instanceof CelMap ? [...inner.entries] : inner));
+  JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'bigint' ? `${inner}n` : inner instanceof CelMap ? [...inner.entries] : inner,
+  );
 
 function run(suite: Suite, path: string): void {
   for (const inner of suite.suites ?? []) run(inner, `${path}/${inner.name}`);

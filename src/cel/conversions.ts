@@ -11,7 +11,20 @@ import {
   parseTimestamp,
   type Timestamp,
 } from './times.ts';
-import { BOOL, BYTES, type CelType, DOUBLE, DURATION, DYN, INT, param, STRING, TIMESTAMP, typeOf, UINT } from './types.ts';
+import {
+  BOOL,
+  BYTES,
+  type CelType,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  param,
+  STRING,
+  TIMESTAMP,
+  typeOf,
+  UINT,
+} from './types.ts';
 import { type CelError, celError, Double, typeNameOf, TypeValue, Uint, UINT_MAX, type Value } from './values.ts';
 
 const unconvertible = (from: string, to: string): CelError =>
@@ -162,6 +175,9 @@ export const CONVERSIONS: Library = {
       }),
       from('string_to_uint64', STRING, UINT, stringToUint),
     ),
-    fn('type', from('type', param('A'), typeOf(param('A')), (value: Value) => new TypeValue(typeNameOf(value)))),
+    fn(
+      'type',
+      from('type', param('A'), typeOf(param('A')), (value: Value) => new TypeValue(typeNameOf(value))),
+    ),
   ],
 };

@@ -36,7 +36,9 @@ const walk =
   (args) => ({ cost: tenth(args[arg]!.size) });
 const walkTwice: Rule = ([a]) => ({ cost: scaled(a!.size, 2 * STRING_FACTOR) });
 const same: Rule = ([a]) => ({ cost: tenth(a!.size), resultSize: a!.size });
-const fixed = (cost: number): Rule => () => ({ cost: exactly(cost) });
+const fixed =
+  (cost: number): Rule =>
+  () => ({ cost: exactly(cost) });
 
 const ordering: Rule = ([a, b]) => {
   const max = Math.min(a!.size.max, b!.size.max);
@@ -120,7 +122,10 @@ const replace: Rule = ([text, old, replacement]) => {
   const { size } = text!;
   const longest = replaced(size.max, old!.size.min, replacement!.size.max, (by, of) => by <= of);
   const shortest = replaced(size.min, old!.size.max, replacement!.size.min, (by, of) => of <= by);
-  return { cost: scaled(size, 2 * STRING_FACTOR), resultSize: { min: Math.min(shortest, UNBOUNDED), max: Math.min(longest, UNBOUNDED) } };
+  return {
+    cost: scaled(size, 2 * STRING_FACTOR),
+    resultSize: { min: Math.min(shortest, UNBOUNDED), max: Math.min(longest, UNBOUNDED) },
+  };
 };
 
 function replaced(size: number, old: number, by: number, keeps: (by: number, old: number) => boolean): number {

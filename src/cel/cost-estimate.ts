@@ -133,13 +133,14 @@ class Estimator {
 
   #sized(expr: Expr): Sized {
     const declared = this.#declared.get(expr);
-    const elementSize =
-      declared?.kind === 'list' ? exactlyUpTo(declared.element.maxElements) : UNKNOWN_SIZE;
+    const elementSize = declared?.kind === 'list' ? exactlyUpTo(declared.element.maxElements) : UNKNOWN_SIZE;
     return { expr, type: expr.type!, size: this.#size(expr), elementSize };
   }
 
   #size(expr: Expr): Range {
-    return this.#sizes.get(expr) ?? literalSize(expr) ?? this.#declaredSize(expr) ?? scalarSize(expr.type!) ?? UNKNOWN_SIZE;
+    return (
+      this.#sizes.get(expr) ?? literalSize(expr) ?? this.#declaredSize(expr) ?? scalarSize(expr.type!) ?? UNKNOWN_SIZE
+    );
   }
 
   #declaredSize(expr: Expr): Range | undefined {
@@ -149,10 +150,9 @@ class Estimator {
 
   #list(expr: Extract<Expr, { kind: 'list' }>): Range {
     const costs = expr.elements.map((element) => this.cost(element));
-    const value = expr.elements.map((element) => this.#size(element)).reduce<Range | undefined>(
-      (joined, size) => (joined === undefined ? size : union(joined, size)),
-      undefined,
-    );
+    const value = expr.elements
+      .map((element) => this.#size(element))
+      .reduce<Range | undefined>((joined, size) => (joined === undefined ? size : union(joined, size)), undefined);
     this.#entries.set(expr, { key: ONE, value: value ?? ZERO });
     return plus(LIST_COST, ...costs);
   }
@@ -162,7 +162,8 @@ class Estimator {
     let entries: EntrySizes | undefined;
     for (const entry of expr.entries) {
       const [key, value] = [this.#size(entry.key), this.#size(entry.value)];
-      entries = entries === undefined ? { key, value } : { key: union(entries.key, key), value: union(entries.value, value) };
+      entries =
+        entries === undefined ? { key, value } : { key: union(entries.key, key), value: union(entries.value, value) };
     }
     this.#entries.set(expr, entries ?? { key: ZERO, value: ZERO });
     return plus(MAP_COST, ...costs);
@@ -198,7 +199,11 @@ class Estimator {
   #bindElements(expr: Comprehension): void {
     const declared = this.#declared.get(expr.range);
     const entries = this.#entries.get(expr.range);
-    const key: Local = { declared: declared?.kind === 'map' ? declared.key : undefined, size: entries?.key, entries: undefined };
+    const key: Local = {
+      declared: declared?.kind === 'map' ? declared.key : undefined,
+      size: entries?.key,
+      entries: undefined,
+    };
     const value: Local = {
       declared: declared?.kind === 'map' ? declared.value : declared?.kind === 'list' ? declared.element : undefined,
       size: entries?.value,
@@ -214,7 +219,13 @@ const exactlyUpTo = (max: number | undefined): Range => ({ min: 0, max: max ?? 0
 
 /** Types made from a schema say how large their values are; types declared by hand do not. */
 function isBounded(type: CelType): boolean {
-  return type.maxElements !== undefined || type.kind === 'object' || type.kind === 'int' || type.kind === 'double' || type.kind === 'bool';
+  return (
+    type.maxElements !== undefined ||
+    type.kind === 'object' ||
+    type.kind === 'int' ||
+    type.kind === 'double' ||
+    type.kind === 'bool'
+  );
 }
 
 function literalSize(expr: Expr): Range | undefined {

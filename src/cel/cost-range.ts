@@ -17,7 +17,10 @@ export const plus = (...ranges: readonly Range[]): Range => ({
   min: cap(ranges.reduce((total, { min }) => total + min, 0)),
   max: cap(ranges.reduce((total, { max }) => total + max, 0)),
 });
-export const times = (a: Range, b: Range): Range => ({ min: cap(product(a.min, b.min)), max: cap(product(a.max, b.max)) });
+export const times = (a: Range, b: Range): Range => ({
+  min: cap(product(a.min, b.min)),
+  max: cap(product(a.max, b.max)),
+});
 /** Rounded up, so that a little is never nothing. */
 export const scaled = (range: Range, factor: number): Range => ({
   min: cap(Math.ceil(range.min * factor)),

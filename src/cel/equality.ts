@@ -39,8 +39,7 @@ function equalObjects(a: object, b: object): boolean {
     if (!(b instanceof Optional) || a.present !== b.present) return false;
     return !a.present || equals(a.value, b.value);
   }
-  if (a instanceof CelObject)
-    return b instanceof CelObject && a.type === b.type && equals(a.fields, b.fields);
+  if (a instanceof CelObject) return b instanceof CelObject && a.type === b.type && equals(a.fields, b.fields);
   if (isPlainObject(a) || a instanceof CelMap) {
     if (!isMap(b) || mapSize(a as CelMap) !== mapSize(b)) return false;
     return mapEntries(a as CelMap).every(([key, value]) => {
@@ -54,7 +53,10 @@ function equalObjects(a: object, b: object): boolean {
 /** NaN is not equal to itself, wherever it stands. Only values made by expressions can hold it. */
 function containsNaN(value: object): boolean {
   if ('value' in value && typeof value.value === 'number') return Number.isNaN(value.value);
-  return Array.isArray(value) && value.some((element) => typeof element === 'object' && element !== null && containsNaN(element));
+  return (
+    Array.isArray(value) &&
+    value.some((element) => typeof element === 'object' && element !== null && containsNaN(element))
+  );
 }
 
 /** Negative, 0 or positive; undefined when these values have no order. */

@@ -12,7 +12,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '-': '__dash__',
   '/': '__slash__',
 };
-const UNESCAPES: ReadonlyMap<string, string> = new Map(Object.entries(ESCAPES).map(([plain, escaped]) => [escaped, plain]));
+const UNESCAPES: ReadonlyMap<string, string> = new Map(
+  Object.entries(ESCAPES).map(([plain, escaped]) => [escaped, plain]),
+);
 
 /** Undefined: the name cannot be written in an expression. */
 export function escapeFieldName(name: string): string | undefined {

@@ -12,7 +12,8 @@ export interface Token {
 }
 
 const SPACE = /(?:[ \t\r\n\f]|\/\/[^\n]*)+/y;
-const NUMBER = /(\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?)|((?:0x[0-9a-fA-F]+|\d+)[uU])|(0x[0-9a-fA-F]+|\d+)/y;
+const NUMBER =
+  /(\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?)|((?:0x[0-9a-fA-F]+|\d+)[uU])|(0x[0-9a-fA-F]+|\d+)/y;
 const IDENTIFIER = /[A-Za-z_][A-Za-z0-9_]*/y;
 const ESCAPED_IDENTIFIER = /`[A-Za-z0-9_.\-/ ]+`/y;
 const PUNCTUATION = /==|!=|<=|>=|&&|\|\||[<>[\]{}().,\-!?:+*/%]/y;

@@ -17,7 +17,9 @@ export interface MacroCall {
 }
 
 /** fatal: parsing must not go on. */
-export type Expansion = { readonly expr: Expr } | { readonly wrong: string; readonly offset: number; readonly fatal?: true };
+export type Expansion =
+  | { readonly expr: Expr }
+  | { readonly wrong: string; readonly offset: number; readonly fatal?: true };
 
 /** Undefined: the call is none of this macro's after all. */
 type Macro = (call: MacroCall) => Expansion | undefined;
@@ -47,7 +49,12 @@ interface Loop {
 }
 
 /** The comprehension over the call's target with the variables that its first arguments name. */
-function loop(call: MacroCall, variables: 1 | 2, wrongName: string, make: (accumulator: () => Expr) => Loop): Expansion {
+function loop(
+  call: MacroCall,
+  variables: 1 | 2,
+  wrongName: string,
+  make: (accumulator: () => Expr) => Loop,
+): Expansion {
   const names: string[] = [];
   for (const arg of call.args.slice(0, variables)) {
     if (arg.kind !== 'ident' || arg.name.startsWith('.')) return { wrong: wrongName, offset: arg.offset };

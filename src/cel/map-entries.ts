@@ -9,6 +9,7 @@ export type Entries = Map<string | number | bigint | boolean, readonly [Value, V
 export function insert(map: Entries, key: Value, value: Value, repeated = 'Failed with repeated key'): void {
   const canonical = mapKey(key);
   if (canonical === undefined || key instanceof Double) throw celError('unsupported key type');
-  if (map.has(canonical)) throw celError(repeated === '' ? `insert failed: key ${formatValue(key)} already exists` : repeated);
+  if (map.has(canonical))
+    throw celError(repeated === '' ? `insert failed: key ${formatValue(key)} already exists` : repeated);
   map.set(canonical, [key, value]);
 }

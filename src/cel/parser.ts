@@ -204,8 +204,7 @@ class Parser {
       return call(OPERATORS.optSelect, dot.offset, operand, field);
     }
     const open = name.escaped ? undefined : stream.accept('(');
-    if (open === undefined)
-      return { kind: 'select', offset: dot.offset, operand, field: name.text, testOnly: false };
+    if (open === undefined) return { kind: 'select', offset: dot.offset, operand, field: name.text, testOnly: false };
     return this.#callOrMacro(name.text, open.offset, operand, this.#args());
   }
 

@@ -69,4 +69,5 @@ function planAddition(planner: Planner, call: Extract<Expr, { kind: 'call' }>, s
   };
 }
 
-const isSingleton = (expr: Expr): boolean => expr.kind === 'list' && expr.elements.length === 1 && expr.optional.size === 0;
+const isSingleton = (expr: Expr): boolean =>
+  expr.kind === 'list' && expr.elements.length === 1 && expr.optional.size === 0;

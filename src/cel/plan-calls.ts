@@ -313,12 +313,9 @@ function planArgument(planner: Planner, arg: Expr): Evaluate {
   return read === undefined ? value : (frame) => read(value(frame));
 }
 
-const CONVERSIONS: ReadonlySet<string> = new Set(
-  'bool bytes double duration int string timestamp uint'.split(' '),
-);
+const CONVERSIONS: ReadonlySet<string> = new Set('bool bytes double duration int string timestamp uint'.split(' '));
 
 function noOverload(name: string, values: readonly Value[]): CelError {
   if (CONVERSIONS.has(name)) return typeConversionError(name, values[0]);
   return celError(name === 'size' ? 'no such overload: size' : 'no such overload');
 }
-

@@ -8,9 +8,7 @@ import { insert } from './map-entries.ts';
 import { matcherOf } from './typed-values.ts';
 import { CelMap, type Value } from './values.ts';
 
-const FOLDED: ReadonlySet<string> = new Set(
-  'bool bytes double duration dyn int string timestamp type uint'.split(' '),
-);
+const FOLDED: ReadonlySet<string> = new Set('bool bytes double duration dyn int string timestamp type uint'.split(' '));
 
 /** Undefined: not known, or not worth a look. */
 export function foldConstants(expr: Expr, env: CelEnvironment): { readonly value: Value } | undefined {

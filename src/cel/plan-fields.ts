@@ -1,6 +1,17 @@
 // Fields, keys and indexes: reading them, asking for them, and reading them when they may be absent.
 
-import { celError, CelMap, CelObject, Double, isMap, isPlainObject, mapGet, Optional, Uint, type Value } from './values.ts';
+import {
+  celError,
+  CelMap,
+  CelObject,
+  Double,
+  isMap,
+  isPlainObject,
+  mapGet,
+  Optional,
+  Uint,
+  type Value,
+} from './values.ts';
 import { formatDouble } from './conversions.ts';
 import type { CelType } from './types.ts';
 
@@ -22,7 +33,10 @@ function fieldOf(operand: Value, key: string): Value | undefined {
     if (isPlainObject(operand)) {
       const value = operand[key];
       // A key may be named like something every object inherits.
-      if (value === undefined || (value === (Object.prototype as Record<string, unknown>)[key] && !Object.hasOwn(operand, key)))
+      if (
+        value === undefined ||
+        (value === (Object.prototype as Record<string, unknown>)[key] && !Object.hasOwn(operand, key))
+      )
         return undefined;
       return value;
     }
@@ -42,7 +56,8 @@ export function hasField(operand: Value, key: string): boolean {
 export function optionalField(operand: Value, key: string, read: (value: Value) => Value, strict: boolean): Optional {
   const inner = operand instanceof Optional ? operand.value : operand;
   if (inner === undefined) return Optional.none;
-  if (inner === null || (strict && !isMap(inner) && !(inner instanceof CelObject))) throw celError(`no such key: ${key}`);
+  if (inner === null || (strict && !isMap(inner) && !(inner instanceof CelObject)))
+    throw celError(`no such key: ${key}`);
   const found = fieldOf(inner, key);
   return found === undefined ? Optional.none : new Optional(read(found));
 }
@@ -78,7 +93,9 @@ function listIndex(index: Value): number {
   if (index instanceof Uint) return Number(index.value);
   if (index instanceof Double && Number.isInteger(index.value)) return index.value;
   if (index instanceof Double) throw celError(`unsupported index value '${formatDouble(index.value)}' in list`);
-  throw celError(`unsupported index type '${typeof index === 'string' ? 'string' : typeof index === 'boolean' ? 'bool' : 'map'}' in list`);
+  throw celError(
+    `unsupported index type '${typeof index === 'string' ? 'string' : typeof index === 'boolean' ? 'bool' : 'map'}' in list`,
+  );
 }
 
 function formatKey(key: Value): string {

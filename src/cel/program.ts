@@ -91,7 +91,12 @@ function failed(expression: string, issues: readonly Issue[]): CompileErrors {
 function referencesOf(expr: Expr, env: CelEnvironment): ReadonlySet<string> {
   const names = new Set<string>();
   for (const node of walk(expr))
-    if ((node.kind === 'ident' || node.kind === 'select') && node.reference !== undefined && env.variables.has(node.reference))
+    if (
+      (node.kind === 'ident' || node.kind === 'select') &&
+      node.reference !== undefined &&
+      node.local !== true &&
+      env.variables.has(node.reference)
+    )
       names.add(node.reference);
   return names;
 }

@@ -22,11 +22,13 @@ const pattern: RuntimeCost = ([text, regex]) => tenth(1 + sizeOf(text)) * Math.c
 function walked(value: Value): number {
   if (typeof value === 'string' || value instanceof Uint8Array) return Math.floor(value.length * STRING_FACTOR);
   if (Array.isArray(value)) return value.reduce<number>((total, element) => total + walked(element), 0);
-  if (isMap(value)) return mapEntries(value).reduce((total, [key, element]) => total + walked(key) + walked(element), 0);
+  if (isMap(value))
+    return mapEntries(value).reduce((total, [key, element]) => total + walked(key) + walked(element), 0);
   return 1;
 }
 const traversal: RuntimeCost = ([a]) => walked(a);
-const equality: RuntimeCost = ([a, b]) => (isOpaque(a) && a.size === undefined ? 1 : tenth(Math.min(sizeOf(a), sizeOf(b))));
+const equality: RuntimeCost = ([a, b]) =>
+  isOpaque(a) && a.size === undefined ? 1 : tenth(Math.min(sizeOf(a), sizeOf(b)));
 /** Kubernetes' list functions leave a list as long as their argument. */
 const LIST_BASE = 10;
 const madeList: RuntimeCost = (_args, result) => LIST_BASE + 1 + sizeOf(result);
@@ -85,9 +87,13 @@ const BY_FUNCTION: Readonly<Record<string, RuntimeCost>> = {
   isCIDR: first,
   ip: first,
   'ip.isCanonical': firstTwice,
-  containsIP: ([cidr, other]) => Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + (typeof other === 'string' ? tenth(other.length) : 0),
+  containsIP: ([cidr, other]) =>
+    Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + (typeof other === 'string' ? tenth(other.length) : 0),
   containsCIDR: ([cidr, other]) =>
-    Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) + tenth(sizeOf(cidr)) + 1 + (typeof other === 'string' ? tenth(other.length) : 0),
+    Math.ceil(sizeOf(cidr) * 2 * STRING_FACTOR) +
+    tenth(sizeOf(cidr)) +
+    1 +
+    (typeof other === 'string' ? tenth(other.length) : 0),
   quantity: first,
   isQuantity: first,
   semver: first,

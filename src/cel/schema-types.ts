@@ -129,7 +129,8 @@ function convertString(schema: OpenApiSchema): Sized {
 const longestOf = (values: readonly unknown[] | undefined): number | undefined =>
   values === undefined || values.length === 0 ? undefined : Math.max(...values.map((value) => String(value).length));
 
-const positive = (limit: number | undefined): number | undefined => (limit === undefined ? undefined : Math.max(limit, 0));
+const positive = (limit: number | undefined): number | undefined =>
+  limit === undefined ? undefined : Math.max(limit, 0);
 
 const TEXT: OpenApiSchema = { type: 'string' };
 

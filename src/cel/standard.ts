@@ -16,7 +16,15 @@ import {
 import { OPERATORS } from './ast.ts';
 import { compare, equals } from './equality.ts';
 import { fn, global, type Library, member, type Overload } from './functions.ts';
-import { Duration, fieldsOf, makeDuration, makeTimestamp, type TimeFields, type Timestamp, zoneOffset } from './times.ts';
+import {
+  Duration,
+  fieldsOf,
+  makeDuration,
+  makeTimestamp,
+  type TimeFields,
+  type Timestamp,
+  zoneOffset,
+} from './times.ts';
 import {
   BOOL,
   BYTES,
@@ -102,7 +110,10 @@ export const OPERATOR_LIBRARY: Library = {
   functions: [
     fn(OPERATORS.and, binary('logical_and', BOOL, BOOL, BOOL)),
     fn(OPERATORS.or, binary('logical_or', BOOL, BOOL, BOOL)),
-    fn(OPERATORS.not, global('logical_not', [BOOL], BOOL, (value: boolean) => !value)),
+    fn(
+      OPERATORS.not,
+      global('logical_not', [BOOL], BOOL, (value: boolean) => !value),
+    ),
     fn(OPERATORS.notStrictlyFalse, global('not_strictly_false', [BOOL], BOOL)),
     fn(OPERATORS.conditional, global('conditional', [BOOL, A, A], A)),
     fn(OPERATORS.equals, binary('equals', A, A, BOOL, equals)),
@@ -113,7 +124,13 @@ export const OPERATOR_LIBRARY: Library = {
     fn(
       OPERATORS.add,
       binary('add_bytes', BYTES, BYTES, BYTES, concatBytes),
-      binary('add_double', DOUBLE, DOUBLE, DOUBLE, double((a, b) => a + b)),
+      binary(
+        'add_double',
+        DOUBLE,
+        DOUBLE,
+        DOUBLE,
+        double((a, b) => a + b),
+      ),
       binary('add_duration_duration', DURATION, DURATION, DURATION, (a: Duration, b: Duration) =>
         makeDuration(a.nanos + b.nanos),
       ),
@@ -126,11 +143,23 @@ export const OPERATOR_LIBRARY: Library = {
       binary('add_int64', INT, INT, INT, addInt),
       binary('add_list', listOf(A), listOf(A), listOf(A), (a: Value[], b: Value[]) => [...a, ...b]),
       binary('add_string', STRING, STRING, STRING, (a: string, b: string) => a + b),
-      binary('add_uint64', UINT, UINT, UINT, uint((a, b) => a + b)),
+      binary(
+        'add_uint64',
+        UINT,
+        UINT,
+        UINT,
+        uint((a, b) => a + b),
+      ),
     ),
     fn(
       OPERATORS.divide,
-      binary('divide_double', DOUBLE, DOUBLE, DOUBLE, double((a, b) => a / b)),
+      binary(
+        'divide_double',
+        DOUBLE,
+        DOUBLE,
+        DOUBLE,
+        double((a, b) => a / b),
+      ),
       binary('divide_int64', INT, INT, INT, divideInt),
       binary('divide_uint64', UINT, UINT, UINT, divideUint),
     ),
@@ -141,9 +170,21 @@ export const OPERATOR_LIBRARY: Library = {
     ),
     fn(
       OPERATORS.multiply,
-      binary('multiply_double', DOUBLE, DOUBLE, DOUBLE, double((a, b) => a * b)),
+      binary(
+        'multiply_double',
+        DOUBLE,
+        DOUBLE,
+        DOUBLE,
+        double((a, b) => a * b),
+      ),
       binary('multiply_int64', INT, INT, INT, multiplyInt),
-      binary('multiply_uint64', UINT, UINT, UINT, uint((a, b) => a * b)),
+      binary(
+        'multiply_uint64',
+        UINT,
+        UINT,
+        UINT,
+        uint((a, b) => a * b),
+      ),
     ),
     fn(
       OPERATORS.negate,
@@ -152,7 +193,13 @@ export const OPERATOR_LIBRARY: Library = {
     ),
     fn(
       OPERATORS.subtract,
-      binary('subtract_double', DOUBLE, DOUBLE, DOUBLE, double((a, b) => a - b)),
+      binary(
+        'subtract_double',
+        DOUBLE,
+        DOUBLE,
+        DOUBLE,
+        double((a, b) => a - b),
+      ),
       binary('subtract_duration_duration', DURATION, DURATION, DURATION, (a: Duration, b: Duration) =>
         makeDuration(a.nanos - b.nanos),
       ),
@@ -163,7 +210,13 @@ export const OPERATOR_LIBRARY: Library = {
       binary('subtract_timestamp_timestamp', TIMESTAMP, TIMESTAMP, DURATION, (a: Timestamp, b: Timestamp) =>
         makeDuration(a.nanos - b.nanos),
       ),
-      binary('subtract_uint64', UINT, UINT, UINT, uint((a, b) => a - b)),
+      binary(
+        'subtract_uint64',
+        UINT,
+        UINT,
+        UINT,
+        uint((a, b) => a - b),
+      ),
     ),
     ...ORDERINGS.map(ordering),
     fn(
@@ -171,11 +224,7 @@ export const OPERATOR_LIBRARY: Library = {
       binary('in_list', A, listOf(A), BOOL, (element: Value, list: Value[]) => list.some((e) => equals(e, element))),
       binary('in_map', A, mapOf(A, B), BOOL, (key: Value, map: CelMap) => mapGet(map, key) !== undefined),
     ),
-    fn(
-      OPERATORS.index,
-      binary('index_list', listOf(A), INT, A),
-      binary('index_map', mapOf(A, B), A, B),
-    ),
+    fn(OPERATORS.index, binary('index_list', listOf(A), INT, A), binary('index_map', mapOf(A, B), A, B)),
   ],
 };
 
@@ -205,9 +254,18 @@ export function compilePattern(pattern: string): RE2JS {
 const matches = (text: string, pattern: string): boolean => compilePattern(pattern).matcher(text).find();
 
 const STRING_TESTS: Library['functions'] = [
-  fn('contains', member('contains_string', [STRING, STRING], BOOL, (a: string, b: string) => a.includes(b))),
-  fn('endsWith', member('ends_with_string', [STRING, STRING], BOOL, (a: string, b: string) => a.endsWith(b))),
-  fn('startsWith', member('starts_with_string', [STRING, STRING], BOOL, (a: string, b: string) => a.startsWith(b))),
+  fn(
+    'contains',
+    member('contains_string', [STRING, STRING], BOOL, (a: string, b: string) => a.includes(b)),
+  ),
+  fn(
+    'endsWith',
+    member('ends_with_string', [STRING, STRING], BOOL, (a: string, b: string) => a.endsWith(b)),
+  ),
+  fn(
+    'startsWith',
+    member('starts_with_string', [STRING, STRING], BOOL, (a: string, b: string) => a.startsWith(b)),
+  ),
   fn(
     'matches',
     global('matches', [STRING, STRING], BOOL, matches),

@@ -76,7 +76,12 @@ export class TokenStream {
       this.#advance();
       return this.accept(kind)!;
     }
-    const follows = after ?? ['.', '[', ...OPERATORS, ...(this.#awaited.findLast((kinds) => !kinds.includes('.')) ?? [])];
+    const follows = after ?? [
+      '.',
+      '[',
+      ...OPERATORS,
+      ...(this.#awaited.findLast((kinds) => !kinds.includes('.')) ?? []),
+    ];
     if (follows.includes(this.peek().kind)) {
       this.#report(`Syntax error: missing ${describe(kind)} at ${quoted(this.peek())}`);
       return { kind, text: `<missing ${kind}>`, offset: this.peek().offset };

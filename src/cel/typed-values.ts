@@ -99,7 +99,8 @@ export function matcherOf(type: CelType): (value: Value) => boolean {
     case 'type':
       return (value) => value instanceof TypeValue;
     case 'object':
-      return (value) => isMap(value) || (isOpaque(value) && value.typeName === type.name) || typeNameOf(value) === type.name;
+      return (value) =>
+        isMap(value) || (isOpaque(value) && value.typeName === type.name) || typeNameOf(value) === type.name;
     case 'opaque':
       if (type.name === 'optional_type') return (value) => value instanceof Optional;
       return (value) => isOpaque(value) && value.typeName === type.name;

@@ -161,4 +161,3 @@ function isAtLeastAsGeneral(a: CelType, b: CelType): boolean {
   if (inner.length === 0 || inner.length !== others.length) return sameType(a, b);
   return inner.every((type, i) => isAtLeastAsGeneral(type, others[i]!));
 }
-

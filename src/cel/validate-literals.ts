@@ -85,8 +85,14 @@ function collectMixedLiterals(expr: Expr, exempt: boolean, issues: Issue[]): voi
   if (expr.kind === 'list' && !exempt) agree(expr.elements, (i) => expr.optional.has(i));
   if (expr.kind === 'map' && !exempt) {
     const { entries } = expr;
-    agree(entries.map((entry) => entry.key), () => false);
-    agree(entries.map((entry) => entry.value), (i) => entries[i]!.optional);
+    agree(
+      entries.map((entry) => entry.key),
+      () => false,
+    );
+    agree(
+      entries.map((entry) => entry.value),
+      (i) => entries[i]!.optional,
+    );
   }
   const inside = exempt || (expr.kind === 'call' && expr.name === 'format');
   for (const child of children(expr)) collectMixedLiterals(child, inside, issues);

@@ -102,7 +102,8 @@ export function mapKey(key: Value): string | number | bigint | boolean | undefin
       return key;
     default:
       if (key instanceof Uint) return canonicalInt(key.value);
-      if (key instanceof Double) return Number.isInteger(key.value) ? canonicalInt(BigInt(key.value)) : `double:${key.value}`;
+      if (key instanceof Double)
+        return Number.isInteger(key.value) ? canonicalInt(BigInt(key.value)) : `double:${key.value}`;
       return undefined;
   }
 }

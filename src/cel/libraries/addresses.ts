@@ -157,10 +157,19 @@ const containsRange = (outer: Range, inner: Range): boolean =>
 export const IP_LIBRARY: Library = {
   functions: [
     fn('ip', global('string_to_ip', [STRING], IP_TYPE, address)),
-    fn('isIP', global('is_ip', [STRING], BOOL, (text: string) => parseAddress(text) instanceof Address)),
+    fn(
+      'isIP',
+      global('is_ip', [STRING], BOOL, (text: string) => parseAddress(text) instanceof Address),
+    ),
     fn('ip.isCanonical', global('ip_is_canonical', [STRING], BOOL, isCanonical)),
-    fn('string', global('ip_to_string', [IP_TYPE], STRING, (a: Address) => a.text)),
-    fn('family', member('ip_family', [IP_TYPE], INT, (a: Address) => a.ip.family)),
+    fn(
+      'string',
+      global('ip_to_string', [IP_TYPE], STRING, (a: Address) => a.text),
+    ),
+    fn(
+      'family',
+      member('ip_family', [IP_TYPE], INT, (a: Address) => a.ip.family),
+    ),
     test('isUnspecified', 'ip_is_unspecified', isUnspecified),
     test('isLoopback', 'ip_is_loopback', isLoopback),
     test('isLinkLocalMulticast', 'ip_is_link_local_multicast', isLinkLocalMulticast),
@@ -172,11 +181,26 @@ export const IP_LIBRARY: Library = {
 export const CIDR_LIBRARY: Library = {
   functions: [
     fn('cidr', global('string_to_cidr', [STRING], CIDR_TYPE, range)),
-    fn('isCIDR', global('is_cidr', [STRING], BOOL, (text: string) => parseRange(text) instanceof Range)),
-    fn('string', global('cidr_to_string', [CIDR_TYPE], STRING, (r: Range) => r.text)),
-    fn('ip', member('cidr_ip', [CIDR_TYPE], IP_TYPE, (r: Range) => new Address(r.ip))),
-    fn('prefixLength', member('cidr_prefix_length', [CIDR_TYPE], INT, (r: Range) => r.prefix)),
-    fn('masked', member('cidr_masked', [CIDR_TYPE], CIDR_TYPE, (r: Range) => r.masked)),
+    fn(
+      'isCIDR',
+      global('is_cidr', [STRING], BOOL, (text: string) => parseRange(text) instanceof Range),
+    ),
+    fn(
+      'string',
+      global('cidr_to_string', [CIDR_TYPE], STRING, (r: Range) => r.text),
+    ),
+    fn(
+      'ip',
+      member('cidr_ip', [CIDR_TYPE], IP_TYPE, (r: Range) => new Address(r.ip)),
+    ),
+    fn(
+      'prefixLength',
+      member('cidr_prefix_length', [CIDR_TYPE], INT, (r: Range) => r.prefix),
+    ),
+    fn(
+      'masked',
+      member('cidr_masked', [CIDR_TYPE], CIDR_TYPE, (r: Range) => r.masked),
+    ),
     fn(
       'containsIP',
       member('cidr_contains_ip_string', [CIDR_TYPE, STRING], BOOL, (r: Range, text: string) =>

@@ -83,16 +83,31 @@ function path(check: Check, value: string): Check {
   return narrowed(PATH_CHECK_TYPE, 'path')(check, value);
 }
 
-const check = ({ authorize, question }: Check, verb: string): Decision => new Decision(authorize({ ...question, verb }));
+const check = ({ authorize, question }: Check, verb: string): Decision =>
+  new Decision(authorize({ ...question, verb }));
 const of = (field: keyof AuthorizationQuestion, id: string): ReturnType<typeof member> =>
   member(id, [RESOURCE_CHECK_TYPE, STRING], RESOURCE_CHECK_TYPE, narrowed(RESOURCE_CHECK_TYPE, field));
 
 export const AUTHORIZER_LIBRARY: Library = {
   functions: [
     fn('path', member('authorizer_path', [AUTHORIZER_TYPE, STRING], PATH_CHECK_TYPE, path)),
-    fn('group', member('authorizer_group', [AUTHORIZER_TYPE, STRING], GROUP_CHECK_TYPE, narrowed(GROUP_CHECK_TYPE, 'group'))),
-    fn('serviceAccount', member('authorizer_serviceaccount', [AUTHORIZER_TYPE, STRING, STRING], AUTHORIZER_TYPE, serviceAccount)),
-    fn('resource', member('groupcheck_resource', [GROUP_CHECK_TYPE, STRING], RESOURCE_CHECK_TYPE, narrowed(RESOURCE_CHECK_TYPE, 'resource'))),
+    fn(
+      'group',
+      member('authorizer_group', [AUTHORIZER_TYPE, STRING], GROUP_CHECK_TYPE, narrowed(GROUP_CHECK_TYPE, 'group')),
+    ),
+    fn(
+      'serviceAccount',
+      member('authorizer_serviceaccount', [AUTHORIZER_TYPE, STRING, STRING], AUTHORIZER_TYPE, serviceAccount),
+    ),
+    fn(
+      'resource',
+      member(
+        'groupcheck_resource',
+        [GROUP_CHECK_TYPE, STRING],
+        RESOURCE_CHECK_TYPE,
+        narrowed(RESOURCE_CHECK_TYPE, 'resource'),
+      ),
+    ),
     fn('subresource', of('subresource', 'resourcecheck_subresource')),
     fn('namespace', of('namespace', 'resourcecheck_namespace')),
     fn('name', of('name', 'resourcecheck_name')),
@@ -101,10 +116,22 @@ export const AUTHORIZER_LIBRARY: Library = {
       member('pathcheck_check', [PATH_CHECK_TYPE, STRING], DECISION_TYPE, check),
       member('resourcecheck_check', [RESOURCE_CHECK_TYPE, STRING], DECISION_TYPE, check),
     ),
-    fn('errored', member('decision_errored', [DECISION_TYPE], BOOL, ({ answer }: Decision) => answer.error !== undefined)),
-    fn('error', member('decision_error', [DECISION_TYPE], STRING, ({ answer }: Decision) => answer.error ?? '')),
-    fn('allowed', member('decision_allowed', [DECISION_TYPE], BOOL, ({ answer }: Decision) => answer.allowed)),
-    fn('reason', member('decision_reason', [DECISION_TYPE], STRING, ({ answer }: Decision) => answer.reason)),
+    fn(
+      'errored',
+      member('decision_errored', [DECISION_TYPE], BOOL, ({ answer }: Decision) => answer.error !== undefined),
+    ),
+    fn(
+      'error',
+      member('decision_error', [DECISION_TYPE], STRING, ({ answer }: Decision) => answer.error ?? ''),
+    ),
+    fn(
+      'allowed',
+      member('decision_allowed', [DECISION_TYPE], BOOL, ({ answer }: Decision) => answer.allowed),
+    ),
+    fn(
+      'reason',
+      member('decision_reason', [DECISION_TYPE], STRING, ({ answer }: Decision) => answer.reason),
+    ),
   ],
 };
 

@@ -18,7 +18,9 @@ export const COMPREHENSIONS_LIBRARY: Library = {
   functions: [
     fn(
       OPERATORS.mapInsert,
-      global('@mapInsert_map_map', [MAP, MAP], MAP, (map: CelMap, other: CelMap) => withEntries(map, mapEntries(other))),
+      global('@mapInsert_map_map', [MAP, MAP], MAP, (map: CelMap, other: CelMap) =>
+        withEntries(map, mapEntries(other)),
+      ),
       global('@mapInsert_map_key_value', [MAP, param('K'), param('V')], MAP, (map: CelMap, key: Value, value: Value) =>
         withEntries(map, [[key, value]]),
       ),

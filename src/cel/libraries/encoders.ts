@@ -6,7 +6,8 @@ import { celError } from '../values.ts';
 
 function decode(text: string): Uint8Array {
   const padded = text.length % 4 === 0 ? text : text + '='.repeat(4 - (text.length % 4));
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(padded) || text.length % 4 === 1) throw celError('illegal base64 data at input byte 0');
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(padded) || text.length % 4 === 1)
+    throw celError('illegal base64 data at input byte 0');
   return new Uint8Array(Buffer.from(padded, 'base64'));
 }
 

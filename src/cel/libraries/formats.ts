@@ -60,10 +60,26 @@ const FORMATS: readonly Format[] = [
   new Format('dns1035LabelPrefix', prefix(isDns1035Label), 30),
   new Format('labelValue', isLabelValue, 40),
   new Format('uri', uri, 1103),
-  new Format('uuid', matching((value) => UUID.test(value), 'does not match the UUID format'), 72),
-  new Format('byte', matching((value) => BASE64.test(value), 'invalid base64'), 84),
-  new Format('date', matching((value) => parseDate(value) !== undefined, 'invalid date'), 71),
-  new Format('datetime', matching((value) => parseTimestamp(value) !== undefined, 'invalid datetime'), 71),
+  new Format(
+    'uuid',
+    matching((value) => UUID.test(value), 'does not match the UUID format'),
+    72,
+  ),
+  new Format(
+    'byte',
+    matching((value) => BASE64.test(value), 'invalid base64'),
+    84,
+  ),
+  new Format(
+    'date',
+    matching((value) => parseDate(value) !== undefined, 'invalid date'),
+    71,
+  ),
+  new Format(
+    'datetime',
+    matching((value) => parseTimestamp(value) !== undefined, 'invalid datetime'),
+    71,
+  ),
 ];
 const BY_NAME: ReadonlyMap<string, Format> = new Map(FORMATS.map((format) => [format.name, format]));
 
@@ -80,7 +96,10 @@ export const FORMAT_LIBRARY: Library = {
       global('format-named', [STRING], optionalOf(FORMAT_TYPE), (name: string) => new Optional(BY_NAME.get(name))),
     ),
     ...FORMATS.map((format) =>
-      fn(`format.${format.name}`, global(`format-${format.name}`, [], FORMAT_TYPE, () => format)),
+      fn(
+        `format.${format.name}`,
+        global(`format-${format.name}`, [], FORMAT_TYPE, () => format),
+      ),
     ),
   ],
 };

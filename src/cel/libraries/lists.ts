@@ -8,7 +8,20 @@ import { fn, type FunctionDeclaration, global, type Library, member } from '../f
 import type { Expansion, MacroCall, MacroSet } from '../macros.ts';
 import { STANDARD_MACROS } from '../macros.ts';
 import { Duration, makeDuration } from '../times.ts';
-import { BOOL, BYTES, type CelType, DOUBLE, DURATION, DYN, INT, listOf, param, STRING, TIMESTAMP, UINT } from '../types.ts';
+import {
+  BOOL,
+  BYTES,
+  type CelType,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  param,
+  STRING,
+  TIMESTAMP,
+  UINT,
+} from '../types.ts';
 import { adapt, celError, Double, Uint, type Value } from '../values.ts';
 
 type List = readonly Value[];
@@ -33,10 +46,16 @@ const COMPARABLE: readonly (readonly [string, CelType])[] = [
   ['bytes', BYTES],
 ];
 
-const comparable = (name: string, result: (element: CelType) => CelType, run: (list: List) => Value): FunctionDeclaration =>
+const comparable = (
+  name: string,
+  result: (element: CelType) => CelType,
+  run: (list: List) => Value,
+): FunctionDeclaration =>
   fn(
     name,
-    ...COMPARABLE.map(([kind, type]) => member(`list_${kind}_${name.toLowerCase()}`, [listOf(type)], result(type), run)),
+    ...COMPARABLE.map(([kind, type]) =>
+      member(`list_${kind}_${name.toLowerCase()}`, [listOf(type)], result(type), run),
+    ),
   );
 
 function order(a: Value, b: Value): number {
@@ -84,7 +103,8 @@ export const KUBERNETES_LISTS_LIBRARY: Library = {
 
 function slice(list: List, start: Int, end: Int): List {
   if (start < 0 || end < 0) throw celError(`cannot slice(${start}, ${end}), negative indexes not supported`);
-  if (start > end) throw celError(`cannot slice(${start}, ${end}), start index must be less than or equal to end index`);
+  if (start > end)
+    throw celError(`cannot slice(${start}, ${end}), start index must be less than or equal to end index`);
   if (Number(end) > list.length) throw celError(`cannot slice(${start}, ${end}), list is length ${list.length}`);
   return list.slice(Number(start), Number(end));
 }
@@ -106,7 +126,9 @@ function distinct(list: List): List {
 /** Elements in the order of their keys, which must be of one type that has an order. */
 function sortByKeys(list: List, keys: List): List {
   if (list.length !== keys.length)
-    throw celError(`@sortByAssociatedKeys() expected a list of the same size as the associated keys list, but got ${list.length} and ${keys.length} elements respectively`);
+    throw celError(
+      `@sortByAssociatedKeys() expected a list of the same size as the associated keys list, but got ${list.length} and ${keys.length} elements respectively`,
+    );
   const first = keys[0];
   for (const key of keys)
     if (compare(adapt(first), adapt(key)) === undefined) throw celError('list elements must have the same type');
@@ -145,7 +167,10 @@ export const LISTS_LIBRARY: Library = {
       ),
     ),
     fn('lists.range', global('lists_range', [INT], listOf(INT), range)),
-    fn('reverse', member('list_reverse', [LIST], LIST, (list: List) => list.toReversed())),
+    fn(
+      'reverse',
+      member('list_reverse', [LIST], LIST, (list: List) => list.toReversed()),
+    ),
     fn('distinct', member('list_distinct', [LIST], LIST, distinct)),
   ],
 };

@@ -37,9 +37,15 @@ function extreme(name: 'max' | 'min', sign: 1 | -1): FunctionDeclaration {
 }
 
 const ofDouble = (name: string, run: (value: number) => number): FunctionDeclaration =>
-  fn(`math.${name}`, global(`math_${name}_double`, [DOUBLE], DOUBLE, (d: Double) => new Double(run(d.value))));
+  fn(
+    `math.${name}`,
+    global(`math_${name}_double`, [DOUBLE], DOUBLE, (d: Double) => new Double(run(d.value))),
+  );
 const isDouble = (name: string, run: (value: number) => boolean): FunctionDeclaration =>
-  fn(`math.${name}`, global(`math_${name}_double`, [DOUBLE], BOOL, (d: Double) => run(d.value)));
+  fn(
+    `math.${name}`,
+    global(`math_${name}_double`, [DOUBLE], BOOL, (d: Double) => run(d.value)),
+  );
 
 /** Halves go away from zero. */
 const round = (value: number): number => {
@@ -50,8 +56,15 @@ const round = (value: number): number => {
 function bits(name: string, run: (a: bigint, b: bigint) => bigint): FunctionDeclaration {
   return fn(
     `math.${name}`,
-    global(`math_${name}_int_int`, [INT, INT], INT, (a: Int, b: Int) => makeInt(BigInt.asIntN(64, run(BigInt(a), BigInt(b))))),
-    global(`math_${name}_uint_uint`, [UINT, UINT], UINT, (a: Uint, b: Uint) => new Uint(BigInt.asUintN(64, run(a.value, b.value)))),
+    global(`math_${name}_int_int`, [INT, INT], INT, (a: Int, b: Int) =>
+      makeInt(BigInt.asIntN(64, run(BigInt(a), BigInt(b)))),
+    ),
+    global(
+      `math_${name}_uint_uint`,
+      [UINT, UINT],
+      UINT,
+      (a: Uint, b: Uint) => new Uint(BigInt.asUintN(64, run(a.value, b.value))),
+    ),
   );
 }
 
@@ -66,7 +79,12 @@ function shift(name: string, run: (a: bigint, by: bigint) => bigint): FunctionDe
     global(`math_${name}_int_int`, [INT, INT], INT, (a: Int, b: Int) =>
       makeInt(BigInt.asIntN(64, run(BigInt.asUintN(64, BigInt(a)), by(b)))),
     ),
-    global(`math_${name}_uint_int`, [UINT, INT], UINT, (a: Uint, b: Int) => new Uint(BigInt.asUintN(64, run(a.value, by(b))))),
+    global(
+      `math_${name}_uint_int`,
+      [UINT, INT],
+      UINT,
+      (a: Uint, b: Int) => new Uint(BigInt.asUintN(64, run(a.value, by(b)))),
+    ),
   );
 }
 

@@ -39,18 +39,27 @@ const indexed = (id: string, operand: CelType, key: CelType): ReturnType<typeof 
 
 export const OPTIONAL_LIBRARY: Library = {
   functions: [
-    fn('optional.of', global('optional_of', [V], MAYBE_V, (value: Value) => new Optional(value))),
+    fn(
+      'optional.of',
+      global('optional_of', [V], MAYBE_V, (value: Value) => new Optional(value)),
+    ),
     fn(
       'optional.ofNonZeroValue',
       global('optional_ofNonZeroValue', [V], MAYBE_V, (value: Value) =>
         isZero(value) ? Optional.none : new Optional(value),
       ),
     ),
-    fn('optional.none', global('optional_none', [], MAYBE_V, () => Optional.none)),
+    fn(
+      'optional.none',
+      global('optional_none', [], MAYBE_V, () => Optional.none),
+    ),
     fn('optional.unwrap', global('optional_unwrap', [listOf(MAYBE_V)], LIST_V, present)),
     fn('unwrapOpt', member('optional_unwrapOpt', [listOf(MAYBE_V)], LIST_V, present)),
     fn('value', member('optional_value', [MAYBE_V], V, valueOf)),
-    fn('hasValue', member('optional_hasValue', [MAYBE_V], BOOL, (optional: Optional) => optional.present)),
+    fn(
+      'hasValue',
+      member('optional_hasValue', [MAYBE_V], BOOL, (optional: Optional) => optional.present),
+    ),
     fn('or', member('optional_or_optional', [MAYBE_V, MAYBE_V], MAYBE_V)),
     fn('orValue', member('optional_orValue_value', [MAYBE_V, V], V)),
     fn(OPERATORS.optSelect, global('select_optional_field', [DYN, { kind: 'string' }], MAYBE_V)),
@@ -72,8 +81,14 @@ export const OPTIONAL_LIBRARY: Library = {
 /** first() and last() of lists come with the optional types. */
 export const OPTIONAL_LIST_LIBRARY: Library = {
   functions: [
-    fn('first', member('list_first', [LIST_V], MAYBE_V, (list: readonly Value[]) => at(list, 0))),
-    fn('last', member('list_last', [LIST_V], MAYBE_V, (list: readonly Value[]) => at(list, list.length - 1))),
+    fn(
+      'first',
+      member('list_first', [LIST_V], MAYBE_V, (list: readonly Value[]) => at(list, 0)),
+    ),
+    fn(
+      'last',
+      member('list_last', [LIST_V], MAYBE_V, (list: readonly Value[]) => at(list, list.length - 1)),
+    ),
   ],
 };
 

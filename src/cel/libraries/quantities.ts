@@ -75,8 +75,19 @@ const Q = QUANTITY_TYPE;
 export const QUANTITY_LIBRARY: Library = {
   functions: [
     fn('quantity', global('string_to_quantity', [STRING], Q, quantity)),
-    fn('isQuantity', global('is_quantity_string', [STRING], BOOL, (text: string) => tryParseQuantity(text) !== undefined)),
-    fn('sign', global('quantity_sign', [Q], INT, (a: QuantityValue) => Number(a.quantity.unscaled > 0n) - Number(a.quantity.unscaled < 0n))),
+    fn(
+      'isQuantity',
+      global('is_quantity_string', [STRING], BOOL, (text: string) => tryParseQuantity(text) !== undefined),
+    ),
+    fn(
+      'sign',
+      global(
+        'quantity_sign',
+        [Q],
+        INT,
+        (a: QuantityValue) => Number(a.quantity.unscaled > 0n) - Number(a.quantity.unscaled < 0n),
+      ),
+    ),
     fn(
       'isGreaterThan',
       member('quantity_is_greater_than', [Q, Q], BOOL, (a: QuantityValue, b: QuantityValue) => order(a, b) > 0),
@@ -86,11 +97,20 @@ export const QUANTITY_LIBRARY: Library = {
       member('quantity_is_less_than', [Q, Q], BOOL, (a: QuantityValue, b: QuantityValue) => order(a, b) < 0),
     ),
     fn('compareTo', member('quantity_compare_to', [Q, Q], INT, order)),
-    fn('asApproximateFloat', member('quantity_get_float', [Q], DOUBLE, (a: QuantityValue) =>
-      new Double(Number(`${a.quantity.unscaled}e${a.quantity.scale}`)),
-    )),
+    fn(
+      'asApproximateFloat',
+      member(
+        'quantity_get_float',
+        [Q],
+        DOUBLE,
+        (a: QuantityValue) => new Double(Number(`${a.quantity.unscaled}e${a.quantity.scale}`)),
+      ),
+    ),
     fn('asInteger', member('quantity_get_int', [Q], INT, asInteger)),
-    fn('isInteger', member('quantity_is_integer', [Q], BOOL, (a: QuantityValue) => integerOf(a) !== undefined)),
+    fn(
+      'isInteger',
+      member('quantity_is_integer', [Q], BOOL, (a: QuantityValue) => integerOf(a) !== undefined),
+    ),
     fn(
       'add',
       member('quantity_add', [Q, Q], Q, combine(addQuantity)),

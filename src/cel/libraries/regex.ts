@@ -13,7 +13,8 @@ function find(text: string, pattern: string): string {
 function findAll(text: string, pattern: string, limit: Int = -1): string[] {
   const matcher = compilePattern(pattern).matcher(text);
   const found: string[] = [];
-  while ((limit < 0 || found.length < limit) && matcher.find()) found.push(matcher.group() ?? '');
+  const most = limit < 0 ? Infinity : Number(limit);
+  while (found.length < most && matcher.find()) found.push(matcher.group() ?? '');
   return found;
 }
 

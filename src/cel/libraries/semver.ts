@@ -38,21 +38,27 @@ export function parseSemver(text: string): Semver | { readonly reason: string } 
   if (dash >= 0) [patch, prerelease] = [patch.slice(0, dash), patch.slice(dash + 1)];
   const numbers: bigint[] = [];
   for (const [i, part] of [first!, second, patch].entries()) {
-    if (!/^\d+$/.test(part)) return { reason: `Invalid character(s) found in ${PARTS[i]!.toLowerCase()} number ${JSON.stringify(part)}` };
+    if (!/^\d+$/.test(part))
+      return { reason: `Invalid character(s) found in ${PARTS[i]!.toLowerCase()} number ${JSON.stringify(part)}` };
     if (part.length > 1 && part.startsWith('0'))
       return { reason: `${PARTS[i]} number must not contain leading zeroes ${JSON.stringify(part)}` };
     numbers.push(BigInt(part));
   }
   const wrong = identifierProblem(prerelease, build);
   if (wrong !== undefined) return { reason: wrong };
-  return new Semver(numbers as unknown as [bigint, bigint, bigint], prerelease?.split('.') ?? [], build?.split('.') ?? []);
+  return new Semver(
+    numbers as unknown as [bigint, bigint, bigint],
+    prerelease?.split('.') ?? [],
+    build?.split('.') ?? [],
+  );
 }
 
 function identifierProblem(prerelease: string | undefined, build: string | undefined): string | undefined {
   for (const part of prerelease?.split('.') ?? []) {
     if (part === '') return 'Prerelease is empty';
     if (!/^[0-9A-Za-z-]+$/.test(part)) return `Invalid character(s) found in prerelease ${JSON.stringify(part)}`;
-    if (/^0\d+$/.test(part)) return `Numeric PreRelease version must not contain leading zeroes ${JSON.stringify(part)}`;
+    if (/^0\d+$/.test(part))
+      return `Numeric PreRelease version must not contain leading zeroes ${JSON.stringify(part)}`;
   }
   for (const part of build?.split('.') ?? []) {
     if (part === '') return 'Build meta data is empty';
@@ -121,8 +127,14 @@ export const SEMVER_LIBRARY: Library = {
       global('is_semver_string', [STRING], BOOL, isSemver),
       global('is_semver_string_bool', [STRING, BOOL], BOOL, isSemver),
     ),
-    fn('isGreaterThan', member('semver_is_greater_than', [S, S], BOOL, (a: Semver, b: Semver) => compareSemver(a, b) > 0)),
-    fn('isLessThan', member('semver_is_less_than', [S, S], BOOL, (a: Semver, b: Semver) => compareSemver(a, b) < 0)),
+    fn(
+      'isGreaterThan',
+      member('semver_is_greater_than', [S, S], BOOL, (a: Semver, b: Semver) => compareSemver(a, b) > 0),
+    ),
+    fn(
+      'isLessThan',
+      member('semver_is_less_than', [S, S], BOOL, (a: Semver, b: Semver) => compareSemver(a, b) < 0),
+    ),
     fn('compareTo', member('semver_compare_to', [S, S], INT, compareSemver)),
     fn('major', member('semver_major', [S], INT, part(0))),
     fn('minor', member('semver_minor', [S], INT, part(1))),

@@ -46,7 +46,10 @@ export function parseFormat(format: string): (string | Verb)[] {
       const digits = /^\d*/.exec(format.slice(i + 1))![0];
       i += 1 + digits.length;
       if (i >= format.length) throw celError(`${PRECISION}could not find end of precision specifier`);
-      if (digits === '') throw celError(`${PRECISION}error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax`);
+      if (digits === '')
+        throw celError(
+          `${PRECISION}error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax`,
+        );
       precision = Number(digits);
     }
     const verb = format[i]!;
@@ -67,7 +70,8 @@ export type FormatStyle = 'quoted' | 'plain';
 
 export const formatString =
   (style: FormatStyle) =>
-  (format: string, args: readonly Value[]): string => formatWith(style, format, args);
+  (format: string, args: readonly Value[]): string =>
+    formatWith(style, format, args);
 
 function formatWith(style: FormatStyle, format: string, args: readonly Value[]): string {
   const parts = parseFormat(format);
@@ -107,7 +111,8 @@ function formatVerb({ verb, precision }: Verb, value: Value, style: FormatStyle)
   }
 }
 
-const wrong = (rule: string, value: Value): CelError => celError(`error during formatting: ${rule}, was given ${nameOf(value)}`);
+const wrong = (rule: string, value: Value): CelError =>
+  celError(`error during formatting: ${rule}, was given ${nameOf(value)}`);
 const nameOf = (value: Value): string => typeNameOf(value);
 
 function formatDecimal(value: Value): string {
@@ -181,7 +186,9 @@ function formatAny(value: Value, style: FormatStyle, inner: boolean): string {
   if (value instanceof Duration) return nested ? `duration("${formatDuration(value)}")` : formatDuration(value);
   if (Array.isArray(value)) return `[${value.map((element) => formatAny(adapt(element), style, true)).join(', ')}]`;
   if (value instanceof CelMap || isMap(value)) {
-    const entries = mapEntries(value).map(([key, element]) => [formatAny(key, style, true), formatAny(element, style, true)] as const);
+    const entries = mapEntries(value).map(
+      ([key, element]) => [formatAny(key, style, true), formatAny(element, style, true)] as const,
+    );
     const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     return `{${sorted.map(([key, element]) => `${key}:${style === 'quoted' ? '' : ' '}${element}`).join(', ')}}`;
   }
@@ -197,7 +204,10 @@ const STRINGABLE = 'string bool bytes int uint double map list type null duratio
 export function verbAccepts(verb: string, type: CelType): string | undefined {
   const { kind } = type;
   const accepted: Readonly<Record<string, readonly [readonly string[], string]>> = {
-    s: [STRINGABLE, 'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps'],
+    s: [
+      STRINGABLE,
+      'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps',
+    ],
     f: [['double', 'string'], 'fixed-point clause can only be used on doubles'],
     e: [['double', 'string'], 'scientific clause can only be used on doubles'],
     d: [['int', 'uint'], 'decimal clause can only be used on integers'],

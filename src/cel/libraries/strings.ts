@@ -80,7 +80,9 @@ function split(text: string, separator: string, limit: Int = -1): string[] {
 
 function join(list: readonly Value[], given?: string): string {
   const separator = given ?? '';
-  for (const element of list) if (typeof element !== 'string') throw celError(`no such overload: join(list${given === undefined ? '' : ', string'})`);
+  for (const element of list)
+    if (typeof element !== 'string')
+      throw celError(`no such overload: join(list${given === undefined ? '' : ', string'})`);
   return list.join(separator);
 }
 
@@ -147,7 +149,10 @@ export const STRINGS_LIBRARY: Library = {
       member('string_substring_int', [STRING, INT], STRING, substring),
       member('string_substring_int_int', [STRING, INT, INT], STRING, substring),
     ),
-    fn('trim', member('string_trim', [STRING], STRING, (text: string) => text.replaceAll(OUTER_SPACE, ''))),
+    fn(
+      'trim',
+      member('string_trim', [STRING], STRING, (text: string) => text.replaceAll(OUTER_SPACE, '')),
+    ),
   ],
 };
 
@@ -161,5 +166,10 @@ export const stringFormatLibrary = (style: FormatStyle): Library => ({
 
 /** From version 3 of the extension on. */
 export const STRING_REVERSE_LIBRARY: Library = {
-  functions: [fn('reverse', member('string_reverse', [STRING], STRING, (text: string) => [...text].reverse().join('')))],
+  functions: [
+    fn(
+      'reverse',
+      member('string_reverse', [STRING], STRING, (text: string) => [...text].reverse().join('')),
+    ),
+  ],
 };

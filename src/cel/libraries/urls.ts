@@ -40,7 +40,9 @@ export class Url implements Opaque {
 /** The reason, in Go's words, when the text is no URL. */
 export function parseUrl(text: string): Url | { readonly reason: string } {
   const parsed = parseParts(text);
-  return typeof parsed === 'string' ? { reason: `parse ${JSON.stringify(text)}: ${parsed}` } : new Url({ text, ...parsed });
+  return typeof parsed === 'string'
+    ? { reason: `parse ${JSON.stringify(text)}: ${parsed}` }
+    : new Url({ text, ...parsed });
 }
 
 type Parts = { scheme: string; host: string; path: string; query: string };
@@ -65,7 +67,10 @@ function parseParts(text: string): Parts | string {
     const authority = end < 0 ? rest.slice(2) : rest.slice(2, end);
     rest = end < 0 ? '' : rest.slice(end);
     host = authority.slice(authority.lastIndexOf('@') + 1);
-    if (authority.includes('@') && !/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(authority.slice(0, authority.lastIndexOf('@'))))
+    if (
+      authority.includes('@') &&
+      !/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(authority.slice(0, authority.lastIndexOf('@')))
+    )
       return 'net/url: invalid userinfo';
     const wrong = hostProblem(host);
     if (wrong !== undefined) return wrong;
@@ -120,9 +125,12 @@ function queryOf(url: Url): Record<string, string[]> {
 function unescapeQuery(text: string): string | undefined {
   if (badEscape(text) !== undefined) return undefined;
   const bytes = text.replaceAll('+', ' ');
-  return Buffer.from(bytes.replaceAll(/%([0-9a-fA-F]{2})|[^%]/gu, (all, hex: string | undefined) =>
-    hex === undefined ? Buffer.from(all, 'utf8').toString('latin1') : String.fromCharCode(Number.parseInt(hex, 16)),
-  ), 'latin1').toString('utf8');
+  return Buffer.from(
+    bytes.replaceAll(/%([0-9a-fA-F]{2})|[^%]/gu, (all, hex: string | undefined) =>
+      hex === undefined ? Buffer.from(all, 'utf8').toString('latin1') : String.fromCharCode(Number.parseInt(hex, 16)),
+    ),
+    'latin1',
+  ).toString('utf8');
 }
 
 function url(text: string): Url {
@@ -134,12 +142,30 @@ function url(text: string): Url {
 export const URLS_LIBRARY: Library = {
   functions: [
     fn('url', global('string_to_url', [STRING], URL_TYPE, url)),
-    fn('isURL', global('is_url_string', [STRING], BOOL, (text: string) => parseUrl(text) instanceof Url)),
-    fn('getScheme', member('url_get_scheme', [URL_TYPE], STRING, (u: Url) => u.scheme)),
-    fn('getHost', member('url_get_host', [URL_TYPE], STRING, (u: Url) => u.host)),
-    fn('getHostname', member('url_get_hostname', [URL_TYPE], STRING, (u: Url) => u.hostname)),
-    fn('getPort', member('url_get_port', [URL_TYPE], STRING, (u: Url) => u.port)),
-    fn('getEscapedPath', member('url_get_escaped_path', [URL_TYPE], STRING, (u: Url) => u.path)),
+    fn(
+      'isURL',
+      global('is_url_string', [STRING], BOOL, (text: string) => parseUrl(text) instanceof Url),
+    ),
+    fn(
+      'getScheme',
+      member('url_get_scheme', [URL_TYPE], STRING, (u: Url) => u.scheme),
+    ),
+    fn(
+      'getHost',
+      member('url_get_host', [URL_TYPE], STRING, (u: Url) => u.host),
+    ),
+    fn(
+      'getHostname',
+      member('url_get_hostname', [URL_TYPE], STRING, (u: Url) => u.hostname),
+    ),
+    fn(
+      'getPort',
+      member('url_get_port', [URL_TYPE], STRING, (u: Url) => u.port),
+    ),
+    fn(
+      'getEscapedPath',
+      member('url_get_escaped_path', [URL_TYPE], STRING, (u: Url) => u.path),
+    ),
     fn('getQuery', member('url_get_query', [URL_TYPE], mapOf(STRING, listOf(STRING)), queryOf)),
   ],
 };
