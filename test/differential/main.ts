@@ -1,9 +1,14 @@
 // npm run differential -- record | replay | live: asks the original, Coracle, or both. CONTRIBUTING.md says when.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AREAS } from './areas.ts';
 import type { AreaDefinition } from './engine/area.ts';
+import { addCounts, countCases } from './engine/count.ts';
 import { startCoracle } from './engine/coracle-server.ts';
 import { differences, describeDifference } from './engine/compare.ts';
+import { differentialDocument } from './engine/document.ts';
 import { readLists, writeTodo } from './engine/lists.ts';
 import { type RecordedCase, readRecorded, writeRecorded } from './engine/recorded.ts';
 import { startReference } from './engine/reference-server.ts';
@@ -11,11 +16,12 @@ import { causes, details, lastLines, table } from './engine/report.ts';
 import { type Answers, askArea, type Choose, isFailure, type Judged, judge } from './engine/run.ts';
 import type { DiffServer } from './engine/server.ts';
 
-const USAGE = `usage: npm run differential -- record | replay | live [options] [words]
+const USAGE = `usage: npm run differential -- record | replay | live | count [options] [words]
 
   record        asks the original (npm run reference) and writes test/differential/recorded/
   replay        asks Coracle and compares with the record
   live          asks both and compares; writes nothing
+  count         what is recorded, alike cases counted once
 
 Words choose cases: those whose id has one of them (/like this/ is a regular expression).
 
@@ -24,10 +30,12 @@ Words choose cases: those whose id has one of them (/like this/ is a regular exp
   --missing     record: only cases without an answer
   --causes      group the differing cases by their first difference
   --write-todo  replay: write the differing cases into test/differential/todo.txt
+  --write       replay: write docs/differential.md
   -v            all differences of each case, whole
   -a            differences of listed cases too
 `;
 
+const DOCUMENT = join(import.meta.dirname, '..', '..', 'docs', 'differential.md');
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 async function main(): Promise<number> {
@@ -39,13 +47,14 @@ async function main(): Promise<number> {
       missing: { type: 'boolean', default: false },
       causes: { type: 'boolean', default: false },
       'write-todo': { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       verbose: { type: 'boolean', short: 'v', default: false },
       all: { type: 'boolean', short: 'a', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const [command, ...words] = positionals;
-  if (values.help || command === undefined || !['record', 'replay', 'live'].includes(command)) {
+  if (values.help || command === undefined || !['record', 'replay', 'live', 'count'].includes(command)) {
     process.stdout.write(USAGE);
     return values.help ? 0 : 64;
   }
@@ -57,6 +66,7 @@ async function main(): Promise<number> {
   }
   const areas = AREAS.filter((a) => names?.includes(a.name) ?? true);
   const choose = chooser(words);
+  if (command === 'count') return count(areas);
   if (command === 'record') return await record(areas, choose, values);
 
   const judged = command === 'replay' ? await replay(areas, choose) : await live(areas, choose);
@@ -66,12 +76,29 @@ async function main(): Promise<number> {
     const count = writeTodo(new Set(judged.map((j) => j.id)), different, (id) => known.has(id));
     say(`todo.txt has ${count} cases`);
   }
+  if (values.write && command === 'replay') writeDocument(judged, areas);
   if (values.causes) for (const line of causes(judged)) say(line);
   else
     for (const one of judged.filter((j) => isFailure(j.verdict) || (values.all && j.verdict !== 'equal')))
       for (const line of details(one, values.verbose)) say(line);
   for (const line of [...table(judged), '', ...lastLines(judged)]) say(line);
   return judged.some((j) => isFailure(j.verdict)) ? 1 : 0;
+}
+
+function writeDocument(judged: readonly Judged[], areas: readonly AreaDefinition[]): void {
+  const counts = areas.map((a) => countCases(a.name, readRecorded(a.name)));
+  const commit = execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { encoding: 'utf8' }).trim();
+  const date = new Date().toISOString().slice(0, 10);
+  writeFileSync(DOCUMENT, differentialDocument(judged, [...counts, addCounts(counts)], { commit, date }));
+}
+
+function count(areas: readonly AreaDefinition[]): number {
+  const counts = areas.map((a) => countCases(a.name, readRecorded(a.name)));
+  for (const c of [...counts, addCounts(counts)]) {
+    const share = `${Math.round((100 * c.good) / c.answers)} % of ${c.answers} answers are good`;
+    say(`${c.area.padEnd(11)} ${c.cases} cases, ${c.different} different (${c.writes} writes), ${share}`);
+  }
+  return 0;
 }
 
 function chooser(words: readonly string[]): Choose {

@@ -103,19 +103,36 @@ describe('Normaliser', () => {
     const status = {
       kind: 'Status',
       metadata: {},
-      message: 'services "a" not found at 2030-01-01T00:00:00Z 10.96.0.77 30123 77',
+      message: 'services "a" not found at 2029-01-01T00:00:00Z 10.96.0.77 30123 77',
       reason: 'NotFound',
       details: { causes: [{ reason: 'x', message: `${OTHER_UID}`, field: 'metadata.uid' }] },
     };
-    assert.deepEqual(normalised(status), status);
+    assert.deepEqual(normalised(status, '{"clusterIP":"10.96.0.77"}'), status);
     assert.ok(RULES.every((r) => !/message|reason|causes/.test(r.path)));
+  });
+
+  it('replaces in messages what the case was given: its uids, allocated addresses, generated names, times of now', () => {
+    const normaliser = new Normaliser({
+      nowMs: () => Date.parse('2030-01-01T00:00:00Z'),
+      host: '',
+      sent: '{"generateName":"a-"}',
+    });
+    const json = (value: unknown) => normaliser.json(JSON.stringify(value));
+    json(object({ uid: OTHER_UID, name: 'a-bcdfg', generateName: 'a-' }));
+    const message = `a-bcdfg with ${OTHER_UID} has 10.97.1.2 since 2030-01-01T00:00:01Z`;
+    assert.deepEqual(json({ kind: 'Status', message }), {
+      kind: 'Status',
+      message: 'a-<suffix> with <uid 1> has <clusterIP> since <now>',
+    });
   });
 });
 
 /** What a server would have to send for this record, sent through the normaliser again: placeholders stay what they are. */
 function renormalised(answers: unknown): unknown {
   if (!Array.isArray(answers)) return answers;
-  const normaliser = new Normaliser({ nowMs: () => Date.now(), host: '127.0.0.1:1', sent: '' });
+  // Addresses and ports that were left in the record had been asked for.
+  const sent = [...JSON.stringify(answers).matchAll(/\d[\d.]+/g)].map((m) => `"${m[0]}"`).join();
+  const normaliser = new Normaliser({ nowMs: () => Date.now(), host: '127.0.0.1:1', sent });
   const again = (value: unknown) => normaliser.json(JSON.stringify(value));
   return answers.map((answer: unknown) => {
     if (typeof answer !== 'object' || answer === null) return answer;

@@ -195,8 +195,11 @@ export class Normaliser {
       case 'continue':
         return value === '' ? value : '<continue>';
       case 'generatedName': {
-        const asked = (object['metadata'] as JsonObject)['generateName'];
-        for (const base of typeof asked === 'string' && asked !== '' ? [asked] : this.#bases) {
+        // A refusal names what would have been the object's name.
+        const own = isObject(object['metadata']) ? object['metadata']['generateName'] : undefined;
+        const bases =
+          object['kind'] === 'Status' ? this.#bases : [own].filter((b) => typeof b === 'string' && b !== '');
+        for (const base of bases as readonly string[]) {
           const start = base.slice(0, GENERATED_BASE);
           if (!value.startsWith(start) || !SUFFIX.test(value.slice(start.length))) continue;
           this.#generated.set(value, `${start}<suffix>`);
