@@ -74,6 +74,7 @@ const HIDES: Partial<Record<Code, readonly Code[]>> = {
   ForwardPodGone: ['WrongProtocol', 'NothingListening', 'ServerStarting'],
   IngressTLSSecretMissing: ['TLSUntrusted', 'TLSNameMismatch', 'TLSExpired'],
   ForwardDenied: ['ForwardPodGone'],
+  MTUTooSmall: ['WrongProtocol', 'TLSNotOffered', 'ServerStarting'],
   RouteMissing: ['HealthCheckBlocked'],
   HostFirewall: ['HealthCheckBlocked', 'RulesNotProgrammed'],
   PodTerminating: ['NothingListening', 'PodNotReady'],

@@ -216,8 +216,8 @@ export class TestCluster {
     return this.coracle(['node', 'exec', node, '--', 'bash', '-c', line], options);
   }
 
-  /** A command of the program that goes on until it is stopped (or the cluster is). */
-  start(args: readonly string[]): { readonly said: () => string; readonly stop: () => Promise<void> } {
+  /** A command of the program that goes on, at most until the cluster goes. */
+  start(args: readonly string[]): { readonly said: () => string; readonly ended: Promise<void> } {
     const child = spawn(join(ROOT, 'coracle'), ['--name', this.name, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: this.#env,
@@ -225,13 +225,10 @@ export class TestCluster {
     this.#children.add(child);
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
-    const stop = async () => {
-      this.#children.delete(child);
-      child.kill('SIGTERM');
-      await ended;
-    };
-    return { said: () => said, stop };
+    const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve())).finally(() =>
+      this.#children.delete(child),
+    );
+    return { said: () => said, ended };
   }
 
   /** A free port of this machine, forwarded to `pod/NAME` or `service/NAME`. */

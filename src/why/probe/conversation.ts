@@ -11,16 +11,21 @@ const FIRST_BYTES = 64;
 /** `enough`: what was waited for is there; `closed`: the peer ended or reset the connection first; `silent`: nothing more in time. */
 export type Waited = 'enough' | 'closed' | 'silent';
 
+const upTo = (held: Buffer, chunk: Buffer): Buffer =>
+  held.length < FIRST_BYTES ? Buffer.concat([held, chunk]).subarray(0, FIRST_BYTES) : held;
+
 /** Stands between a socket and its reader (TLS, too) and remembers what came first. */
 export class Tap extends Duplex {
   readonly #inner: Duplex;
   #first: Buffer = Buffer.alloc(0);
+  #fresh: Buffer = Buffer.alloc(0);
 
   constructor(inner: Duplex) {
     super({ allowHalfOpen: true });
     this.#inner = inner;
     inner.on('data', (chunk: Buffer) => {
-      if (this.#first.length < FIRST_BYTES) this.#first = Buffer.concat([this.#first, chunk]).subarray(0, FIRST_BYTES);
+      this.#first = upTo(this.#first, chunk);
+      this.#fresh = upTo(this.#fresh, chunk);
       if (!this.push(chunk)) inner.pause();
     });
     inner.on('end', () => void this.push(null));
@@ -31,6 +36,15 @@ export class Tap extends Duplex {
 
   get first(): Buffer {
     return this.#first;
+  }
+
+  /** What comes from now on is `fresh`. */
+  mark(): void {
+    this.#fresh = Buffer.alloc(0);
+  }
+
+  get fresh(): Buffer {
+    return this.#fresh;
   }
 
   override _read(): void {

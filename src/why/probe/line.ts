@@ -70,9 +70,11 @@ export class Line {
       ...(tls?.privateKey === undefined ? {} : { privateKey: tls.privateKey }),
       ...(alpn === undefined ? {} : { alpn }),
     };
+    const tap = this.#tap;
+    tap.mark();
     const secured = await this.#deps.sockets.secure(this.#talk.handOver(), options, request.timeoutMs);
     if (secured.ok) this.#talk = new Conversation(secured.stream, this.#deps.clock);
-    return judgeTls(secured, tlsModeOf(request), tls?.certificate !== undefined, this.first);
+    return judgeTls(secured, tlsModeOf(request), tls?.certificate !== undefined, tap.fresh);
   }
 
   /** Speaks HTTP/2 on the line, which is used up by it. */

@@ -50,28 +50,34 @@ const narrow = (
 });
 
 /**
- * Entries of connections that carried data both ways: the kernel gives up none of them for a new one. It goes on until it is ended, since
- * entries of the node's own short connections expire; what it made goes with it.
+ * Entries of connections that carried data both ways: the kernel gives up none of them for a new one. It goes on, since entries of the
+ * node's own short connections expire, until its file is taken away; what it made goes then.
  */
 const FILL = [
   'most=$(cat /proc/sys/net/netfilter/nf_conntrack_max)',
   '[ "$most" -le 1048576 ] || { echo "a table of $most entries is too large to fill" >&2; exit 1; }',
-  'list=$(mktemp)',
-  'trap \'rm -f "$list"; conntrack -D -s 198.18.0.0/15 > /dev/null 2>&1\' EXIT',
+  'going=$(mktemp)',
+  'list="$going.list"',
+  'trap \'rm -f "$going" "$list"; conntrack -D -s 198.18.0.0/15 > /dev/null 2>&1\' EXIT',
   'entries() { awk -v from="$1" -v to="$2" \'BEGIN { for (i = from; i < to; i++) printf "-A -p tcp -s 198.18.%d.1 -d 198.18.%d.2 --sport %d --dport 80 --state ESTABLISHED --status ASSURED,SEEN_REPLY -t 600\\n", i / 60000, i / 60000, 1024 + i % 60000 }\' > "$list"; }',
   'next=0',
   // It ends with an error when no further entry fits, which is the point.
   'fill() { entries "$next" "$((next + $1))"; conntrack -R "$list" > /dev/null 2>&1 || true; next=$((next + $1)); }',
   'fill "$((most + 64))"',
-  'echo full',
-  'while sleep 0.05; do fill 64; done',
+  'echo "full $going"',
+  'while [ -e "$going" ]; do fill 64; sleep 0.05; done',
 ].join('\n');
 
 /** Fills the node's table until the returned is called. */
 async function fill(world: World, node: string): Promise<() => Promise<void>> {
   const filler = world.cluster.start(['node', 'exec', node, '--', 'bash', '-c', FILL]);
-  await until(`the table of ${node} is full`, 40_000, () => Promise.resolve(filler.said().includes('full') && true));
-  return filler.stop;
+  const going = await until(`the table of ${node} is full`, 40_000, () =>
+    Promise.resolve(/^full (\S+)$/m.exec(filler.said())?.[1] ?? false),
+  );
+  return async () => {
+    await onNode(world, node, `rm -f ${going}`);
+    await filler.ended;
+  };
 }
 
 const full = (
