@@ -56,8 +56,8 @@ export interface LoadResult {
 
 /** Connections that share all clients. */
 export const CONNECTIONS = 8;
-/** Watches on a connection: kube-apiserver takes 100 streams on one. */
-export const WATCHES_PER_CONNECTION = 100;
+/** Watches on a connection: kube-apiserver takes 100 streams on one, and those that it turned away count for a while. */
+export const WATCHES_PER_CONNECTION = 50;
 
 /** The body or path of one request. */
 export function fill(template: string, number: number, wrap: number | undefined): string {
