@@ -39,6 +39,11 @@ export interface StructType {
   readonly make?: (fields: Readonly<Record<string, Value>>) => Value;
 }
 
+/** Looks a type up by its name; a map, or a rule for names. */
+export interface StructTypes {
+  get(name: string): StructType | undefined;
+}
+
 export interface CelEnvironment {
   readonly container: string;
   readonly macros: MacroSet;
@@ -56,7 +61,7 @@ export interface CelEnvironment {
   /** A new environment with more variables and types. */
   extend(
     variables: Readonly<Record<string, CelType>>,
-    structs?: ReadonlyMap<string, StructType>,
+    structs?: StructTypes,
     libraries?: readonly Library[],
   ): CelEnvironment;
 }
@@ -66,7 +71,7 @@ export interface EnvironmentOptions {
   readonly macros: readonly MacroSet[];
   readonly variables?: Readonly<Record<string, CelType>>;
   readonly constants?: ReadonlyMap<string, { readonly type: CelType; readonly value: Value }>;
-  readonly structs?: ReadonlyMap<string, StructType>;
+  readonly structs?: StructTypes;
   readonly container?: string;
   readonly optionalSyntax?: boolean;
   readonly escapedIdentifiers?: boolean;
@@ -100,8 +105,6 @@ export function createEnvironment(options: EnvironmentOptions): CelEnvironment {
     names.set('optional_type', { name: 'optional_type', type, constant: new TypeValue('optional_type') });
   }
   for (const [name, { type, value }] of options.constants ?? []) names.set(name, { name, type, constant: value });
-  for (const [name, { type }] of options.structs ?? [])
-    names.set(name, { name, type: typeOf(type), constant: new TypeValue(name) });
   for (const [name, type] of Object.entries(options.variables ?? {})) names.set(name, { name, type });
   const container = options.container ?? '';
   /** The name in the container, then in those around it. */
@@ -133,7 +136,11 @@ export function createEnvironment(options: EnvironmentOptions): CelEnvironment {
         ...options,
         libraries: [...options.libraries, ...(libraries ?? [])],
         variables: { ...options.variables, ...variables },
-        structs: new Map([...(options.structs ?? []), ...(structs ?? [])]),
+        structs: structs === undefined ? options.structs : either(structs, options.structs),
       }),
   };
 }
+
+const either = (first: StructTypes, second: StructTypes | undefined): StructTypes => ({
+  get: (name) => first.get(name) ?? second?.get(name),
+});

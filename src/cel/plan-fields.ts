@@ -7,6 +7,7 @@ import {
   Double,
   isMap,
   isPlainObject,
+  Lazy,
   mapGet,
   Optional,
   Uint,
@@ -38,7 +39,7 @@ function fieldOf(operand: Value, key: string): Value | undefined {
         (value === (Object.prototype as Record<string, unknown>)[key] && !Object.hasOwn(operand, key))
       )
         return undefined;
-      return value;
+      return value instanceof Lazy ? value.value : value;
     }
     if (operand instanceof CelMap) return mapGet(operand, key);
     if (operand instanceof CelObject) return Object.hasOwn(operand.fields, key) ? operand.fields[key] : undefined;

@@ -50,7 +50,7 @@ export interface ObjectType {
   readonly kind: 'object';
   readonly name: string;
   /** Escaped name (as expressions write it) → field. */
-  readonly fields: ReadonlyMap<string, ObjectField>;
+  readonly fields: { get(name: string): ObjectField | undefined };
   readonly maxElements?: number;
 }
 
@@ -112,6 +112,13 @@ export const opaque = (name: string, ...parameters: CelType[]): OpaqueType => ({
 export const optionalOf = (of: CelType): OpaqueType => opaque('optional_type', of);
 export const param = (name: string): TypeParameter => ({ kind: 'param', name });
 export const wrapperOf = (of: SimpleType): WrapperType => ({ kind: 'wrapper', of });
+
+/** An object type of fields whose names need no escaping. */
+export const objectOf = (name: string, fields: Readonly<Record<string, CelType>>): ObjectType => ({
+  kind: 'object',
+  name,
+  fields: new Map(Object.entries(fields).map(([field, type]) => [field, { name: field, type }])),
+});
 
 export const isDynamic = (type: CelType): boolean => type.kind === 'dyn' || type.kind === 'any';
 export const isOptional = (type: CelType): type is OpaqueType =>

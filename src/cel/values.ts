@@ -61,6 +61,19 @@ export class Optional {
   }
 }
 
+/** A value in an object that is computed when it is first read: `variables.x` of a policy. */
+export class Lazy {
+  readonly #compute: () => Value;
+  #computed: { readonly value: Value } | undefined;
+  constructor(compute: () => Value) {
+    this.#compute = compute;
+  }
+  get value(): Value {
+    this.#computed ??= { value: this.#compute() };
+    return this.#computed.value;
+  }
+}
+
 /** Values of a library's own type: addresses, quantities, semantic versions. */
 export interface Opaque {
   readonly typeName: string;
