@@ -140,6 +140,10 @@ describe('PodCollector', () => {
 describe('wantedTaints', () => {
   const taintKeys = (...args: Parameters<typeof wantedTaints>) =>
     wantedTaints(...args).map((t) => `${t.key}:${t.effect}`);
+  it('gives a node that has not spoken yet time to', () => {
+    assert.deepEqual(wantedTaints({ metadata: { name: 'new' } }, true, 'now'), []);
+  });
+
   it('keeps foreign taints and adds those of conditions and cordon', () => {
     const node = {
       ...makeNode('n', { taints: [{ key: 'dedicated', effect: 'NoSchedule' }] }),

@@ -1,14 +1,12 @@
 // JSON patch (RFC 6902) with upstream's limits and errors.
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { StatusError } from '#machinery/status.ts';
-import { unprocessablePatch } from './json.ts';
+import { goWord, unprocessablePatch } from './json.ts';
 
 /** Upstream's bound on the operations of one patch. */
 export const MAX_JSON_PATCH_OPERATIONS = 10_000;
 /** Upstream's bound on what `copy` operations may add together: ten times the largest body. A few of them double a document each. */
 const MAX_COPIED_BYTES = 10 * 3 * 1024 * 1024;
-
-const goWord = (value: unknown): string => (typeof value === 'boolean' ? 'bool' : typeof value);
 
 /** The patched document; `document` stays as it is. `patch` is the parsed body. Throws StatusError 400, 413 or 422. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {

@@ -44,3 +44,7 @@ export function unprocessablePatch(cause: unknown): StatusError {
     { cause },
   );
 }
+
+/** How upstream's decoder calls a value of another type than it wanted. */
+export const goWord = (value: unknown): string =>
+  Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;

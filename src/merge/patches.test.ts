@@ -223,7 +223,13 @@ describe('applyStrategicMergePatch', () => {
   }
 
   const refused: [string, object, object, number, RegExp][] = [
-    ['a patch that is no object', {}, [], 400, /invalid JSON document/],
+    [
+      'a patch that is no object',
+      {},
+      [],
+      400,
+      /cannot unmarshal array into Go value of type map\[string\]interface {}$/,
+    ],
     ['an unknown directive', { metadata: {} }, { metadata: { $patch: 'frobnicate' } }, 422, /rejected/],
     [
       'an element without its merge key',

@@ -3,7 +3,7 @@
 // server has keeps its own, and a new element stands in front unless `$setElementOrder` says otherwise.
 import { StatusError } from '#machinery/status.ts';
 import type { Schema } from '#schema/types.ts';
-import { assign, isObject, jsonEqual, unprocessablePatch, type JsonObject } from './json.ts';
+import { assign, goWord, isObject, jsonEqual, unprocessablePatch, type JsonObject } from './json.ts';
 
 const DIRECTIVE = '$patch';
 const RETAIN_KEYS = '$retainKeys';
@@ -16,7 +16,10 @@ const BAD_ELEMENT_ORDER = 'invalid patch format of setElementOrder list';
 
 /** The merged document; `document` stays as it is. Throws StatusError 400 (malformed), 422 or 500 (cannot be applied), as upstream. */
 export function applyStrategicMergePatch(document: unknown, patch: unknown, schema: Schema): unknown {
-  if (!isObject(patch)) throw StatusError.badRequest('invalid JSON document');
+  if (!isObject(patch))
+    throw StatusError.badRequest(
+      `json: cannot unmarshal ${goWord(patch)} into Go value of type map[string]interface {}`,
+    );
   return mergeMap(isObject(document) ? document : {}, patch, schema);
 }
 

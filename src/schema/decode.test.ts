@@ -92,6 +92,7 @@ describe('decodeObject', () => {
       /quantities must match the regular expression/,
     ],
     ['no JSON', '{', /json parse error/],
+    ['nothing at all', '', /json parse error: unexpected end of JSON input \(<empty>\)$/],
   ];
   for (const [name, value, message] of wrong) {
     it(`refuses ${name}`, () => {

@@ -67,7 +67,8 @@ function parse(text: string, options: DecodeOptions): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const why = text === '' ? 'unexpected end of JSON input (<empty>)' : said;
     const must = options.kind === undefined ? '' : ` (must be of type ${options.kind})`;
     throw StatusError.badRequest(
       `the object provided is unrecognized${must}: couldn't get version/kind; json parse error: ${why}`,

@@ -130,7 +130,11 @@ describe('Services in a cluster of two families', () => {
       { 'content-type': 'application/merge-patch+json' },
     );
     assert.equal(status, 422);
-    assert.match(body.message, /spec\.clusterIPs\[0\]: Invalid value: .*: may not change once set/);
+    const refusal = /spec\.clusterIPs\[0\]: Invalid value: .*: may not change once set/;
+    assert.match(body.message, refusal);
+    const older = { spec: { clusterIP: '10.96.0.9' } };
+    const alone = await api.call('PATCH', path, older, { 'content-type': 'application/merge-patch+json' });
+    assert.match(alone.body.message, refusal);
   });
 
   it('shows both ranges as one ServiceCIDR', async () => {

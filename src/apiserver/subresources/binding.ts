@@ -81,7 +81,14 @@ export async function bind(
           ...pod.status,
           conditions: setCondition(
             pod.status?.conditions,
-            { type: 'PodScheduled', status: 'True', lastTransitionTime: context.nowText } as never,
+            // Why it could not be placed before is over.
+            {
+              type: 'PodScheduled',
+              status: 'True',
+              lastTransitionTime: context.nowText,
+              reason: undefined,
+              message: undefined,
+            } as never,
             context.nowText,
           ),
         },

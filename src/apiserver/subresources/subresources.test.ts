@@ -16,6 +16,19 @@ describe('subresources', () => {
   const makePod = (name: string, labels = {}) =>
     api.call('POST', PODS, { metadata: { name, labels }, spec: { containers: [{ name: 'c', image: 'i' }] } });
 
+  it('binding ends why a pod could not be placed before', async () => {
+    await api.call('POST', PODS, {
+      metadata: { name: 'gated' },
+      spec: { schedulingGates: [{ name: 'example.com/g' }], containers: [{ name: 'c', image: 'i' }] },
+    });
+    const open = { spec: { schedulingGates: [] } };
+    await api.call('PATCH', `${PODS}/gated`, open, { 'content-type': 'application/merge-patch+json' });
+    await api.call('POST', `${PODS}/gated/binding`, { target: { kind: 'Node', name: 'n1' } });
+    const { conditions } = (await api.call('GET', `${PODS}/gated`)).body.status;
+    const scheduled = conditions.find((c: { type: string }) => c.type === 'PodScheduled');
+    assert.deepEqual([scheduled.status, scheduled.reason, scheduled.message], ['True', undefined, undefined]);
+  });
+
   it('binding puts a pod on a node once', async () => {
     await makePod('b');
     const { status, body } = await api.call('POST', `${PODS}/b/binding`, { target: { kind: 'Node', name: 'n1' } });

@@ -192,9 +192,9 @@ export class DeploymentReconciler {
         spec: { ...found.spec!, minReadySeconds },
       });
     }
-    const numbered = await this.#noteRevision(d, revisionOf(newSet));
+    const numbered = withRevision(d, revisionOf(newSet));
     if (!hasProgressDeadline(d) || findCondition(d.status?.conditions, 'Progressing') !== undefined)
-      return { d: numbered, newSet, old };
+      return { d: await this.#noteRevision(d, numbered), newSet, old };
     const message = `Found new replica set "${newSet.metadata.name}"`;
     return { d: await this.#setProgressing(numbered, 'True', 'FoundNewReplicaSet', message), newSet, old };
   }
@@ -210,11 +210,11 @@ export class DeploymentReconciler {
       if (isNamespaceTerminating(error)) return { d, newSet: undefined, old };
       if (!isStatus(error, 'AlreadyExists')) return this.#reportNoNewSet(d, name, error as Error);
       newSet = await this.#ownOrCollide(d, wanted, error);
-      return { d: await this.#noteRevision(d, revisionOf(newSet)), newSet, old };
+      return { d: await this.#noteRevision(d, withRevision(d, revisionOf(newSet))), newSet, old };
     }
     if (replicas > 0) this.#event(d, `Scaled up replica set ${name} from 0 to ${replicas}`);
-    const numbered = await this.#noteRevision(d, revision);
-    if (!hasProgressDeadline(d)) return { d: numbered, newSet, old };
+    const numbered = withRevision(d, revision);
+    if (!hasProgressDeadline(d)) return { d: await this.#noteRevision(d, numbered), newSet, old };
     return {
       d: await this.#setProgressing(numbered, 'True', 'NewReplicaSetCreated', `Created new replica set "${name}"`),
       newSet,
@@ -277,12 +277,9 @@ export class DeploymentReconciler {
       : this.#deployments.updateStatus({ ...d, status: { ...d.status, conditions } });
   }
 
-  async #noteRevision(d: Deployment, revision: bigint): Promise<Deployment> {
-    if (d.metadata.annotations?.[REVISION] === String(revision)) return d;
-    return this.#deployments.update({
-      ...d,
-      metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, [REVISION]: String(revision) } },
-    });
+  /** The number is written together with the status: it is the controller's word as much. */
+  async #noteRevision(d: Deployment, numbered: Deployment): Promise<Deployment> {
+    return numbered === d ? d : this.#deployments.updateStatus(numbered);
   }
 
   async #setProgressing(d: Deployment, status: string, reason: string, message: string): Promise<Deployment> {
@@ -324,4 +321,10 @@ function isScaling(d: Deployment, owned: readonly ReplicaSet[]): boolean {
     const desired = desiredReplicasOf(s);
     return desired !== undefined && desired !== replicasOf(d);
   });
+}
+
+function withRevision(d: Deployment, revision: bigint): Deployment {
+  if (d.metadata.annotations?.[REVISION] === String(revision)) return d;
+  const annotations = { ...d.metadata.annotations, [REVISION]: String(revision) };
+  return { ...d, metadata: { ...d.metadata, annotations } };
 }

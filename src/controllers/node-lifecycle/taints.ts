@@ -27,9 +27,11 @@ export function wantedTaints(node: Node, evict: boolean | undefined, now: string
   const status = (type: string) => findCondition(node.status?.conditions, type)?.status;
   const noSchedule = CONDITION_TAINTS.filter(([type, bad]) => status(type) === bad).map(([, , key]) => key);
   if (node.spec?.unschedulable === true) noSchedule.push(UNSCHEDULABLE);
-  const ready = status('Ready') ?? 'Unknown';
+  const ready = status('Ready');
   const isOwnNoExecute = (t: Taint) => t.effect === 'NoExecute' && (t.key === NOT_READY || t.key === UNREACHABLE);
-  const wantedKey = ready === 'True' || evict === false ? undefined : ready === 'False' ? NOT_READY : UNREACHABLE;
+  // A node that has not spoken yet is given time to.
+  const isWell = ready === undefined || ready === 'True';
+  const wantedKey = isWell || evict === false ? undefined : ready === 'False' ? NOT_READY : UNREACHABLE;
   const foreign = present.filter(
     (t) => !(t.effect === 'NoSchedule' && OWN_NO_SCHEDULE.has(t.key)) && !isOwnNoExecute(t),
   );

@@ -27,6 +27,7 @@ const VOLUME = 'volume:';
 export const persistentVolumeBinder: ControllerDefinition = {
   name: 'persistentvolume-binder-controller',
   identity: 'persistent-volume-binder',
+  eventSource: 'persistentvolume-controller',
   build: (deps) => {
     const claims = deps.informers.informer(persistentvolumeclaims);
     const volumes = deps.informers.informer(persistentvolumes);

@@ -143,10 +143,17 @@ function withAllocated(s: Service, old: Service): ServiceSpec | undefined {
         return same?.nodePort === undefined || taken.has(same.nodePort) ? port : { ...port, nodePort: same.nodePort };
       });
   const becomesExternal = isExternalName(s) && !isExternalName(old);
+  const changesFirst =
+    (spec.clusterIP ?? '') !== '' &&
+    spec.clusterIP !== before.clusterIP &&
+    (before.clusterIPs ?? []).length > 0 &&
+    sameJson(spec.clusterIPs, before.clusterIPs);
   return {
     ...spec,
     ports,
     ...(keepsIP ? { clusterIP: before.clusterIP, clusterIPs: before.clusterIPs } : {}),
+    // Who changes the older field alone means the first of the newer.
+    ...(changesFirst ? { clusterIPs: [spec.clusterIP!, ...before.clusterIPs!.slice(1)] } : {}),
     ...(becomesExternal && spec.clusterIP === before.clusterIP ? { clusterIP: undefined, clusterIPs: undefined } : {}),
     ...(becomesExternal && sameJson(spec.ipFamilies, before.ipFamilies) ? { ipFamilies: undefined } : {}),
     ...(becomesExternal && spec.ipFamilyPolicy === before.ipFamilyPolicy ? { ipFamilyPolicy: undefined } : {}),

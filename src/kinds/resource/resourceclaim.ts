@@ -2,6 +2,7 @@
 import type { ResourceClaim } from '#generated/api/resource-v1.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
+import { defaultDevices } from './device-requests.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
 
 export const resourceClaim: ResourceDefinition<ResourceClaim> = defineKind<ResourceClaim>({
@@ -11,7 +12,10 @@ export const resourceClaim: ResourceDefinition<ResourceClaim> = defineKind<Resou
     columns: [NAME, column('State'), AGE],
     cells: (c, nowMs) => [nameOf(c), stateText(c), ageOf(c, nowMs)],
   },
-  strategy: { generation: false },
+  strategy: {
+    generation: false,
+    default: (c) => (c.spec === undefined ? c : { ...c, spec: defaultDevices(c.spec) }),
+  },
 });
 
 /** What happened to it so far, in upstream's order. */

@@ -1,6 +1,6 @@
 // CSIDriver.
 import type { CSIDriver } from '#generated/api/storage-v1.ts';
-import { immutable, type Errors } from '../rules.ts';
+import { immutable, sameJson, type Errors } from '../rules.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
@@ -31,7 +31,15 @@ export const csiDriver: ResourceDefinition<CSIDriver> = defineKind<CSIDriver>({
     ],
   },
   strategy: {
-    generation: true,
+    // Counted by changes only, so that a new one has none.
+    generation: false,
+    prepareForUpdate: (d, old) => ({
+      ...d,
+      metadata: {
+        ...d.metadata,
+        generation: sameJson(d.spec, old.spec) ? old.metadata.generation : (old.metadata.generation ?? 0) + 1,
+      },
+    }),
     validateUpdate: (d, old) => {
       const errors: Errors = [];
       immutable(d.spec?.attachRequired, old.spec?.attachRequired, 'spec.attachedRequired', errors);
