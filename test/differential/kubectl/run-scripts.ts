@@ -29,6 +29,8 @@ export interface WorkshopOptions {
 const UNTIL_MS = 10_000;
 const LIMIT_MS = 60_000;
 const PAUSE_MS = 150;
+/** What a watch still has to say after the word that it was waited for. */
+const LINGER_MS = 400;
 const NODE_IPS = '{.items[*].status.addresses[?(@.type=="InternalIP")].address}';
 
 interface Kubeconfig {
@@ -93,7 +95,7 @@ async function typeScript(
   const { cluster } = config.clusters[0]!;
   writeFileSync(join(home, 'config'), JSON.stringify(kubeconfigFor(cluster, config.users[0]!.user, namespace)));
   const environment: NodeJS.ProcessEnv = {
-    PATH: process.env.PATH,
+    PATH: '/usr/local/bin:/usr/bin:/bin',
     HOME: home,
     KUBECONFIG: join(home, 'config'),
     // Discovery is asked for once by all scripts, as it is on a desk.
@@ -161,7 +163,7 @@ function typeStep(
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => {
       out.push(chunk);
-      if (step.stopWhen?.test(chunk.toString('utf8'))) child.kill('SIGINT');
+      if (step.stopWhen?.test(chunk.toString('utf8'))) setTimeout(() => child.kill('SIGINT'), LINGER_MS);
     });
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.stdin.on('error', () => undefined); // it may end before it has read all

@@ -182,7 +182,7 @@ export const changing: readonly Script[] = [
       'web.yaml': web('nginx:1'),
       'broken.sh': '#!/bin/sh\nsed -i "s/^spec:/spec: [/" "$1"\n',
       'twice.sh':
-        '#!/bin/sh\nif [ -f done ]; then sed -i "s/replicas: .*/replicas: 2/" "$1"; else touch done; sed -i "s/replicas: .*/replicas: -3/" "$1"; fi\n',
+        '#!/bin/sh\nif [ -f done ]; then sed -i "s/replicas: .*/replicas: 3/" "$1"; else touch done; sed -i "s/replicas: .*/replicas: -3/" "$1"; fi\n',
       'empty.sh': '#!/bin/sh\n: > "$1"\n',
       'show.sh': '#!/bin/sh\ngrep -v "last-applied\\|^      {" "$1"\n',
     },
@@ -200,7 +200,7 @@ export const changing: readonly Script[] = [
       { run: 'edit svc nothing', env: { KUBE_EDITOR: 'true' } },
       { run: 'edit deploy,svc web', env: editor('set:.all', 'set:.most') },
       { run: 'edit deployment/web service/web', env: editor('set:.all', 'set:.one') },
-      { run: 'edit deployment web --subresource=scale', env: editor('replicas:.2', 'replicas:.4') },
+      { run: 'edit deployment web --subresource=scale', env: editor('replicas:.3', 'replicas:.4') },
       { run: 'edit deployment web --subresource=status', env: { KUBE_EDITOR: 'true' } },
       { run: 'edit deployment web --windows-line-endings', env: { KUBE_EDITOR: 'true' } },
       { run: 'edit deployment web', env: editor('name:.web$', 'name:.renamed') },

@@ -103,7 +103,6 @@ export const mistakes: readonly Script[] = [
       'config delete-context nothing --kubeconfig=nobody.config',
       'config rename-context c d --kubeconfig=nobody.config',
       'options',
-      'plugin list',
       'completion nothing',
       'version --output=strange',
       'cluster-info dump --namespaces=kd-none -o name',

@@ -55,7 +55,7 @@ export const nodes: readonly Script[] = [
       { run: 'get node kd-idle -o yaml', until: /node.alpha.kubernetes.io.ttl[^]*unschedulable$/m },
       'get nodes -l kind=idle -o wide',
       { run: 'describe node kd-idle', until: /RegisteredNode/ },
-      'get nodes -L kind --sort-by=.metadata.name',
+      'get nodes -l kind=idle -L kind --sort-by=.metadata.name',
       'get nodes -o name',
       'get node node-1',
       'taint nodes kd-idle a=b:NoSchedule',
