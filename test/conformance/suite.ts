@@ -1,6 +1,6 @@
 // Runs the official suite with ginkgo: several processes, tests that must be alone last and alone (ginkgo does that), until they are
 // done, the time is up or somebody interrupts. Nothing of it is left running.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,9 +37,15 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteEnd> {
   const { programs, signal } = options;
   const scratch = mkdtempSync(join(tmpdir(), 'coracle-conformance-'));
   const seen = new Map<string, Result>();
+  // Where it can be had, the kernel ends ginkgo when we are killed; its processes end when they cannot reach it.
+  const diesWithUs = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true'], { stdio: 'ignore' }).status === 0;
+  const [command, ...before] = diesWithUs
+    ? ['setpriv', '--pdeathsig', 'KILL', '--', programs.ginkgo]
+    : [programs.ginkgo];
   const child = spawn(
-    programs.ginkgo,
+    command!,
     [
+      ...before,
       `--procs=${options.processes}`,
       '--no-color',
       '-v',
