@@ -216,8 +216,12 @@ export class TestCluster {
     return this.coracle(['node', 'exec', node, '--', 'bash', '-c', line], options);
   }
 
-  /** A command of the program that goes on, at most until the cluster goes. */
-  start(args: readonly string[]): { readonly said: () => string; readonly ended: Promise<void> } {
+  /** A command of the program that goes on, at most until the cluster goes. `interrupt` is Ctrl-C; `ended` gives the exit code. */
+  start(args: readonly string[]): {
+    readonly said: () => string;
+    readonly interrupt: () => void;
+    readonly ended: Promise<number | null>;
+  } {
     const child = spawn(join(ROOT, 'coracle'), ['--name', this.name, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: this.#env,
@@ -225,10 +229,10 @@ export class TestCluster {
     this.#children.add(child);
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve())).finally(() =>
-      this.#children.delete(child),
+    const ended = new Promise<number | null>((resolve) => void child.once('exit', (code) => resolve(code))).finally(
+      () => this.#children.delete(child),
     );
-    return { said: () => said, ended };
+    return { said: () => said, interrupt: () => void child.kill('SIGINT'), ended };
   }
 
   /** A free port of this machine, forwarded to `pod/NAME` or `service/NAME`. */

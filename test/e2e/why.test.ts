@@ -239,6 +239,16 @@ describe('coracle why', () => {
     assert.equal(output.code, 2);
   });
 
+  it('answers again when the answer changes, until Ctrl-C', async () => {
+    await cluster.kubectl(['-n', 'why-healthy', 'scale', 'deployment/web', '--replicas=0']);
+    const watching = cluster.start(['why', 'http://web.why-healthy/', '--from', 'why-client/pod/client', '--watch']);
+    await until('it is broken', 30_000, () => Promise.resolve(/NoReadyEndpoints/.test(watching.said())));
+    await cluster.kubectl(['-n', 'why-healthy', 'scale', 'deployment/web', '--replicas=1']);
+    await until('it is ok', 40_000, () => Promise.resolve(/: ok$/m.test(watching.said())));
+    watching.interrupt();
+    assert.equal(await watching.ended, 0, watching.said());
+  });
+
   it('explains a code, and refuses what it does not know', async () => {
     assert.match((await cluster.coracle(['why', '--explain', 'IngressDenied'])).stdout, /^### IngressDenied/);
     assert.equal((await cluster.coracle(['why', 'nonsense', '--from', 'laptop'])).code, 64);
