@@ -52,16 +52,24 @@ export async function buildImages(say: (line: string) => void): Promise<readonly
   return archives;
 }
 
+interface StagedImage {
+  readonly files?: Readonly<Record<string, string>>;
+  /** Takes the definition of one of the images that Coracle brings. */
+  readonly like?: string;
+}
+
+const readImage = (folder: string): StagedImage =>
+  JSON.parse(readFileSync(join(folder, 'image.json'), 'utf8')) as StagedImage;
+
 /** A folder with the definition under one name, and the files that it takes from elsewhere. */
 function stage(staged: string, definition: string, reference: string): string {
   const name = reference.split('/').at(-1)!.replace(':', '-');
   const folder = join(staged, 'images', name);
-  const source = join(DEFINITIONS, definition);
+  const { like } = readImage(join(DEFINITIONS, definition));
+  const source = like === undefined ? join(DEFINITIONS, definition) : join(ROOT, 'images', like);
   mkdirSync(folder, { recursive: true });
   for (const file of readdirSync(source)) cpSync(join(source, file), join(folder, file));
-  const image = JSON.parse(readFileSync(join(source, 'image.json'), 'utf8')) as {
-    readonly files?: Readonly<Record<string, string>>;
-  };
+  const image = readImage(source);
   for (const file of Object.values(image.files ?? {})) {
     const make = MADE[file];
     if (make === undefined) continue;
