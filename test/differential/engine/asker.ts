@@ -27,7 +27,7 @@ export interface OpenAnswer {
 /** Connections; below the servers' limits of streams with the cases that run at once. */
 const SESSIONS = 4;
 /** For one answer: a machine that builds something else at the same time is slow. */
-const ANSWER_TIMEOUT_MS = 70_000;
+const ANSWER_TIMEOUT_MS = 20_000;
 
 export class Asker {
   readonly #server: DiffServer;

@@ -72,7 +72,7 @@ const NOW_MS = 15 * 60_000;
 const SOON_MS = 26 * 3_600_000;
 /** From here on a text may have ids within it; a uid is as long. */
 const LONG = 36;
-const ADDRESS_WITHIN = /\b10\.(9[6-9]|10\d|11[01])\.\d{1,3}\.\d{1,3}\b/g;
+const ADDRESS_WITHIN = /\b10\.(9[6-9]|10\d|11[01])\.\d{1,3}\.\d{1,3}\b(?!\/)/g;
 const TIME_WITHIN = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 /** Lists that the original makes in no order. */
 const ORDERLESS: Readonly<Record<string, readonly string[]>> = {
