@@ -2,6 +2,7 @@
 // until that changes.
 import { createHash } from 'node:crypto';
 import type { ExchangeRequest, ExchangeResponse } from '#machinery/exchange.ts';
+import { allGroups, type GroupVersion, noRemoteVersions, type RemoteVersions } from './aggregation/groups.ts';
 import { negotiate, parseAccept } from './negotiation.ts';
 import { encoded } from './responses.ts';
 import { pathNotFound, type Served, type ServedResources } from './served.ts';
@@ -50,15 +51,31 @@ export class Discovery {
   readonly #resources: ServedResources;
   readonly #serverAddress: () => string;
   readonly #connect: readonly ConnectHandler[];
+  readonly #remote: RemoteVersions;
+  #all: ReturnType<typeof allGroups> | undefined;
   #documents = new Map<string, Document>();
 
-  constructor(resources: ServedResources, serverAddress: () => string, connect: readonly ConnectHandler[]) {
+  constructor(
+    resources: ServedResources,
+    serverAddress: () => string,
+    connect: readonly ConnectHandler[],
+    remote: RemoteVersions = noRemoteVersions,
+  ) {
     this.#resources = resources;
     this.#serverAddress = serverAddress;
     this.#connect = connect;
-    resources.onChange(() => {
+    this.#remote = remote;
+    const forget = () => {
+      this.#all = undefined;
       this.#documents = new Map();
-    });
+    };
+    resources.onChange(forget);
+    remote.onChange(forget);
+  }
+
+  #groups(): ReadonlyMap<string, readonly GroupVersion[]> {
+    this.#all ??= allGroups(this.#resources, this.#remote);
+    return this.#all;
   }
 
   /** Undefined when the path is not one of discovery's. Throws 404 for groups and versions that are not served. */
@@ -101,7 +118,10 @@ export class Discovery {
     // Not kept: the address may change.
     const value = {
       kind: 'APIVersions',
-      versions: [...(this.#resources.groups().get('')?.keys() ?? [])],
+      versions:
+        this.#groups()
+          .get('')
+          ?.map((v) => v.version) ?? [],
       serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: this.#serverAddress() }],
     };
     return { bytes: Buffer.from(`${JSON.stringify(value)}\n`) };
@@ -111,20 +131,22 @@ export class Discovery {
     return this.#memo('groups', () => ({
       kind: 'APIGroupList',
       apiVersion: 'v1',
-      groups: [...this.#resources.groups().keys()].filter((g) => g !== '').map((g) => this.#apiGroup(g)),
+      groups: [...this.#groups().keys()].filter((g) => g !== '').map((g) => this.#apiGroup(g)),
     }));
   }
 
   #apiGroup(group: string): object {
-    const versions = [...this.#resources.groups().get(group)!.keys()].map((version) => ({
-      groupVersion: `${group}/${version}`,
-      version,
-    }));
+    const versions = this.#groups()
+      .get(group)!
+      .map(({ version }) => ({
+        groupVersion: `${group}/${version}`,
+        version,
+      }));
     return { name: group, versions, preferredVersion: versions[0] };
   }
 
   #group(group: string): Document {
-    if (group === '' || !this.#resources.groups().has(group)) throw pathNotFound();
+    if (group === '' || !this.#groups().has(group)) throw pathNotFound();
     return this.#memo(`group ${group}`, () => ({ kind: 'APIGroup', apiVersion: 'v1', ...this.#apiGroup(group) }));
   }
 
@@ -180,20 +202,23 @@ export class Discovery {
 
   #aggregated(which: 'api' | 'apis', version: string): Document {
     return this.#documents.getOrInsertComputed(`aggregated ${which} ${version}`, () => {
-      const groups = [...this.#resources.groups().entries()].filter(([g]) => (which === 'api' ? g === '' : g !== ''));
+      const groups = [...this.#groups()].filter(([g]) => (which === 'api' ? g === '' : g !== ''));
       const items = groups.map(([group, versions]) => ({
         metadata: { ...(group === '' ? {} : { name: group }), creationTimestamp: null },
-        versions: [...versions.entries()].map(([v, resources]) => ({
-          version: v,
-          resources: [...resources.values()].toSorted(byResource).map((served) => this.#aggregatedResource(served)),
-          freshness: 'Current',
-        })),
+        versions: versions.map((v) => this.#aggregatedVersion(v)),
       }));
       const bytes = Buffer.from(
         `${JSON.stringify({ kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items })}\n`,
       );
       return { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` };
     });
+  }
+
+  #aggregatedVersion({ version, local, remote }: GroupVersion): object {
+    if (remote !== undefined)
+      return { ...(remote.discovery ?? { version }), freshness: remote.fresh ? 'Current' : 'Stale' };
+    const resources = [...local.values()].toSorted(byResource).map((served) => this.#aggregatedResource(served));
+    return { version, resources, freshness: 'Current' };
   }
 
   #aggregatedResource(served: Served): object {

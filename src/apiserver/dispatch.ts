@@ -4,6 +4,7 @@ import type { Random } from '#base/random.ts';
 import type { ExchangeResponse, UpgradeRequest } from '#machinery/exchange.ts';
 import { StatusError } from '#machinery/status.ts';
 import { isWebSocket } from '#streams/websocket.ts';
+import type { AggregatedRoutes } from './aggregation/proxy.ts';
 import type { AdmissionChain } from './admission-chain.ts';
 import { forbidden } from './authorization/forbidden.ts';
 import { readComputed } from './computed.ts';
@@ -40,6 +41,8 @@ export interface DispatchDeps extends SubresourceDeps {
   readonly authorizer: Authorizer;
   readonly reviews: ReviewDeps;
   readonly paths: PathHandler;
+  /** Paths that aggregated servers answer. */
+  readonly aggregated?: AggregatedRoutes;
   /** Aborts when the server stops: ends watches. */
   readonly stopping: AbortSignal;
 }
@@ -67,6 +70,8 @@ export class Dispatcher {
 
   async serve(context: RequestContext): Promise<ExchangeResponse> {
     const { info } = context;
+    const elsewhere = this.#deps.aggregated?.route(info);
+    if (elsewhere !== undefined) return elsewhere.serve(context);
     if (!info.isResourceRequest) return this.#deps.paths.serve(context);
     if (context.request.headers['content-type']?.startsWith(PROTOBUF) === true) await this.#fromProtobuf(context);
     const served = this.#served(context);
@@ -124,6 +129,8 @@ export class Dispatcher {
 
   async upgrade(context: RequestContext, upgrade: UpgradeRequest): Promise<void> {
     const { info } = context;
+    const elsewhere = this.#deps.aggregated?.route(info);
+    if (elsewhere !== undefined) return elsewhere.upgrade(context, upgrade);
     if (!info.isResourceRequest) {
       const route = this.#deps.upgrades.find((r) => r.path === info.path);
       if (route === undefined) throw StatusError.badRequest('this path cannot be upgraded');

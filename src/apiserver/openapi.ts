@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { ExchangeResponse } from '#machinery/exchange.ts';
 import { groupVersionPath, openApiV3Document, openApiV3Index } from '#schema/openapi.ts';
 import { encodeOpenApiV2, OpenApiV2Builder } from '#schema/openapi-v2.ts';
+import { allGroups, noRemoteVersions, type RemoteVersions } from './aggregation/groups.ts';
 import type { RequestContext } from './context.ts';
 import { parseAccept } from './negotiation.ts';
 import type { PathRoute } from './paths.ts';
@@ -19,11 +20,13 @@ interface Document {
 export class OpenApi implements PathRoute {
   readonly path = '/openapi/v3/';
   readonly #resources: ServedResources;
+  readonly #remote: RemoteVersions;
   /** `api/v1`, `apis/apps/v1` → document. */
   #documents = new Map<string, Document>();
 
-  constructor(resources: ServedResources) {
+  constructor(resources: ServedResources, remote: RemoteVersions = noRemoteVersions) {
     this.#resources = resources;
+    this.#remote = remote;
     resources.onChange(() => {
       this.#documents = new Map();
     });
@@ -42,13 +45,19 @@ export class OpenApi implements PathRoute {
     }
     if (path === '/openapi/v3' || path === '/openapi/v3/') return jsonValue(200, await this.#index());
     const wanted = path.slice('/openapi/v3/'.length);
-    for (const [group, versions] of this.#resources.groups()) {
-      for (const version of versions.keys()) {
-        if (groupVersionPath(group, version).slice(1) !== wanted) continue;
-        return this.#show(context, this.#document(group, version));
+    for (const { group, version, document } of this.#present())
+      if (groupVersionPath(group, version).slice(1) === wanted) return this.#show(context, document());
+    throw pathNotFound();
+  }
+
+  /** All groups and versions that have a document. */
+  *#present(): Iterable<{ readonly group: string; readonly version: string; document(): Document }> {
+    for (const [group, versions] of allGroups(this.#resources, this.#remote)) {
+      for (const { version, remote } of versions) {
+        if (remote === undefined) yield { group, version, document: () => this.#document(group, version) };
+        else if (remote.openApi !== undefined) yield { group, version, document: () => remote.openApi! };
       }
     }
-    throw pathNotFound();
   }
 
   #show(context: RequestContext, document: Document): ExchangeResponse {
@@ -65,11 +74,9 @@ export class OpenApi implements PathRoute {
 
   async #index(): Promise<unknown> {
     const rows: { group: string; version: string; hash: string }[] = [];
-    for (const [group, versions] of this.#resources.groups()) {
-      for (const version of versions.keys()) {
-        rows.push({ group, version, hash: this.#document(group, version).hash });
-        await new Promise<void>((resolve) => setImmediate(resolve));
-      }
+    for (const { group, version, document } of this.#present()) {
+      rows.push({ group, version, hash: document().hash });
+      await new Promise<void>((resolve) => setImmediate(resolve));
     }
     return openApiV3Index(rows);
   }
@@ -94,13 +101,17 @@ const V2_PROTOBUF = [
 export class OpenApiV2 implements PathRoute {
   readonly path = '/openapi/v2';
   readonly #resources: ServedResources;
+  readonly #remote: RemoteVersions;
   #document: Promise<{ readonly json: Document; readonly protobuf: Document }> | undefined;
 
-  constructor(resources: ServedResources) {
+  constructor(resources: ServedResources, remote: RemoteVersions = noRemoteVersions) {
     this.#resources = resources;
-    resources.onChange(() => {
+    this.#remote = remote;
+    const forget = () => {
       this.#document = undefined;
-    });
+    };
+    resources.onChange(forget);
+    remote.onChange(forget);
   }
 
   async serve({ request }: RequestContext): Promise<ExchangeResponse> {
@@ -125,15 +136,11 @@ export class OpenApiV2 implements PathRoute {
   async #make() {
     const builder = new OpenApiV2Builder();
     const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-    for (const [group, versions] of this.#resources.groups()) {
-      for (const [version, resources] of versions) {
-        builder.add(
-          openApiV3Document(
-            group,
-            version,
-            [...resources.values()].map((s) => s.definition),
-          ),
-        );
+    for (const [group, versions] of allGroups(this.#resources, this.#remote)) {
+      for (const { version, local, remote } of versions) {
+        if (remote?.openApi !== undefined) builder.add(JSON.parse(Buffer.from(remote.openApi.bytes).toString('utf8')));
+        const definitions = [...local.values()].map((s) => s.definition);
+        if (remote === undefined) builder.add(openApiV3Document(group, version, definitions));
         await turn();
       }
     }

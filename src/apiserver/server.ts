@@ -10,6 +10,7 @@ import type { ResourceDefinition } from '#schema/resource.ts';
 import type { Store } from '#store/store.ts';
 import { ResourceCache } from '#watchcache/cache.ts';
 import { ParsedObjects } from '#watchcache/entry.ts';
+import type { Aggregation } from './aggregation/aggregation.ts';
 import { AdmissionChain } from './admission-chain.ts';
 import { Allocators } from './allocation/allocators.ts';
 import { ServiceAllocator } from './allocation/services.ts';
@@ -89,6 +90,8 @@ export interface ApiServerDeps {
   readonly hooks?: readonly PostStartHook[];
   /** Resources that are made when asked (the metrics API). */
   readonly computed?: readonly ComputedResource[];
+  /** Groups that other servers answer. Its owner starts and stops it. */
+  readonly aggregation?: Aggregation;
 }
 
 export interface ApiServer extends Component {
@@ -142,12 +145,21 @@ class Server implements ApiServer {
     const deleter = new Deleter({ store, clock, log, codec, admission, allocators });
     const connect = deps.connect ?? [];
     const paths = new PathHandler({
-      discovery: new Discovery(this.resources, () => `${options.advertise.ip}:${options.advertise.port}`, connect),
+      discovery: new Discovery(
+        this.resources,
+        () => `${options.advertise.ip}:${options.advertise.port}`,
+        connect,
+        deps.aggregation,
+      ),
       health: this.health,
       metrics,
       resources: this.resources,
       version: versionInfo(options),
-      routes: [new OpenApi(this.resources), new OpenApiV2(this.resources), ...(deps.routes ?? [])],
+      routes: [
+        new OpenApi(this.resources, deps.aggregation),
+        new OpenApiV2(this.resources, deps.aggregation),
+        ...(deps.routes ?? []),
+      ],
     });
     const dispatcher = new Dispatcher({
       clock,
@@ -163,6 +175,7 @@ class Server implements ApiServer {
       admission,
       authorizer: deps.authorizer,
       paths,
+      ...(deps.aggregation === undefined ? {} : { aggregated: deps.aggregation }),
       subresources:
         deps.tokenIssuer === undefined ? subresources : [...subresources, tokenSubresource(deps.tokenIssuer)],
       reviews: { authorizer: deps.authorizer, rules: deps.rules, tokens: deps.tokens, audiences: options.audiences },
@@ -190,6 +203,14 @@ class Server implements ApiServer {
         services: this.#services,
       }),
       ...(deps.hooks ?? []),
+      ...(deps.aggregation === undefined
+        ? []
+        : [
+            {
+              name: 'apiservice-registration-controller',
+              run: () => deps.aggregation!.registerLocal(this.resources),
+            },
+          ]),
     ];
     this.#pending = new Set(this.#hooks.map((h) => h.name));
     this.#addChecks();

@@ -10,6 +10,7 @@ import type { Log } from '#base/log.ts';
 import { MetricsRegistry } from '#base/metrics.ts';
 import { SystemRandom } from '#base/random.ts';
 import { nodes, pods, secrets, serviceaccounts } from '#generated/resources.ts';
+import { Aggregation } from '#apiserver/aggregation/aggregation.ts';
 import { createAuditLog } from '#apiserver/audit.ts';
 import { createAuthenticator } from '#apiserver/authentication/authenticator.ts';
 import { liveLookup, lookupOf } from '#apiserver/authentication/lookup.ts';
@@ -125,6 +126,14 @@ export async function startServer(
     dropped: metrics.counter('apiserver_audit_error_total', 'Audit lines that were dropped.'),
   });
   const access = clusterAccess({ informers, client, pki, clock, random, log });
+  const aggregation = new Aggregation({
+    client,
+    informers,
+    dialer: access.dialer,
+    frontProxy: { certificate: pki.frontProxyClient.certificate, privateKey: pki.frontProxyClient.key },
+    clock,
+    log,
+  });
   const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
   server = createApiServer(
     {
@@ -171,6 +180,7 @@ export async function startServer(
       computed: config.disabled.includes('metrics')
         ? []
         : metricsApi({ informers, scrape: kubeletScrape(access.kubelets), clock, log }),
+      aggregation,
       upgrades: access.upgrades,
       routes: [
         {
@@ -209,6 +219,7 @@ export async function startServer(
     api,
     // Behind the API server that they read from, before anybody from outside gets in.
     { name: 'apiserver-informers', start: (s) => informers.start(s), stop: () => informers.stop() },
+    aggregation,
     ...listeners,
     access.tunnels,
     ...(config.hollow ? [] : [new DnsRelay(config.machineIP, { clock, log })]),

@@ -32,6 +32,29 @@ export function createBackends(dialer: ClusterDialer, identity: KubeletIdentity)
   };
 }
 
+/** How a server behind a Service is to be known, and who asks it. PEM. */
+export interface ServiceTls {
+  /** Must stand in its certificate: `NAME.NAMESPACE.svc`. */
+  readonly serverName: string;
+  /** Undefined: the authorities that the machine trusts. */
+  readonly ca?: string;
+  /** Any certificate will do. */
+  readonly insecure: boolean;
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+export async function dialServiceTls(dialing: Promise<Duplex>, options: ServiceTls): Promise<Duplex> {
+  return secured(await dialing, {
+    servername: options.serverName,
+    rejectUnauthorized: !options.insecure,
+    cert: options.certificate,
+    key: options.privateKey,
+    minVersion: 'TLSv1.2',
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  });
+}
+
 function secured(socket: Duplex, options: tls.ConnectionOptions): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const secure = tls.connect({ ...options, socket, ALPNProtocols: ['http/1.1'] });

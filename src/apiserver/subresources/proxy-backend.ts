@@ -83,7 +83,7 @@ export interface Target {
   /** Path and query at the backend. */
   readonly path: string;
   readonly host: string;
-  readonly extraHeaders?: Readonly<Record<string, string>>;
+  readonly extraHeaders?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 /** One request to the backend. */
