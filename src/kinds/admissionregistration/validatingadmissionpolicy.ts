@@ -3,11 +3,13 @@ import type { ValidatingAdmissionPolicy } from '#generated/api/admissionregistra
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
+import { validateValidatingPolicy } from './policies.ts';
 
 export const validatingAdmissionPolicy: ResourceDefinition<ValidatingAdmissionPolicy> =
   defineKind<ValidatingAdmissionPolicy>({
     group: 'admissionregistration.k8s.io',
     resource: 'validatingadmissionpolicies',
+    strategy: { validateCreate: validateValidatingPolicy, validateUpdate: validateValidatingPolicy },
     table: {
       columns: [NAME, column('Validations', 'integer'), column('ParamKind'), AGE],
       cells: (p, nowMs) => {

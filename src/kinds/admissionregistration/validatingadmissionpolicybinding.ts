@@ -3,6 +3,7 @@ import type { ValidatingAdmissionPolicyBinding } from '#generated/api/admissionr
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
+import { validateValidatingBinding } from './policies.ts';
 
 export const validatingAdmissionPolicyBinding: ResourceDefinition<ValidatingAdmissionPolicyBinding> =
   defineKind<ValidatingAdmissionPolicyBinding>({
@@ -20,6 +21,10 @@ export const validatingAdmissionPolicyBinding: ResourceDefinition<ValidatingAdmi
         ];
       },
     },
-    strategy: { generation: true },
+    strategy: {
+      generation: true,
+      validateCreate: validateValidatingBinding,
+      validateUpdate: validateValidatingBinding,
+    },
     categories: ['api-extensions'],
   });

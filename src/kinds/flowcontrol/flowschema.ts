@@ -3,6 +3,7 @@ import type { FlowSchema } from '#generated/api/flowcontrol-v1.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
+import { validateFlowSchema } from './validation.ts';
 
 export const flowSchema: ResourceDefinition<FlowSchema> = defineKind<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -25,5 +26,9 @@ export const flowSchema: ResourceDefinition<FlowSchema> = defineKind<FlowSchema>
       s.status?.conditions?.find((c) => c.type === 'Dangling')?.status ?? '?',
     ],
   },
-  strategy: { prepareForUpdate: (s, old) => ({ ...s, status: old.status }) },
+  strategy: {
+    prepareForUpdate: (s, old) => ({ ...s, status: old.status }),
+    validateCreate: validateFlowSchema,
+    validateUpdate: validateFlowSchema,
+  },
 });

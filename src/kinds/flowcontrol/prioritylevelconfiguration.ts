@@ -3,6 +3,7 @@ import type { PriorityLevelConfiguration } from '#generated/api/flowcontrol-v1.t
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
 import { AGE, NAME, ageOf, column, nameOf } from '../table.ts';
+import { validatePriorityLevel } from './validation.ts';
 
 export const priorityLevelConfiguration: ResourceDefinition<PriorityLevelConfiguration> =
   defineKind<PriorityLevelConfiguration>({
@@ -32,5 +33,9 @@ export const priorityLevelConfiguration: ResourceDefinition<PriorityLevelConfigu
         ];
       },
     },
-    strategy: { prepareForUpdate: (p, old) => ({ ...p, status: old.status }) },
+    strategy: {
+      prepareForUpdate: (p, old) => ({ ...p, status: old.status }),
+      validateCreate: validatePriorityLevel,
+      validateUpdate: validatePriorityLevel,
+    },
   });
