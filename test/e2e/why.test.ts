@@ -242,7 +242,7 @@ describe('coracle why', () => {
   it('answers again when the answer changes, until Ctrl-C', async () => {
     await cluster.kubectl(['-n', 'why-healthy', 'scale', 'deployment/web', '--replicas=0']);
     const watching = cluster.start(['why', 'http://web.why-healthy/', '--from', 'why-client/pod/client', '--watch']);
-    await until('it is broken', 30_000, () => Promise.resolve(/NoReadyEndpoints/.test(watching.said())));
+    await until('it is broken', 30_000, () => Promise.resolve(/: broken$/m.test(watching.said())));
     await cluster.kubectl(['-n', 'why-healthy', 'scale', 'deployment/web', '--replicas=1']);
     await until('it is ok', 40_000, () => Promise.resolve(/: ok$/m.test(watching.said())));
     watching.interrupt();
