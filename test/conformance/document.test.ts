@@ -39,4 +39,10 @@ describe('conformanceDocument', () => {
   it('shows failures with their error, in whole table rows', () =>
     assert.match(text, /^\| run \| \[sig-x\] c\\\|d \[Conformance\] \| `expected '1\\\|2'` \|$/m));
   it('says when results are of several commits', () => assert.match(text, /2 of commit abc, 1 of commit old/));
+  it('says that some passes are none while no custom resource can be defined', () => {
+    const results = new Map([[ALL[0]!.name, kept('failed', { error: 'failed to create CRD: deadline exceeded' })]]);
+    const from = { commit: 'abc', date: '2026-01-02', against: 'Coracle' };
+    assert.match(conformanceDocument(ALL, results, from), /count as passed here and are not/);
+    assert.doesNotMatch(text, /count as passed here and are not/);
+  });
 });
