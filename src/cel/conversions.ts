@@ -34,20 +34,15 @@ const unconvertible = (from: string, to: string): CelError =>
 export const typeConversionError = (name: string, value: Value): CelError =>
   celError(`no such overload: ${name}(${typeNameOf(value)})`);
 
-/** Go's %g: shortest digits that read back the same; exponents below -4 and from 21 on. */
+/** Go's %g: shortest digits that read back the same; with an exponent below -4 and from 6 on. */
 export function formatDouble(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
   if (Object.is(value, -0)) return '-0';
-  if (value === 0) return '0';
   const [mantissa, power] = value.toExponential().split('e') as [string, string];
   const exponent = Number(power);
-  if (exponent < -4 || exponent >= 21)
-    return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
-  const text = String(value);
-  if (!text.includes('e')) return text;
-  // JavaScript writes 1e-7 where Go still writes digits: only exponents -5 and below, which are handled above.
-  return value.toFixed(Math.max(0, -exponent + mantissa.replace(/^-?\d\.?/, '').length));
+  if (value === 0 || (exponent >= -4 && exponent < 6)) return String(value);
+  return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
 }
 
 export function stringToInt(text: string): Int {

@@ -2,7 +2,7 @@
 // function. runtime-costs.ts has the same rules for values that are there.
 
 import type { Expr } from './ast.ts';
-import { exactly, ONE, plus, type Range, scaled, times, UNBOUNDED, union } from './cost-range.ts';
+import { exactly, ONE, plus, type Range, scaled, times, UNBOUNDED, union, ZERO } from './cost-range.ts';
 import { AUTHORIZER_CHECK_COST, REGEX_FACTOR, STRING_FACTOR } from './runtime-costs.ts';
 import type { CelType } from './types.ts';
 
@@ -106,10 +106,16 @@ const eachElement: Rule = ([list]) => {
   return { cost: times(size, isText ? plus(ONE, tenth(elementSize)) : ONE) };
 };
 
+/** All elements, and a separator between each two. */
 const join: Rule = ([list, separator]) => {
-  const each = separator === undefined ? list!.elementSize : plus(list!.elementSize, separator.size);
-  return { cost: tenth(times(each, list!.size)) };
+  const { size, elementSize } = list!;
+  const between = { min: Math.max(size.min - 1, 0), max: Math.max(size.max - 1, 0) };
+  const resultSize = plus(times(size, elementSize), separator === undefined ? ZERO : times(between, separator.size));
+  return { cost: tenth(resultSize), resultSize };
 };
+
+/** At most all of the text. */
+const find: Rule = (args) => ({ ...pattern(args), resultSize: { min: 0, max: args[0]!.size.max } });
 
 const split: Rule = ([text, , limit]) => {
   const literal = limit?.expr.kind === 'const' ? Number(limit.expr.value) : undefined;
@@ -161,7 +167,7 @@ const slice = newList(([list, from, to]) => {
 
 const flatten = newList(([list, depth]) => {
   const cost = times(list!.size, exactly(Math.max(literalInt(depth) ?? 1, 0)));
-  return { cost, size: { min: 0, max: UNBOUNDED } };
+  return { cost, size: list!.size };
 });
 
 const range = newList(([size]) => {
@@ -173,10 +179,12 @@ const range = newList(([size]) => {
 const pairs =
   (texts: boolean): Rule =>
   (args) =>
-    newList(([list]) => {
-      const isText = texts && list!.type.kind === 'list' && ['string', 'bytes'].includes(list!.type.element.kind);
+    newList(([list, keys]) => {
+      const { type } = keys ?? list!;
+      const isText = texts && type.kind === 'list' && ['string', 'bytes'].includes(type.element.kind);
       const compared = scaled(times(list!.size, list!.size), isText ? 2 + STRING_FACTOR : 2);
-      return { cost: compared, size: list!.size };
+      // Upstream takes the number of comparisons for the size of the result.
+      return { cost: compared, size: times(list!.size, list!.size) };
     })(args);
 
 const sets =
@@ -206,8 +214,8 @@ const BY_FUNCTION: Readonly<Record<string, Rule>> = {
   replace,
   split,
   join,
-  find: pattern,
-  findAll: pattern,
+  find,
+  findAll: find,
   cidr: walk(0),
   isIP: walk(0),
   isCIDR: walk(0),

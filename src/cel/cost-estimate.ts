@@ -103,6 +103,7 @@ class Estimator {
         return { min: costs[0]!.min, max: plus(costs[0]!, costs[1]!).max };
       case OPERATORS.conditional:
         this.#sizes.set(expr, union(this.#size(args[1]!), this.#size(args[2]!)));
+        this.#joinEntries(expr, args.slice(1));
         return plus(costs[0]!, union(costs[1]!, costs[2]!));
       case OPERATORS.optSelect:
         return plus(costs[0]!, ONE);
@@ -118,6 +119,8 @@ class Estimator {
       estimate = unionOf(estimate, estimateCall(expr.qualified ?? expr.name, id, sized));
       if (id === 'add_list') this.#joinEntries(expr, args);
       const declared = this.#declared.get(args[0]!);
+      const entries = this.#entries.get(args[0]!);
+      if ((id === 'index_list' || id === 'index_map') && entries !== undefined) this.#sizes.set(expr, entries.value);
       if (id === 'index_list' && declared?.kind === 'list') this.#note(expr, declared.element);
       if (id === 'index_map' && declared?.kind === 'map') this.#note(expr, declared.value);
     }
@@ -125,10 +128,18 @@ class Estimator {
     return estimate?.cost ?? ZERO;
   }
 
+  #declaredEntries(expr: Expr): EntrySizes | undefined {
+    const declared = this.#declared.get(expr);
+    return declared?.kind === 'list' ? { key: ONE, value: exactlyUpTo(declared.element.maxElements) } : undefined;
+  }
+
   #joinEntries(expr: Expr, args: readonly Expr[]): void {
-    const [a, b] = args.map((arg) => this.#entries.get(arg));
-    if (b === undefined) return;
-    this.#entries.set(expr, a === undefined ? b : { key: union(a.key, b.key), value: union(a.value, b.value) });
+    const [a, b] = args.map((arg) => this.#entries.get(arg) ?? this.#declaredEntries(arg));
+    if (a === undefined && b === undefined) return;
+    this.#entries.set(
+      expr,
+      a === undefined ? b! : b === undefined ? a : { key: union(a.key, b.key), value: union(a.value, b.value) },
+    );
   }
 
   #sized(expr: Expr): Sized {
@@ -188,7 +199,10 @@ class Estimator {
     const result = this.cost(expr.result);
     this.#locals.length = before;
     const count = this.#size(expr.range);
-    if (expr.init.kind === 'list' || expr.init.kind === 'map') {
+    if (expr.accumulator !== ACCUMULATOR) {
+      // A name for a value: what it is used in is the result.
+      this.#sizes.set(expr, this.#size(expr.result));
+    } else if (expr.init.kind === 'list' || expr.init.kind === 'map') {
       this.#sizes.set(expr, count);
       const entries = this.#entries.get(expr.step) ?? this.#entries.get(expr.range);
       if (entries !== undefined) this.#entries.set(expr, entries);

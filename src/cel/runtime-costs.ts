@@ -33,11 +33,15 @@ const equality: RuntimeCost = ([a, b]) =>
 const LIST_BASE = 10;
 const madeList: RuntimeCost = (_args, result) => LIST_BASE + 1 + sizeOf(result);
 /** Each element is compared with each. */
-const pairs: RuntimeCost = ([list]) => LIST_BASE + 1 + 2 * sizeOf(list) ** 2;
+const pairs: RuntimeCost = ([list, keys]) => {
+  const compared: Value = Array.isArray(keys) ? keys[0] : Array.isArray(list) ? list[0] : undefined;
+  const isText = typeof compared === 'string' || compared instanceof Uint8Array;
+  return LIST_BASE + 1 + Math.floor(sizeOf(list) ** 2 * (isText ? 2 + STRING_FACTOR : 2));
+};
 
 const BY_OVERLOAD: Readonly<Record<string, RuntimeCost>> = {
-  starts_with_string: ([, prefix]) => tenth(sizeOf(prefix)),
-  ends_with_string: ([, suffix]) => tenth(sizeOf(suffix)),
+  starts_with_string: first,
+  ends_with_string: first,
   string_to_bytes: first,
   bytes_to_string: first,
   strings_quote: first,
