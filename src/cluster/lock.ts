@@ -2,7 +2,7 @@
 // unix socket needs no file and no cleaning.
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, SystemClock } from '#base/clock.ts';
 
 export interface Lock {
   release(): Promise<void>;
@@ -27,10 +27,11 @@ const POLL_MS = 20;
 
 /** Does the work alone among all that name the same lock; `waiting` is called once when another one has it. */
 export async function withLock<T>(what: string, work: () => T | Promise<T>, waiting?: () => void): Promise<T> {
+  const clock = new SystemClock();
   let lock = await tryLock(what);
   if (lock === undefined) waiting?.();
   while (lock === undefined) {
-    await sleep(POLL_MS);
+    await sleep(clock, POLL_MS);
     lock = await tryLock(what);
   }
   try {

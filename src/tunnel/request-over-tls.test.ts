@@ -1,10 +1,11 @@
+// Requests over TLS over a tunnel's stream: what breaks them may not touch other requests.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { type Duplex, duplexPair } from 'node:stream';
 import tls from 'node:tls';
 import { createAuthority, createLeaf } from '#pki/certificates.ts';
-import { readText, requestOver } from './http-upgrade.ts';
+import { readText, requestOver } from '#streams/http-upgrade.ts';
 
 const REQUEST = { method: 'GET', path: '/', headers: { host: 'node' } };
 
