@@ -76,7 +76,7 @@ describe('findPrograms', () => {
       () => findPrograms(['no-such-program', 'nor-this']),
       (error) =>
         error instanceof ReferenceMissingError &&
-        /^no-such-program, nor-this of the reference are not built: run `npm run reference`/.test(error.message),
+        error.message.startsWith('no-such-program, nor-this of the reference are not built: run `npm run reference`'),
     );
   });
 });
