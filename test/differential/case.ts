@@ -11,7 +11,8 @@ export interface DiffRequest {
   readonly path: string;
   /** A string is sent as it is, anything else as JSON. */
   readonly body?: unknown;
-  /** Besides Accept and Content-Type, which are JSON when they are missing; '' leaves one of them out. */
+  /** Besides Accept and Content-Type, which are JSON when they are missing; '' leaves one of them out. Authorization is the
+   *  admin's token unless told; `none` is nobody's. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Prepares what follows; its answer is not compared. */
   readonly isSetUp?: boolean;

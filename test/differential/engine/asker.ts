@@ -55,12 +55,15 @@ export class Asker {
 
   /** Resolves with the head of the answer. */
   open(sent: Sent): Promise<OpenAnswer> {
-    const stream = this.#session().request(
+    const { authorization = `Bearer ${this.#server.token}`, ...headers } = sent.headers;
+    // The original ends connections on which it did not know somebody.
+    const own = sent.headers['authorization'] === undefined ? undefined : this.#connect();
+    const stream = (own ?? this.#session()).request(
       {
         ':method': sent.method,
         ':path': sent.path,
-        authorization: `Bearer ${this.#server.token}`,
-        ...sent.headers,
+        ...(authorization === 'none' ? {} : { authorization }),
+        ...headers,
       },
       // Unless told, no DELETE has a body.
       { endStream: sent.body === undefined },
@@ -83,6 +86,7 @@ export class Asker {
       }, ANSWER_TIMEOUT_MS);
       stream.on('close', () => {
         clearTimeout(late);
+        own?.close();
         ended = true;
         wakeUp();
         reject(new Error(`${sent.method} ${sent.path}: the stream was closed without an answer`));
@@ -128,9 +132,14 @@ export class Asker {
     const slot = this.#turn++ % SESSIONS;
     const present = this.#sessions[slot];
     if (present !== undefined && !present.closed && !present.destroyed) return present;
+    const session = this.#connect();
+    this.#sessions[slot] = session;
+    return session;
+  }
+
+  #connect(): http2.ClientHttp2Session {
     const session = http2.connect(this.#server.url, { ca: this.#server.ca, settings: { enablePush: false } });
     session.on('error', () => {});
-    this.#sessions[slot] = session;
     return session;
   }
 }

@@ -24,7 +24,7 @@ type Replace =
 interface Rule {
   /** Undefined: objects of every kind. */
   readonly kind?: string;
-  /** Below an object; `*` is any index of a list. */
+  /** Below an object; `*` is any index of a list, and any key of a map. */
   readonly path: string;
   readonly as: Replace;
 }
@@ -49,6 +49,7 @@ export const RULES: readonly Rule[] = [
   { kind: 'Service', path: 'spec.ports.*.nodePort', as: 'nodePort' },
   { kind: 'Service', path: 'spec.healthCheckNodePort', as: 'nodePort' },
   { kind: 'PersistentVolume', path: 'status.lastPhaseTransitionTime', as: 'now' },
+  { kind: 'PodDisruptionBudget', path: 'status.disruptedPods.*', as: 'now' },
   { kind: 'TokenRequest', path: 'status.token', as: 'token' },
   { kind: 'TokenRequest', path: 'status.expirationTimestamp', as: 'soon' },
   { kind: 'APIVersions', path: 'serverAddressByClientCIDRs.*.serverAddress', as: 'serverAddress' },
@@ -166,7 +167,11 @@ export class Normaliser {
   #at(value: Json, path: readonly string[], as: Replace, object: JsonObject): Json {
     const [head, ...rest] = path;
     if (head === undefined) return this.#replace(value, as, object);
-    if (head === '*') return Array.isArray(value) ? value.map((v) => this.#at(v, rest, as, object)) : value;
+    if (head === '*') {
+      if (Array.isArray(value)) return value.map((v) => this.#at(v, rest, as, object));
+      if (!isObject(value)) return value;
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, this.#at(v, rest, as, object)]));
+    }
     if (!isObject(value) || !(head in value)) return value;
     const before = value[head];
     const after = this.#at(before, rest, as, object);

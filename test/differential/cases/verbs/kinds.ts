@@ -23,7 +23,8 @@ export interface KindCase {
   nameIn(caseId: string): string;
 }
 
-const CSR =
+/** Of CN=jane, O=people. */
+export const CERTIFICATE_REQUEST =
   'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIYk1JR0NBZ0VBTUNBeER6QU5CZ05WQkFvTUJuQmxiM0JzWlRFTk1Bc0dBMVVFQXd3RWFtRnVaVEJaTUJNRwpCeXFHU000OUFnRUdDQ3FHU000OUF3RUhBMElBQkF4cExHdkpNZkVydlhFK3FzcEhzKzBCMVZiZkhGWDdTQnowCmd1cUhxTzRYVWdWYUlZNDlrdC80TzdhRHNZNFZBbGczZ3NnOS9aaStQMGlGUjZ5SGVlaWdBREFLQmdncWhrak8KUFFRREFnTklBREJGQWlFQXFoYU9MczAwWDNXMWRRYkdDaGZTRFhYZ1R1Q1QrN1M1ZGhrQ2IyQ0gzUE1DSUYwKwpxL281YXJ0bXZEZFBnaHllSjRGdzhOUWtaODRHVWQvbkIxdkhRL2pLCi0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=';
 const labels = { app: 'x' };
 const podSpec: Json = { containers: [{ name: 'c', image: 'i' }] };
@@ -108,7 +109,7 @@ const CONTENT: Readonly<Record<string, readonly [content: Json, change?: Json]>>
   ],
   'batch/jobs': [{ spec: { template: jobTemplate } }, { spec: { parallelism: 2 } }],
   'certificates.k8s.io/certificatesigningrequests': [
-    { spec: { request: CSR, signerName: 'example.com/signer', usages: ['client auth'] } },
+    { spec: { request: CERTIFICATE_REQUEST, signerName: 'example.com/signer', usages: ['client auth'] } },
   ],
   'networking.k8s.io/ingressclasses': [{ spec: { controller: 'example.com/c' } }],
   'networking.k8s.io/ingresses': [

@@ -4,14 +4,17 @@ import { applyScripts, patchScripts, scaleScripts, statusScripts, updateScripts 
 import { createScripts } from './create.ts';
 import { documentCases, methodScripts } from './documents.ts';
 import { fieldCases } from './fields.ts';
-import { kindCases } from './kinds.ts';
+import { CERTIFICATE_REQUEST, kindCases } from './kinds.ts';
 import { readScripts } from './read.ts';
 import { deleteScripts } from './remove.ts';
 import { casesOf } from './script.ts';
+import { approvalCases, specialCases } from './special.ts';
 
 export function* verbCases(): Iterable<DiffCase> {
   // First: what is created later shows in discovery.
   yield* documentCases();
+  yield* specialCases();
+  yield* approvalCases(CERTIFICATE_REQUEST);
   const scripts = [
     ...createScripts,
     ...readScripts,
