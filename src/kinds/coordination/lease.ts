@@ -16,10 +16,19 @@ export const lease: ResourceDefinition<Lease> = defineKind<Lease>({
   strategy: {
     allowCreateOnUpdate: true,
     allowUnconditionalUpdate: false,
+    prepareForCreate: withoutElection,
+    prepareForUpdate: withoutElection,
     validateCreate: validate,
     validateUpdate: validate,
   },
 });
+
+/** Coordinated election is off unless asked for, and its fields are not kept. */
+function withoutElection(l: Lease): Lease {
+  if (l.spec?.strategy === undefined && l.spec?.preferredHolder === undefined) return l;
+  const { strategy: _strategy, preferredHolder: _holder, ...spec } = l.spec;
+  return { ...l, spec };
+}
 
 function validate(l: Lease): Errors {
   const errors: Errors = [];

@@ -73,6 +73,10 @@ export const service: ResourceDefinition<Service> = defineKind<Service>({
   strategy: {
     generation: false,
     nameRule: 'label',
+    warnings: (s) =>
+      s.spec?.trafficDistribution === 'PreferClose'
+        ? ['spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"']
+        : [],
     default: (s) => (s.spec === undefined ? s : { ...s, spec: defaultSpec(s.spec), ...defaultStatus(s) }),
     prepareForCreate: (s) => ({ ...s, status: { loadBalancer: {} } }),
     prepareForUpdate: (s, old) => keepStatus({ ...s, spec: withAllocated(s, old) }, old),
