@@ -50,6 +50,8 @@ export async function bind(
     verb: 'create',
     mode: 'update',
     keepsGeneration: true,
+    // Upstream notes no owner of what a binding writes.
+    ownsFields: true,
     options,
     namespace: context.info.namespace,
     name: podName,

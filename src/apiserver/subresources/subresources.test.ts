@@ -30,11 +30,12 @@ describe('subresources', () => {
   });
 
   it('binding puts a pod on a node once', async () => {
-    await makePod('b');
+    const { managedFields } = (await makePod('b')).body.metadata;
     const { status, body } = await api.call('POST', `${PODS}/b/binding`, { target: { kind: 'Node', name: 'n1' } });
     assert.deepEqual([status, body.status], [201, 'Success']);
     const pod = (await api.call('GET', `${PODS}/b`)).body;
     assert.equal(pod.spec.nodeName, 'n1');
+    assert.deepEqual(pod.metadata.managedFields, managedFields);
     assert.equal(pod.metadata.generation, 1);
     assert.equal(pod.status.conditions.find((c: { type: string }) => c.type === 'PodScheduled').status, 'True');
     const again = await api.call('POST', `${PODS}/b/binding`, { target: { kind: 'Node', name: 'n2' } });
