@@ -75,17 +75,33 @@ function shown(value: unknown, width: number): string {
 export function causeOf(difference: Difference, kindWords: readonly string[] = []): string {
   const path = difference.path
     .slice(1)
-    .map((p) => (/^\d+$/.test(p) ? '*' : /^[fk]:/.test(p) ? `${p.slice(0, 2)}…` : p))
+    .map((p) => (/^\d+$/.test(p) ? '*' : p.startsWith('k:') ? 'k:…' : p))
     .join('.');
   const mask = (value: unknown) => {
     if (typeof value === 'number' && /^(status|body\.code)$/.test(path)) return String(value);
     let text = shown(value, 4_000);
     for (const word of kindWords) if (word !== '') text = text.replaceAll(word, 'KIND');
-    text = text
+    return text
+      .replaceAll(/KIND(\.[a-z0-9.]+)?(?= \\")/g, 'KIND')
       .replaceAll(/\b(ns|id)-[0-9a-f]{8}\b/g, '$1')
       .replaceAll(/\\"[^"\\]*\\"/g, '“…”')
       .replaceAll(/\b\d+\b/g, 'N');
-    return text.length > 110 ? `${text.slice(0, 110)}…` : text;
   };
-  return `${path}: ${mask(difference.reference)} ≠ ${mask(difference.coracle)}`;
+  const [reference, coracle] = aroundFirstChange(mask(difference.reference), mask(difference.coracle));
+  return `${path}: ${reference} ≠ ${coracle}`;
+}
+
+/** Kept of what two texts begin with alike, and of each from there on. */
+const BEFORE = 30;
+const BEHIND = 90;
+
+function aroundFirstChange(a: string, b: string): [string, string] {
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same++;
+  const from = same > BEFORE + 10 ? same - BEFORE : 0;
+  const cut = (text: string) => {
+    const kept = text.slice(from, same + BEHIND);
+    return `${from > 0 ? '…' : ''}${kept}${from + kept.length < text.length ? '…' : ''}`;
+  };
+  return [cut(a), cut(b)];
 }
