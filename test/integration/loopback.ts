@@ -20,7 +20,11 @@ export interface LoopbackServer {
 }
 
 export async function startLoopbackServer(
-  options: TestServerOptions & { readonly port?: number } = {},
+  options: TestServerOptions & {
+    readonly port?: number;
+    /** Called before it starts, for parts of it that are its clients. */
+    readonly made?: (server: ApiServer) => void;
+  } = {},
 ): Promise<LoopbackServer> {
   const clock = options.clock ?? new SystemClock();
   const log =
@@ -42,6 +46,7 @@ export async function startLoopbackServer(
     extendedUsages: ['client auth'],
   });
   const { server, store } = testServerParts({ ...options, clock, log });
+  options.made?.(server);
   await server.start(new AbortController().signal);
   const listener = new Listener(
     {

@@ -256,7 +256,7 @@ class Remote {
     await this.#refresh(isWell);
     const written = withVerdict(this.#apiService, verdict, formatTime(this.#deps.clock.now()));
     if (written !== undefined && !this.#stopped) {
-      const { clock: _clock, client, log } = this.#deps;
+      const { client, log } = this.#deps;
       log.info('availability of an APIService changed', { name: apiService.metadata.name, ...verdict });
       this.update(await client.resource(apiservices).updateStatus(written));
     }
@@ -274,7 +274,7 @@ class Remote {
         if (status >= 200 && status < 300) return PASSED;
         why = `bad status from ${url}: ${status}`;
       } catch (error) {
-        why = describeError(error);
+        why = (error as Error).message;
       }
     }
     return failedDiscovery(`failing or missing response from ${url}: ${why}`);
