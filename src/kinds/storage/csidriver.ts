@@ -33,8 +33,10 @@ export const csiDriver: ResourceDefinition<CSIDriver> = defineKind<CSIDriver>({
   strategy: {
     // Counted by changes only, so that a new one has none.
     generation: false,
-    warnings: (d) =>
-      (d.spec?.tokenRequests ?? []).length > 0 && d.spec?.serviceAccountTokenInSecrets === undefined
+    warnings: (d, old) =>
+      old === undefined &&
+      (d.spec?.tokenRequests ?? []).length > 0 &&
+      d.spec?.serviceAccountTokenInSecrets === undefined
         ? [
             'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
           ]
