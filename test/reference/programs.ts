@@ -3,7 +3,7 @@
 import { REFERENCE_VERSION } from './folder.ts';
 
 /** A folder beside this file with go.mod and go.sum. */
-export type ReferenceModule = 'kubernetes' | 'etcd';
+export type ReferenceModule = 'kubernetes' | 'etcd' | 'metrics-server';
 
 export interface Program {
   readonly name: string;
@@ -81,6 +81,12 @@ export const PROGRAMS: readonly Program[] = [
     module: 'kubernetes',
     package: 'k8s.io/sample-apiserver',
     why: 'the aggregated API server of the official suite',
+  },
+  {
+    name: 'metrics-server',
+    module: 'metrics-server',
+    package: 'sigs.k8s.io/metrics-server/cmd/metrics-server',
+    why: 'the aggregated API server that most clusters have',
   },
 ];
 
