@@ -16,6 +16,8 @@ export interface DiffRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Prepares what follows; its answer is not compared. */
   readonly isSetUp?: boolean;
+  /** Asked again until this is the status, some seconds long: for what a server does a moment later. Only of set-up. */
+  readonly retryUntil?: number;
   /** A watch: read until so many events have come, or so long nothing came, or an event has `until` in its text. */
   readonly watch?: {
     readonly events: number;

@@ -1,6 +1,7 @@
 // The area `verbs`: every resource that the original serves by default × every verb, including wrong ones.
 import type { DiffCase } from '../../case.ts';
 import { applyScripts, patchScripts, scaleScripts, statusScripts, updateScripts } from './change.ts';
+import { customCases } from './custom.ts';
 import { createScripts } from './create.ts';
 import { documentCases, methodScripts } from './documents.ts';
 import { fieldCases } from './fields.ts';
@@ -37,4 +38,5 @@ export function* verbCases(): Iterable<DiffCase> {
     kinds.filter((k) => k.isTouched),
     scripts,
   );
+  yield* customCases();
 }
