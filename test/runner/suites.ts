@@ -71,7 +71,7 @@ export const SUITES: readonly Suite[] = [
     timeoutMinutes: 6,
     groups: [
       ['src/{base,host,pki,streams,machinery,schema,merge,install,imagebuild,cluster,cli}/**/*.test.ts'],
-      ['src/{store,watchcache,client}/**/*.test.ts'],
+      ['src/{store,watchcache,client,cel}/**/*.test.ts'],
       ['src/{kinds,apiserver}/**/*.test.ts'],
       ['src/{controllers,scheduler}/**/*.test.ts'],
       ['src/{netmodel,network,node,tunnel}/**/*.test.ts'],

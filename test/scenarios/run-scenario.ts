@@ -1,5 +1,7 @@
 // One scenario from its namespace to its end: the symptom with the ordinary client, the question, the cure pasted, the client again.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cause, Report } from '#why/report.ts';
 import { call, type Output, type TestCluster } from '../e2e/cluster.ts';
@@ -145,6 +147,9 @@ async function paste(
 ): Promise<readonly (() => void)[]> {
   const ends: (() => void)[] = [];
   const { cluster } = world;
+  // Files that a cure makes stay out of the folder that this was started in.
+  const folder = mkdtempSync(join(tmpdir(), 'coracle-cure-'));
+  ends.push(() => rmSync(folder, { recursive: true, force: true }));
   const env = {
     ...process.env,
     ...shell,
@@ -157,7 +162,7 @@ async function paste(
       await call('kubectl', ['apply', '-f', '-'], { input: cure.text, timeoutMs: 30_000 }, env);
     } else if (cure.kind === 'command') {
       if (!/port-forward|coracle connect/.test(cure.text)) {
-        await call('bash', ['-c', cure.text], { timeoutMs: 90_000 }, env);
+        await call('bash', ['-c', `cd ${folder}\n${cure.text}`], { timeoutMs: 90_000 }, env);
         continue;
       }
       const child = spawn('bash', ['-c', `exec ${cure.text}`], { env, stdio: 'ignore', detached: true });
