@@ -111,7 +111,7 @@ class CaseRun {
     }
     let raw = await this.#asker.ask(sent);
     for (let tries = 0; request.retryUntil !== undefined && raw.status !== request.retryUntil; tries++) {
-      if (tries >= RETRIES) break;
+      if (tries >= RETRIES) throw new Error(`${sent.method} ${sent.path} never answered ${request.retryUntil}`);
       await delay(RETRY_MS);
       raw = await this.#asker.ask(sent);
     }

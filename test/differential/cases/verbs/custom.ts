@@ -288,7 +288,7 @@ const STORIES: Readonly<Record<string, { readonly definition?: Json; readonly re
           { rule: 'self.size < 5 || has(self.name)', message: 'large ones want a name' },
           {
             rule: 'self.size >= oldSelf.size',
-            messageExpression: '"from " + string(oldSelf.size) + " to " + string(self.size)',
+            messageExpression: '"never " + "smaller"',
             reason: 'FieldValueForbidden',
             fieldPath: '.size',
           },
