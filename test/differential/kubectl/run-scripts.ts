@@ -26,7 +26,7 @@ export interface WorkshopOptions {
 }
 
 /** A step's patience with controllers, and a program's with the server. */
-const UNTIL_MS = 10_000;
+const UNTIL_MS = 25_000;
 const LIMIT_MS = 60_000;
 const PAUSE_MS = 150;
 /** What a watch still has to say after the word that it was waited for. */
