@@ -1,6 +1,6 @@
 // APIService.
 import type { APIService, APIServiceSpec } from '#generated/api/apiregistration-v1.ts';
-import { isDns1035Label, isDns1123Subdomain, isValidPortNum } from '#machinery/names.ts';
+import { isDns1035Label, isDns1123Subdomain, isPathSegment, isValidPortNum } from '#machinery/names.ts';
 import { type FieldError, fieldError } from '#machinery/status.ts';
 import type { ResourceDefinition } from '#schema/resource.ts';
 import { defineKind } from '../define.ts';
@@ -75,7 +75,8 @@ function validate({ metadata, spec }: APIService): readonly FieldError[] {
   const errors: Errors = [];
   const { group = '', version = '' } = spec ?? {};
   const name = `${version}.${group}`;
-  if (metadata.name !== name) {
+  // The generic rules say what is wrong with a name that no path could have.
+  if (metadata.name !== undefined && isPathSegment(metadata.name).length === 0 && metadata.name !== name) {
     const detail = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(name)}`;
     errors.push(fieldError.invalid('metadata.name', metadata.name, detail));
   }
