@@ -9,6 +9,7 @@ import { jsonValue } from './responses.ts';
 import { selectionOf } from './selection.ts';
 import { presented, type Served } from './served.ts';
 import { columnDefinitions, includeObject, partialMetadata, table, tableRow } from './tables.ts';
+import { asItem } from './verbs/read.ts';
 
 /** Where such objects come from. They need neither kind nor apiVersion. */
 export interface ObjectSource {
@@ -38,9 +39,7 @@ export async function readComputed(
   switch (accepted.as) {
     case 'object': {
       const { listKind } = served.definition;
-      // As everywhere, items of a list do not repeat what they are.
-      const items = shown.map(({ kind: _kind, apiVersion: _apiVersion, ...rest }) => rest);
-      const list = { kind: listKind, apiVersion: served.apiVersion, metadata: {}, items };
+      const list = { kind: listKind, apiVersion: served.apiVersion, metadata: {}, items: shown.map(asItem) };
       return jsonValue(200, single ? shown[0] : list, accepted);
     }
     case 'Table': {

@@ -26,8 +26,11 @@ export interface InformerOptions {
   readonly watchList?: boolean;
 }
 
-/** Between tries to reach the server. Upstream starts at 800 ms; a server on the same machine is back sooner. */
-const BACKOFF: BackoffOptions = { baseMs: 200, maxMs: 30_000, jitter: 1 };
+/**
+ * Between tries to reach the server. Upstream has 800 ms to 30 s; a server on the same machine is back sooner, and after a long absence
+ * nobody may go on for a minute with what was true before.
+ */
+const BACKOFF: BackoffOptions = { baseMs: 200, maxMs: 5_000, jitter: 1 };
 /** A watch that lived this long was a success: the next failure starts the back-off anew. */
 const HEALTHY_MS = 10_000;
 /** Watches end by themselves after this or up to twice as long, so that servers shed them evenly (upstream's value). */

@@ -1,7 +1,7 @@
 // One object of a cache: its stored bytes (normal form, without resourceVersion), shared with the store. The resourceVersion
 // and, where it differs, the apiVersion are spliced in on the way out, so one entry serves get, list and watch.
 import type { KubeObject } from '#machinery/object.ts';
-import { layoutOf, splice, splicedLength, type Layout } from './splice.ts';
+import { itemLength, layoutOf, splice, spliceItem, splicedLength, type Layout } from './splice.ts';
 
 /** What an entry needs to know of its resource. */
 export interface EntryContext {
@@ -83,6 +83,16 @@ export class CacheEntry {
   /** Writes what `bytes` returns into `target`; returns the offset behind it. */
   writeTo(target: Uint8Array, offset: number, apiVersion?: string, revision: number = this.revision): number {
     return splice(target, offset, this.stored, this.#laidOut(), apiVersion, revision);
+  }
+
+  /** How many bytes `writeItem` writes. */
+  itemLength(apiVersion: string): number {
+    return itemLength(this.stored, this.#laidOut(), apiVersion, this.revision);
+  }
+
+  /** Writes the object as an item of a list into `target`; returns the offset behind it. */
+  writeItem(target: Uint8Array, offset: number, apiVersion: string): number {
+    return spliceItem(target, offset, this.stored, this.#laidOut(), apiVersion, this.revision);
   }
 
   /** Called when the object is no longer among the most recently parsed. Labels and fields stay: they are small. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { layoutOf, splice, splicedLength } from './splice.ts';
+import { itemLength, layoutOf, splice, spliceItem, splicedLength } from './splice.ts';
 
 function spliced(json: string, apiVersion: string | undefined, revision: number): string {
   const stored = Buffer.from(json);
@@ -62,5 +62,27 @@ describe('splice', () => {
   it('refuses what is not an object with metadata', () => {
     for (const bad of ['', 'x', '{}', '{"kind":"Pod"', '{"metadata":1}'])
       assert.throws(() => layoutOf(Buffer.from(bad)), SyntaxError);
+  });
+});
+
+describe('spliceItem', () => {
+  const spliced = (json: string, revision = 7): string => {
+    const stored = Buffer.from(json);
+    const layout = layoutOf(stored);
+    const out = Buffer.alloc(itemLength(stored, layout, 'v1', revision));
+    assert.equal(spliceItem(out, 0, stored, layout, 'v1', revision), out.length);
+    return out.toString();
+  };
+  it('leaves out what the list says already', () => {
+    assert.equal(
+      spliced('{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","labels":{}},"spec":{}}'),
+      '{"metadata":{"name":"a","resourceVersion":"7","labels":{}},"spec":{}}',
+    );
+  });
+  it('keeps it in custom resources', () => {
+    assert.equal(
+      spliced('{"apiVersion":"v1","kind":"Thing","metadata":{"name":"a"}}'),
+      '{"apiVersion":"v1","kind":"Thing","metadata":{"name":"a","resourceVersion":"7"}}',
+    );
   });
 });

@@ -12,6 +12,8 @@ export interface Layout {
   /** Whether a member stands right before and right behind that offset. */
   readonly memberBefore: boolean;
   readonly memberBehind: boolean;
+  /** First byte behind a leading kind and apiVersion and the comma that follows; -1 in sorted layout. */
+  readonly bodyStart: number;
 }
 
 const QUOTE = 0x22;
@@ -40,7 +42,8 @@ export function layoutOf(bytes: Uint8Array): Layout {
       if (apiVersionStart < 0) {
         [apiVersionStart, apiVersionEnd] = findApiVersion(bytes, endOfValue(bytes, value));
       }
-      return { apiVersionStart, apiVersionEnd, ...place };
+      const bodyStart = sorted || apiVersionStart < 0 || apiVersionStart > at ? -1 : at;
+      return { apiVersionStart, apiVersionEnd, bodyStart, ...place };
     }
     const end = endOfValue(bytes, value);
     if (key === 'apiVersion' && bytes[value] === QUOTE) {
@@ -95,6 +98,32 @@ export function splicedLength(
       ? 0
       : apiVersion.length - (layout.apiVersionEnd - layout.apiVersionStart);
   return stored.length + versionGrowth + insertion(layout, revision).length;
+}
+
+/** What `spliceItem` writes is so long. */
+export function itemLength(stored: Uint8Array, layout: Layout, apiVersion: string, revision: number): number {
+  if (layout.bodyStart < 0) return splicedLength(stored, layout, apiVersion, revision);
+  return 1 + stored.length - layout.bodyStart + insertion(layout, revision).length;
+}
+
+/** As an item of a list, which does not repeat what it is; custom resources do, as upstream's. */
+export function spliceItem(
+  target: Uint8Array,
+  offset: number,
+  stored: Uint8Array,
+  layout: Layout,
+  apiVersion: string,
+  revision: number,
+): number {
+  const { bodyStart, insertAt } = layout;
+  if (bodyStart < 0) return splice(target, offset, stored, layout, apiVersion, revision);
+  let at = offset;
+  target[at++] = OPEN_BRACE;
+  target.set(stored.subarray(bodyStart, insertAt), at);
+  at += insertAt - bodyStart;
+  at += writeAscii(target, at, insertion(layout, revision));
+  target.set(stored.subarray(insertAt), at);
+  return at + stored.length - insertAt;
 }
 
 /** Writes the spliced bytes at `offset`; returns the offset behind them. */

@@ -1,6 +1,7 @@
 // get and list: bytes from the watch cache, turned into tables or partial metadata only when asked.
 import type { Clock } from '#base/clock.ts';
 import type { ExchangeResponse } from '#machinery/exchange.ts';
+import type { KubeObject } from '#machinery/object.ts';
 import { StatusError } from '#machinery/status.ts';
 import type { CacheEntry } from '#watchcache/entry.ts';
 import type { CacheListResult, ResourceCache } from '#watchcache/cache.ts';
@@ -205,24 +206,29 @@ async function listBytes(served: Served, page: CacheListResult, clock: Clock): P
   );
   const { entries } = page;
   if (served.version.fromStorage !== undefined) {
-    const parts = await mapped(entries, clock, (e) => JSON.stringify(presented(served, e.object)));
+    const parts = await mapped(entries, clock, (e) => JSON.stringify(asItem(presented(served, e.object))));
     return Buffer.concat([head, Buffer.from(parts.join(',')), END]);
   }
   let length = head.length + END.length + Math.max(0, entries.length - 1);
   const pause = slices(clock);
   for (const entry of entries) {
-    length += entry.byteLength(served.apiVersion);
+    length += entry.itemLength(served.apiVersion);
     if (pause.due()) await pause.turn();
   }
   const out = Buffer.allocUnsafe(length);
   let at = head.copy(out, 0);
   for (let i = 0; i < entries.length; i++) {
     if (i > 0) out[at++] = COMMA;
-    at = entries[i]!.writeTo(out, at, served.apiVersion);
+    at = entries[i]!.writeItem(out, at, served.apiVersion);
     if (pause.due()) await pause.turn();
   }
   END.copy(out, at);
   return out;
+}
+
+/** Items of a list do not repeat what they are. */
+export function asItem({ kind: _kind, apiVersion: _apiVersion, ...rest }: KubeObject): object {
+  return rest;
 }
 
 async function mapped<T>(entries: readonly CacheEntry[], clock: Clock, make: (entry: CacheEntry) => T): Promise<T[]> {

@@ -151,12 +151,7 @@ export class Writer {
       object = { ...admitted, metadata: this.#systemMetadata(served, admitted.metadata, context.nowText) };
       if (strategy.prepareForCreate !== undefined) object = strategy.prepareForCreate(object, strategyContext);
       const errors = [...validateMetadata(served, object.metadata), ...(strategy.validateCreate?.(object) ?? [])];
-      if (errors.length > 0)
-        throw StatusError.invalid(
-          kindOf(served),
-          object.metadata.name ?? '',
-          errors,
-        );
+      if (errors.length > 0) throw StatusError.invalid(kindOf(served), object.metadata.name ?? '', errors);
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       await admission.validate(attributes, object);
       const name = object.metadata.name!;
@@ -263,8 +258,7 @@ export class Writer {
           ? strategy.validateStatusUpdate?.(object, old)
           : strategy.validateUpdate?.(object, old)) ?? []),
     ];
-    if (errors.length > 0)
-      throw StatusError.invalid(kindOf(served), write.name, errors);
+    if (errors.length > 0) throw StatusError.invalid(kindOf(served), write.name, errors);
     for (const text of strategy.warnings?.(object, old) ?? []) context.warn(text);
     await admission.validate(attributes, object);
 
