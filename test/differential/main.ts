@@ -71,7 +71,7 @@ async function main(): Promise<number> {
 
   const judged = command === 'replay' ? await replay(areas, choose) : await live(areas, choose);
   if (values['write-todo'] && command === 'replay') {
-    const different = new Set(judged.filter((j) => j.differences.length > 0 || j.verdict === 'new').map((j) => j.id));
+    const different = new Set(judged.filter((j) => j.verdict === 'new' || j.verdict === 'todo').map((j) => j.id));
     const known = new Set((await Promise.all(AREAS.map((a) => a.ids()))).flat().map((c) => c.id));
     const count = writeTodo(new Set(judged.map((j) => j.id)), different, (id) => known.has(id));
     say(`todo.txt has ${count} cases`);
