@@ -91,6 +91,13 @@ export function normalise(text: string, world: World, folders: readonly string[]
       .toSorted()
       .join(''),
   );
+  // So have a field's managers of one second, one a line: `kubectl Update scale`.
+  out = out.replace(/(?:^\S+ (?:Apply|Update) \w*\n){2,}/gm, (lines) =>
+    lines
+      .split(/(?<=\n)/)
+      .toSorted()
+      .join(''),
+  );
   // Columns are as wide as their widest cell, so a block in which something was replaced says nothing by its blanks.
   return out
     .split('\n\n')
