@@ -11,6 +11,7 @@ import { silentLog } from '#base/log.ts';
 import { decodeObject, rebuild } from '#schema/decode.ts';
 import { schemaByName } from '#schema/load.ts';
 import { scan } from '#schema/scan.ts';
+import { POD as NAMED_POD } from './objects.ts';
 
 interface Job {
   readonly url: string;
@@ -29,31 +30,7 @@ interface Phase {
   readonly clients: number;
 }
 
-const POD = JSON.stringify({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name: 'pod-%', labels: { app: 'web', tier: 'front', release: 'r1' }, annotations: { note: 'benchmark' } },
-  spec: {
-    containers: [
-      {
-        name: 'web',
-        image: 'registry.invalid/web:1.2.3',
-        ports: [{ containerPort: 8080, name: 'http' }],
-        env: [
-          { name: 'A', value: 'b' },
-          { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-        ],
-        resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '128Mi' } },
-        readinessProbe: { httpGet: { path: '/ready', port: 'http' } },
-        volumeMounts: [{ name: 'config', mountPath: '/etc/config' }],
-      },
-    ],
-    volumes: [{ name: 'config', configMap: { name: 'config' } }],
-    tolerations: [
-      { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
-    ],
-  },
-});
+const POD = NAMED_POD.replace('NAME-%', 'pod-%');
 const CONFIG_MAP = JSON.stringify({
   apiVersion: 'v1',
   kind: 'ConfigMap',
